@@ -1,1 +1,45 @@
-//! Vestibule.
+//! Vestibule: the entrance of a multi-tenant product. Sign in with Clerk, create an organization, be inside.
+//!
+//! This file is the map, and holds every feature gate of the crate's modules. A path says where code runs:
+//!
+//! | module | runs | is |
+//! |---|---|---|
+//! | [`model`] | both sides | plain data and rules: the gate, the wait, what names may be |
+//! | [`server_fns`] | both sides | the calls from islands to the server |
+//! | [`islands`] | both sides | the parts of pages that live in the browser |
+//! | [`browser`] | browser | bindings without policy: clerk-js, timers, the address bar |
+//! | `pages`, `app` | server | one file per page; the list of routes and the document around them |
+//! | `server` | server | whatever owns a socket, a secret or a row |
+//! | `dev`, `clerk_emulator` | development builds | embedded Postgres; a Clerk that works without a network |
+#![recursion_limit = "256"]
+
+pub mod islands;
+pub mod model;
+pub mod server_fns;
+
+#[cfg(feature = "hydrate")]
+pub mod browser;
+/// On the server the same functions exist, so that islands compile; nothing calls them there.
+#[cfg(not(feature = "hydrate"))]
+#[path = "browser/absent.rs"]
+pub mod browser;
+
+#[cfg(feature = "ssr")]
+pub mod app;
+#[cfg(feature = "ssr")]
+pub mod pages;
+#[cfg(feature = "ssr")]
+pub mod server;
+
+#[cfg(feature = "dev")]
+pub mod clerk_emulator;
+#[cfg(feature = "dev")]
+pub mod dev;
+
+/// Where the browser begins: islands are woken one by one after this.
+#[cfg(feature = "hydrate")]
+#[wasm_bindgen::prelude::wasm_bindgen]
+pub fn hydrate() {
+    console_error_panic_hook::set_once();
+    leptos::mount::hydrate_islands();
+}

@@ -1,0 +1,37 @@
+// Runs the measurements and prints one table for each. Exits with 1 when a bound is not kept.
+//
+//   node end2end/bench/run.mjs [name...]     all of them when none is named
+//
+// A measurement is a module with `title` and `measure()`, which resolves to
+// { columns: [...], rows: [[...], ...], failures: ['what is above its bound', ...] }.
+import * as payload from './payload.mjs';
+
+const measurements = { payload };
+
+const names = process.argv.slice(2).length > 0 ? process.argv.slice(2) : Object.keys(measurements);
+const unknown = names.filter((name) => !(name in measurements));
+if (unknown.length > 0) {
+  console.error(`unknown measurement: ${unknown.join(', ')}; there are: ${Object.keys(measurements).join(', ')}`);
+  process.exit(2);
+}
+
+const failures = [];
+for (const name of names) {
+  const { title, measure } = measurements[name];
+  const result = await measure();
+  console.log(`\n${title}`);
+  printTable([result.columns, ...result.rows]);
+  failures.push(...result.failures);
+}
+
+console.log(failures.length === 0 ? '\nAll bounds are kept.' : `\nNot kept:\n${failures.join('\n')}`);
+process.exitCode = failures.length === 0 ? 0 : 1;
+
+/** The first column is words, the others are numbers. */
+function printTable(rows) {
+  const cells = rows.map((row) => row.map((cell) => (typeof cell === 'number' ? cell.toLocaleString('en-US') : cell)));
+  const widths = cells[0].map((_, column) => Math.max(...cells.map((row) => row[column].length)));
+  for (const row of cells) {
+    console.log(row.map((cell, column) => (column === 0 ? cell.padEnd(widths[0]) : cell.padStart(widths[column]))).join('  '));
+  }
+}

@@ -1,0 +1,158 @@
+// The real app in a process of its own, with a data folder of its own. It may be killed and started
+// again: it then finds its data, and answers at the same address.
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { chmodSync, closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
+const BINARY = resolve(ROOT, process.env.VESTIBULE_BINARY ?? join(process.env.CARGO_TARGET_DIR ?? 'target', 'debug/vestibule'));
+
+/** The first start makes a database cluster; on a busy machine that takes seconds. */
+const START_LIMIT_MS = 60_000;
+/** Longer than the app's own bound for open requests when it is told to stop. */
+const STOP_LIMIT_MS = 20_000;
+const POLL_MS = 50;
+
+/** What the app writes to dev.json in its data folder when it is ready. */
+export interface DevFile {
+  origin: string;
+  inbox_url: string;
+  api_url: string;
+  secret_key: string;
+  publishable_key: string;
+  pid: number;
+}
+
+export class App {
+  private readonly folder: string;
+  private readonly logFile: string;
+  private child: ChildProcess | undefined;
+  private devFile: DevFile | undefined;
+
+  private constructor() {
+    this.folder = mkdtempSync(join(tmpdir(), 'vestibule-end2end-'));
+    // As root, Postgres runs as another user, who must be able to reach its data.
+    chmodSync(this.folder, 0o755);
+    this.logFile = join(this.folder, 'app.log');
+  }
+
+  static async start(): Promise<App> {
+    if (!existsSync(BINARY)) throw new Error(`${BINARY} is missing: run "make build" first`);
+    const app = new App();
+    try {
+      await app.launch('127.0.0.1:0');
+    } catch (error) {
+      await app.dispose();
+      throw error;
+    }
+    return app;
+  }
+
+  get dev(): DevFile {
+    if (!this.devFile) throw new Error('the app is not running');
+    return this.devFile;
+  }
+
+  get origin(): string {
+    return this.dev.origin;
+  }
+
+  get running(): boolean {
+    return this.child !== undefined && this.child.exitCode === null && this.child.signalCode === null;
+  }
+
+  /** Ends the app, gracefully or not, and starts it again with the same data at the same address. */
+  async restart(signal: 'SIGTERM' | 'SIGKILL' = 'SIGTERM'): Promise<void> {
+    const { port } = new URL(this.origin);
+    await this.stop(signal);
+    await this.launch(`127.0.0.1:${port}`);
+  }
+
+  /** Ends the app and deletes its data. */
+  async dispose(): Promise<void> {
+    try {
+      await this.stop('SIGTERM');
+    } finally {
+      rmSync(this.folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
+    }
+  }
+
+  /** Everything the app has printed. */
+  log(): string {
+    return existsSync(this.logFile) ? readFileSync(this.logFile, 'utf8') : '';
+  }
+
+  private async launch(listen: string): Promise<void> {
+    const data = join(this.folder, 'data');
+    const devFile = join(data, 'dev.json');
+    // One from before a restart would be taken for the sign that the app is ready.
+    rmSync(devFile, { force: true });
+
+    const log = openSync(this.logFile, 'a');
+    const child = spawn(BINARY, ['dev', '--listen', listen, '--data-dir', data], {
+      cwd: ROOT,
+      stdio: ['ignore', log, log],
+      env: {
+        ...process.env,
+        LEPTOS_OUTPUT_NAME: 'vestibule',
+        LEPTOS_SITE_ROOT: join(ROOT, 'target/site'),
+        LEPTOS_HASH_FILES: 'true',
+      },
+    });
+    closeSync(log);
+    this.child = child;
+    let spawnError: Error | undefined;
+    child.on('error', (error) => (spawnError = error));
+    // The last resort, when this process ends before it could stop the app.
+    const killWithUs = () => child.kill('SIGKILL');
+    process.on('exit', killWithUs);
+    child.on('exit', () => process.off('exit', killWithUs));
+
+    const deadline = Date.now() + START_LIMIT_MS;
+    for (;;) {
+      this.devFile = readDevFile(devFile);
+      if (this.devFile) return;
+      if (spawnError) throw spawnError;
+      if (!this.running) throw new Error(`the app ended while starting (${this.ending()}). Its log ends with:\n${this.tail()}`);
+      if (Date.now() > deadline) throw new Error(`the app was not ready after ${START_LIMIT_MS / 1000} s. Its log ends with:\n${this.tail()}`);
+      await pause(POLL_MS);
+    }
+  }
+
+  private async stop(signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
+    this.devFile = undefined;
+    const child = this.child;
+    if (!child || !this.running) return;
+    const ended = once(child, 'exit');
+    child.kill(signal);
+    const inTime = await Promise.race([ended.then(() => true), pause(STOP_LIMIT_MS).then(() => false)]);
+    if (inTime) return;
+    child.kill('SIGKILL');
+    await ended;
+    throw new Error(`the app did not end within ${STOP_LIMIT_MS / 1000} s of ${signal}. Its log ends with:\n${this.tail()}`);
+  }
+
+  private ending(): string {
+    return this.child?.signalCode ?? `exit code ${this.child?.exitCode}`;
+  }
+
+  private tail(): string {
+    return this.log().split('\n').slice(-40).join('\n');
+  }
+}
+
+/** The file may be absent, or half written. */
+function readDevFile(path: string): DevFile | undefined {
+  try {
+    return JSON.parse(readFileSync(path, 'utf8'));
+  } catch {
+    return undefined;
+  }
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((done) => setTimeout(done, ms).unref());
+}

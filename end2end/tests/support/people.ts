@@ -1,0 +1,95 @@
+// People, and what they do in Clerk's own forms. The class names are Clerk's documented ones.
+import { randomBytes } from 'node:crypto';
+import { expect, type Page } from '@playwright/test';
+import type { Inbox } from './inbox';
+
+export interface Person {
+  email: string;
+  password: string;
+  name: string;
+}
+
+/** Someone nobody has met. The names never repeat, so tests can share one database. */
+export function newPerson(): Person {
+  const id = unique();
+  return { email: `ada-${id}@example.com`, password: `correct horse ${id}`, name: `Ada ${id}` };
+}
+
+/** Eight characters that are fit for names, addresses and slugs. */
+export function unique(): string {
+  return randomBytes(4).toString('hex');
+}
+
+/** From the sign-up page to wherever the app leads a new person. */
+export async function signUp(page: Page, inbox: Inbox, person: Person): Promise<void> {
+  await page.goto('/sign-up');
+  await page.locator('input[name=emailAddress]').fill(person.email);
+  await page.locator('input[name=password]').fill(person.password);
+  await submit(page);
+  await enterCode(page, inbox, person);
+  await leaveForms(page);
+}
+
+export async function signInByCode(page: Page, inbox: Inbox, person: Person): Promise<void> {
+  await identify(page, person);
+  // Which of the two cards comes first is a setting of the instance.
+  const code = codeField(page);
+  const otherMethod = page.getByText('Use another method');
+  await expect(code.or(otherMethod).first()).toBeVisible();
+  if (!(await code.isVisible())) {
+    await otherMethod.click();
+    await page.getByRole('button', { name: /^Email code to/ }).click();
+  }
+  await enterCode(page, inbox, person);
+  await leaveForms(page);
+}
+
+export async function signInByPassword(page: Page, person: Person): Promise<void> {
+  await identify(page, person);
+  await page.locator('input[name=password]').fill(person.password);
+  await submit(page);
+  await leaveForms(page);
+}
+
+/** By the app's own account menu. Ends on the page that follows, without a session in the browser. */
+export async function signOut(page: Page): Promise<void> {
+  // Clerk removes the cookies first and leaves the page later: a mark shows when the page is another.
+  await page.evaluate(() => document.documentElement.setAttribute('data-before-sign-out', ''));
+  await page.locator('summary[aria-label="Account menu"], summary:has-text("Account menu")').click();
+  await page.getByRole('button', { name: 'Sign out' }).click();
+
+  const sessions = async () => (await page.context().cookies()).filter((cookie) => cookie.name.startsWith('__session'));
+  await expect.poll(sessions, { message: 'session cookies after signing out' }).toEqual([]);
+  await page.waitForFunction(() => !document.documentElement.hasAttribute('data-before-sign-out'));
+  await page.waitForLoadState();
+}
+
+async function identify(page: Page, person: Person): Promise<void> {
+  await page.goto('/sign-in');
+  await page.locator('input[name=identifier]').fill(person.email);
+  await submit(page);
+  // The first card has a hidden password field of its own: go on when the next one is there.
+  await page.waitForURL(/\/factor-one/);
+}
+
+async function enterCode(page: Page, inbox: Inbox, person: Person): Promise<void> {
+  const field = codeField(page);
+  await expect(field).toBeVisible();
+  const code = await inbox.codeFor(person.email);
+  // The card takes the focus when it is ready, and sends the code after its sixth digit.
+  await expect(field).toBeFocused();
+  await field.pressSequentially(code);
+}
+
+function codeField(page: Page) {
+  return page.locator('input[autocomplete=one-time-code]');
+}
+
+async function submit(page: Page): Promise<void> {
+  await page.locator('.cl-formButtonPrimary').click();
+}
+
+/** Clerk leaves its forms by a full navigation, with the new session in the cookies. */
+async function leaveForms(page: Page): Promise<void> {
+  await page.waitForURL((url) => !/^\/sign-(in|up)\b/.test(url.pathname));
+}

@@ -1,0 +1,70 @@
+// What every test starts from: the running app, its inbox, and a browser whose silent errors count.
+import { test as base, type Page } from '@playwright/test';
+import { App } from './app';
+import { Inbox } from './inbox';
+import { Problems } from './problems';
+
+interface TestFixtures {
+  problems: Problems;
+  /** Announces a problem that the test causes on purpose: how often, or from how often to how often. */
+  expectProblem: Problems['expect'];
+  /** Another person's browser: cookies of its own, watched like the first. */
+  visitor: () => Promise<Page>;
+}
+
+interface WorkerFixtures {
+  app: App;
+  inbox: Inbox;
+}
+
+const START_TIMEOUT_MS = 90_000;
+const LOG_LINES = 60;
+
+export const test = base.extend<TestFixtures, WorkerFixtures>({
+  app: [
+    async ({}, use) => {
+      const app = await App.start();
+      await use(app);
+      await app.dispose();
+    },
+    { scope: 'worker', timeout: START_TIMEOUT_MS },
+  ],
+
+  inbox: [async ({ app }, use) => use(new Inbox(app)), { scope: 'worker' }],
+
+  baseURL: async ({ app }, use) => use(app.origin),
+
+  problems: [
+    async ({ app, context }, use, testInfo) => {
+      const problems = new Problems();
+      problems.watch(context);
+      const logBefore = app.log().length;
+      await use(problems);
+
+      const lines = problems.unexpected();
+      if (!app.running) lines.push('the app has ended');
+      if (lines.length > 0 || testInfo.status !== testInfo.expectedStatus) {
+        const log = app.log().slice(logBefore);
+        await testInfo.attach('app.log', { body: log, contentType: 'text/plain' });
+        console.log(`The app's log during "${testInfo.title}":\n${log.split('\n').slice(-LOG_LINES).join('\n')}`);
+      }
+      if (lines.length > 0) throw new Error(`The browser met problems:\n${lines.join('\n')}`);
+    },
+    { auto: true },
+  ],
+
+  expectProblem: async ({ problems }, use) => use((pattern, times) => problems.expect(pattern, times)),
+
+  visitor: async ({ browser, problems, baseURL }, use) => {
+    const contexts: Awaited<ReturnType<typeof browser.newContext>>[] = [];
+    await use(async () => {
+      const context = await browser.newContext({ baseURL, locale: 'en-US' });
+      contexts.push(context);
+      problems.watch(context);
+      return context.newPage();
+    });
+    for (const context of contexts) await context.close();
+  },
+});
+
+export { expect } from '@playwright/test';

@@ -1,0 +1,197 @@
+//! The one list of routes, and the document around every page.
+
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::middleware::{from_fn, from_fn_with_state, map_response};
+use axum::response::{IntoResponse, Redirect, Response};
+use axum::routing::{any, get, post};
+use leptos::nonce::use_nonce;
+use leptos::prelude::*;
+use leptos_axum::ResponseOptions;
+use tower::ServiceBuilder;
+use tower_http::compression::CompressionLayer;
+use tower_http::limit::RequestBodyLimitLayer;
+use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer};
+use tower_http::services::{ServeDir, ServeFile};
+use tower_http::set_header::SetResponseHeaderLayer;
+use tower_http::timeout::TimeoutLayer;
+
+use crate::pages::{self, Document, Page, Visit};
+use crate::server::clerk::frontend_proxy;
+use crate::server::config::Config;
+use crate::server::state::AppState;
+use crate::server::{api, security, telemetry};
+
+/// Largest body that pages, server functions and the API take, in bytes. The largest honest one is a form of two fields.
+pub const MAX_BODY_BYTES: usize = 16 * 1024;
+/// For any request.
+const REQUEST_LIMIT: Duration = Duration::from_secs(30);
+
+/// A page as a handler.
+macro_rules! show {
+    ($page:path) => {
+        async |State(app): State<AppState>, request: Request| {
+            let visit = visit(&request);
+            let page = $page(&app, &visit).await;
+            respond(&app, page, request).await
+        }
+    };
+}
+
+/// Everything that answers.
+pub fn router(app: AppState) -> Router {
+    let pages = Router::new()
+        .route("/", get(show!(pages::landing::page)))
+        .route("/sign-in", get(show!(pages::sign_in::sign_in)))
+        .route("/sign-up", get(show!(pages::sign_in::sign_up)))
+        .route("/sign-out", post(sign_out))
+        .route("/onboarding", get(show!(pages::onboarding::page)).post(post_onboarding))
+        .route("/dashboard", get(show!(pages::dashboard::page)))
+        .route("/token-pending", get(show!(pages::token_pending::page)));
+    let api = Router::new()
+        .route("/api/organizations/create", post(api::create_organization))
+        .route("/api/rpc/{function}", post(server_function))
+        .route("/health", get(api::health))
+        .route("/ready", get(api::ready));
+    let limited = pages
+        .merge(api)
+        .fallback(not_found)
+        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+        .layer(RequestBodyLimitLayer::new(MAX_BODY_BYTES))
+        .layer(map_response(explain_size));
+    let clerk = Router::new().route(&format!("{}/{{*path}}", frontend_proxy::PREFIX), any(frontend_proxy::forward));
+    Router::new()
+        .merge(limited)
+        .merge(clerk)
+        .merge(files(app.site().root.as_path()))
+        .layer(
+            ServiceBuilder::new()
+                .layer(SetRequestIdLayer::new(HeaderName::from_static(telemetry::REQUEST_ID), MakeRequestUuid))
+                .layer(PropagateRequestIdLayer::new(HeaderName::from_static(telemetry::REQUEST_ID)))
+                .layer(from_fn(telemetry::log_request))
+                .layer(from_fn_with_state(app.clone(), security::headers))
+                .layer(CompressionLayer::new())
+                .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, REQUEST_LIMIT))
+                .layer(from_fn_with_state(app.clone(), security::same_site_writes)),
+        )
+        .with_state(app)
+}
+
+async fn post_onboarding(State(app): State<AppState>, request: Request) -> Response {
+    let visit = visit(&request);
+    let (parts, body) = request.into_parts();
+    let Ok(body) = axum::body::to_bytes(body, MAX_BODY_BYTES).await else {
+        return StatusCode::PAYLOAD_TOO_LARGE.into_response();
+    };
+    let page = pages::onboarding::post(&app, &visit, &body).await;
+    respond(&app, page, Request::from_parts(parts, Body::empty())).await
+}
+
+async fn sign_out(State(app): State<AppState>, request: Request) -> Response {
+    pages::sign_out::post(&app, &visit(&request)).await
+}
+
+async fn not_found(State(app): State<AppState>, request: Request) -> Response {
+    let page = pages::problems::not_found(&visit(&request));
+    respond(&app, page, request).await
+}
+
+async fn server_function(State(app): State<AppState>, request: Request) -> Response {
+    let context = move || provide_context(app.clone());
+    leptos_axum::handle_server_fns_with_context(context, request).await.into_response()
+}
+
+/// The body limit answers with a bare status: say it in our own words.
+async fn explain_size(response: Response) -> Response {
+    if response.status() != StatusCode::PAYLOAD_TOO_LARGE {
+        return response;
+    }
+    crate::model::failure::Failure::new(
+        crate::model::failure::FailureCode::TooLarge,
+        "That was more than this address takes. Nothing was stored. Shorten it and try again.",
+    )
+    .into_response()
+}
+
+fn visit(request: &Request) -> Visit {
+    Visit { uri: request.uri().clone(), headers: request.headers().clone() }
+}
+
+async fn respond(app: &AppState, page: Page, request: Request) -> Response {
+    match page {
+        Page::Redirect(to) => Redirect::to(&to).into_response(),
+        Page::Document(document) => {
+            let status = document.status;
+            let app = app.clone();
+            let render = move || shell(&app, &document);
+            // A POST that shows its form again is rendered like a GET.
+            let mut response = leptos_axum::render_app_async_with_context(|| (), render)(request).await;
+            *response.status_mut() = status;
+            response
+        }
+    }
+}
+
+/// The document: head, the page's body, and scripts only if it has islands.
+fn shell(app: &AppState, document: &Document) -> impl IntoView + use<> {
+    let nonce = use_nonce().map(|nonce| nonce.to_string()).unwrap_or_default();
+    if let (Some(response), Ok(policy)) =
+        (use_context::<ResponseOptions>(), HeaderValue::from_str(&security::page_policy(&nonce)))
+    {
+        response.insert_header(header::CONTENT_SECURITY_POLICY, policy);
+    }
+    let site = app.site();
+    let title = if document.title == "Vestibule" { document.title.clone() } else { format!("{} · Vestibule", document.title) };
+    let options = site.leptos.clone();
+    let scripts = document.islands.then(|| view! { <HydrationScripts options islands=true /> });
+    let retry = document.retry_after.map(|seconds| view! { <meta http-equiv="refresh" content=seconds.to_string() /> });
+    let body = (document.body)();
+    view! {
+        <!DOCTYPE html>
+        <html lang="en">
+            <head>
+                <meta charset="utf-8" />
+                <meta name="viewport" content="width=device-width, initial-scale=1" />
+                <meta name="color-scheme" content="light dark" />
+                <meta name="theme-color" content="#e6eae4" media="(prefers-color-scheme: light)" />
+                <meta name="theme-color" content="#111816" media="(prefers-color-scheme: dark)" />
+                {retry}
+                <title>{title}</title>
+                <link rel="icon" href="/favicon.svg" type="image/svg+xml" />
+                <link rel="stylesheet" href=site.stylesheet.clone() />
+                {scripts}
+            </head>
+            <body>
+                <a class="skip-link" href="#main">
+                    "Skip to content"
+                </a>
+                {body}
+            </body>
+        </html>
+    }
+}
+
+/// Our own hashed files, and Clerk's, whose folders carry their versions: both may be kept for ever.
+fn files(root: &std::path::Path) -> Router<AppState> {
+    let for_ever = |response: &Response<_>| {
+        response.status().is_success().then_some(HeaderValue::from_static("public, max-age=31536000, immutable"))
+    };
+    let folder = |name: &str| {
+        ServiceBuilder::new()
+            .layer(SetResponseHeaderLayer::overriding(header::CACHE_CONTROL, for_ever))
+            .service(ServeDir::new(root.join(name)))
+    };
+    Router::new()
+        .nest_service("/pkg", folder("pkg"))
+        .nest_service("/clerk", folder("clerk"))
+        .route_service("/favicon.svg", ServeFile::new(root.join("favicon.svg")))
+}
+
+/// The address people type.
+pub fn address(config: &Config) -> &str {
+    &config.public_origin
+}

@@ -1,0 +1,88 @@
+//! Timers, the address bar, the session cookie, focus and the console.
+
+use std::pin::pin;
+
+use futures_util::future::{Either, select};
+use gloo_timers::future::TimeoutFuture;
+use serde_json::{Map, Value};
+use wasm_bindgen::JsCast;
+
+use crate::model::claims::ActiveOrganizationClaim;
+use crate::model::clerk_settings::ClerkSettings;
+
+/// Waits for so many milliseconds.
+pub async fn sleep(ms: u32) {
+    TimeoutFuture::new(ms).await;
+}
+
+/// The future's result, unless it takes longer than `ms` milliseconds. What it started goes on unobserved.
+pub async fn within<T>(ms: u32, future: impl Future<Output = T>) -> Option<T> {
+    match select(pin!(future), pin!(TimeoutFuture::new(ms))).await {
+        Either::Left((result, _)) => Some(result),
+        Either::Right(_) => None,
+    }
+}
+
+/// A clock that never goes back, in milliseconds.
+pub fn now_ms() -> f64 {
+    web_sys::window().and_then(|window| window.performance()).map_or_else(js_sys::Date::now, |performance| performance.now())
+}
+
+/// A full navigation, which takes this page's place in the history.
+pub fn go_to(path: &str) {
+    if let Some(window) = web_sys::window() {
+        _ = window.location().replace(path);
+    }
+}
+
+/// Loads the page again.
+pub fn reload() {
+    if let Some(window) = web_sys::window() {
+        _ = window.location().reload();
+    }
+}
+
+/// Sends the form with this id, past its event handlers.
+pub fn submit(id: &str) {
+    let element = web_sys::window().and_then(|window| window.document()).and_then(|document| document.get_element_by_id(id));
+    if let Some(form) = element.and_then(|element| element.dyn_into::<web_sys::HtmlFormElement>().ok()) {
+        _ = form.submit();
+    }
+}
+
+/// What stands in the input field with this id.
+pub fn value_of(id: &str) -> Option<String> {
+    let element = web_sys::window()?.document()?.get_element_by_id(id)?;
+    Some(element.dyn_into::<web_sys::HtmlInputElement>().ok()?.value())
+}
+
+/// Moves the focus to the element with this id.
+pub fn focus(id: &str) {
+    let element = web_sys::window().and_then(|window| window.document()).and_then(|document| document.get_element_by_id(id));
+    if let Some(element) = element.and_then(|element| element.dyn_into::<web_sys::HtmlElement>().ok()) {
+        _ = element.focus();
+    }
+}
+
+/// One line on the console, at debug level.
+pub fn debug(line: &str) {
+    web_sys::console::debug_1(&format!("vestibule: {line}").into());
+}
+
+/// What the session cookie's own token says about the active organization: not verified, only read.
+pub fn session_cookie_claim(settings: &ClerkSettings) -> Option<ActiveOrganizationClaim> {
+    let document = web_sys::window()?.document()?.dyn_into::<web_sys::HtmlDocument>().ok()?;
+    let cookies = document.cookie().ok()?;
+    let find = |name: &str| {
+        cookies.split("; ").find_map(|pair| pair.split_once('=').filter(|(key, _)| *key == name).map(|(_, value)| value.to_owned()))
+    };
+    let token = find(&format!("__session_{}", settings.cookie_suffix)).or_else(|| find("__session"))?;
+    Some(ActiveOrganizationClaim::of(&payload(&token)?))
+}
+
+fn payload(token: &str) -> Option<Map<String, Value>> {
+    let part = token.split('.').nth(1)?.replace('-', "+").replace('_', "/");
+    // `atob` gives one character per byte.
+    let bytes: Option<Vec<u8>> = web_sys::window()?.atob(&part).ok()?.chars().map(|c| u8::try_from(u32::from(c)).ok()).collect();
+    serde_json::from_slice(&bytes?).ok()
+}

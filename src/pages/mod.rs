@@ -1,0 +1,132 @@
+//! One file per page: load, decide, render. Runs on the server only.
+//!
+//! A page gives a [`Page`]; `app` turns it into an answer. Every page asks the gate itself: no page is protected by
+//! another one.
+
+use std::sync::Arc;
+
+use axum::http::{HeaderMap, StatusCode, Uri};
+use leptos::prelude::*;
+
+use crate::model::clerk_settings::ClerkSettings;
+use crate::model::gate::{Answer, Place, Verdict, at};
+use crate::model::next_path::NextPath;
+use crate::server::session::visit::{Judged, judge};
+use crate::server::session::{Checked, check};
+use crate::server::state::AppState;
+use crate::server::telemetry;
+
+pub mod dashboard;
+pub mod landing;
+pub mod layout;
+pub mod onboarding;
+pub mod problems;
+pub mod sign_in;
+pub mod sign_out;
+pub mod token_pending;
+
+/// What a page answers.
+pub enum Page {
+    /// 303 to a path of this site.
+    Redirect(String),
+    Document(Document),
+}
+
+/// A page to show.
+#[derive(Clone)]
+pub struct Document {
+    pub status: StatusCode,
+    pub title: String,
+    /// Whether it has islands: only then is WASM loaded.
+    pub islands: bool,
+    /// Seconds after which the browser loads it again by itself.
+    pub retry_after: Option<u32>,
+    pub body: Arc<dyn Fn() -> AnyView + Send + Sync>,
+}
+
+impl Document {
+    /// A page with status 200 and without islands.
+    pub fn new<V: IntoView + 'static>(title: impl Into<String>, body: impl Fn() -> V + Send + Sync + 'static) -> Self {
+        Self {
+            status: StatusCode::OK,
+            title: title.into(),
+            islands: false,
+            retry_after: None,
+            body: Arc::new(move || body().into_any()),
+        }
+    }
+
+    pub fn with_islands(self) -> Self {
+        Self { islands: true, ..self }
+    }
+
+    pub fn with_status(self, status: StatusCode) -> Self {
+        Self { status, ..self }
+    }
+}
+
+/// A request as pages see it.
+pub struct Visit {
+    pub uri: Uri,
+    pub headers: HeaderMap,
+}
+
+impl Visit {
+    /// The `next` target, if it is one of ours.
+    pub fn next(&self) -> Option<NextPath> {
+        self.query("next").as_deref().and_then(NextPath::parse)
+    }
+
+    /// A query parameter.
+    pub fn query(&self, name: &str) -> Option<String> {
+        let query = self.uri.query()?;
+        form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
+    }
+
+    /// This page's own path and query, to come back to.
+    pub fn here(&self) -> NextPath {
+        NextPath::or_dashboard(self.uri.path_and_query().map(|path| path.as_str()))
+    }
+
+    /// Names this request in the log.
+    pub fn reference(&self) -> String {
+        telemetry::request_id(&self.headers).unwrap_or_default()
+    }
+}
+
+/// What the gate lets a page do.
+pub enum Admission {
+    /// Show the page. The transaction is open for a verified caller.
+    Show(Box<(Checked, Judged)>),
+    /// Answer this instead.
+    Instead(Page),
+}
+
+/// Checks the session, asks the gate, and turns every verdict but "show" into its answer.
+pub async fn admit(app: &AppState, visit: &Visit, place: Place) -> Admission {
+    let checked = check(app, &visit.headers).await;
+    let judged = judge(app, &checked).await;
+    let after = visit.next().unwrap_or_else(|| NextPath::or_dashboard(None));
+    // A page that is itself a stop on the way hands on where the person wanted to go.
+    let back = match place {
+        Place::Inside => visit.here(),
+        Place::Onboarding if matches!(judged.verdict, Verdict::Wait(crate::model::gate::WaitCause::StaleClaim(_))) => after.clone(),
+        Place::Onboarding => visit.here(),
+        Place::SignIn | Place::TokenPending => after.clone(),
+    };
+    let with_next = |path: &str| Admission::Instead(Page::Redirect(format!("{path}?next={}", back.encoded())));
+    match at(place, judged.verdict) {
+        Answer::Show => Admission::Show(Box::new((checked, judged))),
+        Answer::GoOn => Admission::Instead(Page::Redirect(after.as_str().to_owned())),
+        Answer::ToOnboarding => Admission::Instead(Page::Redirect("/onboarding".to_owned())),
+        Answer::ToSignIn => with_next("/sign-in"),
+        Answer::ToTokenPending => with_next("/token-pending"),
+        Answer::ExplainRefusal(_) => Admission::Instead(problems::refusal(visit, checked.error.as_ref())),
+        Answer::ExplainOutage(outage) => Admission::Instead(problems::outage(visit, outage)),
+    }
+}
+
+/// What islands need to start clerk-js.
+pub fn clerk_settings(app: &AppState) -> ClerkSettings {
+    app.site().clerk_settings(&app.config().clerk)
+}

@@ -1,0 +1,65 @@
+//! `/onboarding`: the form that creates the first organization. Works as a plain form too.
+
+use axum::http::StatusCode;
+use leptos::prelude::*;
+
+use super::layout::Hall;
+use super::{Admission, Document, Page, Visit, admit, clerk_settings};
+use crate::islands::onboarding_form::{Draft, OnboardingForm};
+use crate::model::failure::Failure;
+use crate::model::gate::Place;
+use crate::server::api;
+use crate::server::state::AppState;
+
+/// `GET /onboarding`.
+pub async fn page(app: &AppState, visit: &Visit) -> Page {
+    match admit(app, visit, Place::Onboarding).await {
+        Admission::Instead(page) => page,
+        Admission::Show(_) => Page::Document(form(app, Draft::default())),
+    }
+}
+
+/// `POST /onboarding`, from a browser without script, or before the island woke. The gate decides where to go next: while
+/// the token is stale, that is the token-pending screen.
+pub async fn post(app: &AppState, visit: &Visit, body: &[u8]) -> Page {
+    let mut draft = Draft::default();
+    for (name, value) in form_urlencoded::parse(body) {
+        match &*name {
+            "name" => draft.name = value.into_owned(),
+            "slug" => draft.slug = value.into_owned(),
+            _ => {}
+        }
+    }
+    let created = async {
+        let session = api::authenticate(app, &visit.headers).await?;
+        api::create(app, &session, &draft.name, &draft.slug, None).await
+    };
+    match created.await {
+        Ok(_) => Page::Redirect("/dashboard".to_owned()),
+        Err(failure) => {
+            let status = StatusCode::from_u16(failure.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+            draft.failure = Some(Failure { request_id: Some(visit.reference()), ..failure });
+            Page::Document(form(app, draft).with_status(status))
+        }
+    }
+}
+
+fn form(app: &AppState, draft: Draft) -> Document {
+    let settings = clerk_settings(app);
+    let address = app.config().public_host().unwrap_or_default().to_owned();
+    Document::new("Create your organization", move || {
+        let (settings, draft, address) = (settings.clone(), draft.clone(), address.clone());
+        view! {
+            <Hall wide=true>
+                <OnboardingForm settings draft address />
+                <form class="door-foot" method="post" action="/sign-out">
+                    "Not the account you meant? "
+                    <button class="link" type="submit">
+                        "Sign out"
+                    </button>
+                </form>
+            </Hall>
+        }
+    })
+    .with_islands()
+}

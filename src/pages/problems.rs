@@ -1,0 +1,144 @@
+//! The pages for what went wrong. Each says what happened, whether anything was lost, and what to do.
+
+use axum::http::StatusCode;
+use leptos::prelude::*;
+
+use super::layout::{HallWithHead, Reference, SignOutButton};
+use super::{Document, Page, Visit};
+use crate::islands::door::DoorState;
+use crate::model::gate::Outage;
+use crate::server::session::TokenError;
+
+/// After how many seconds a page about an outage loads itself again.
+const RETRY_SECONDS: u32 = 5;
+
+/// 404.
+pub fn not_found(visit: &Visit) -> Page {
+    let path: String = visit.uri.path().chars().take(120).collect();
+    let document = Document::new("No page here", move || {
+        let lead = format!(
+            "No page has the address {path}. Nothing was lost. Check the address for a typing mistake, or go back to the entrance."
+        );
+        view! {
+            <HallWithHead door=DoorState::Missing title="There is no door here" lead>
+                <div class="actions">
+                    <a class="button" href="/">
+                        "Go to the entrance"
+                    </a>
+                    <a class="button button-quiet" href="/dashboard">
+                        "Open the dashboard"
+                    </a>
+                </div>
+            </HallWithHead>
+        }
+    });
+    Page::Document(document.with_status(StatusCode::NOT_FOUND))
+}
+
+/// 401: a token that is refused for good. Waiting and reloading cannot help, and the page says so.
+pub fn refusal(visit: &Visit, error: Option<&TokenError>) -> Page {
+    let cause = error.map(ToString::to_string).unwrap_or_default();
+    let lead = match error {
+        Some(TokenError::Issuer { .. }) => {
+            "You are signed in, but your session was issued by a different sign-in service than the one this site trusts."
+        }
+        Some(TokenError::AuthorizedParty { .. }) => "You are signed in, but your session was made for another site.",
+        Some(TokenError::UnknownKey | TokenError::Signature) => {
+            "Your session is not signed by the sign-in service that this site trusts."
+        }
+        _ => "Your browser sent a session that this site cannot read.",
+    };
+    let reference = visit.reference();
+    let document = Document::new("Session refused", move || {
+        let (cause, reference) = (cause.clone(), reference.clone());
+        view! {
+            <HallWithHead door=DoorState::Closed title="We cannot accept this session" lead wide=true>
+                <div class="stack">
+                    <div class="notice" data-kind="error" role="alert">
+                        <p>
+                            <strong>"Waiting or refreshing will not change this."</strong>
+                            " Nothing was lost. Sign out and sign in again. If you come back to this page, the site is set up wrongly: send its operator the reference below."
+                        </p>
+                    </div>
+                    <div class="actions">
+                        <SignOutButton text="Sign out and sign in again" />
+                        <a class="button button-quiet" href="/">
+                            "Go to the entrance"
+                        </a>
+                    </div>
+                    <dl class="facts">
+                        <div>
+                            <dt>"Cause"</dt>
+                            <dd>
+                                <code>{cause}</code>
+                            </dd>
+                        </div>
+                    </dl>
+                    <Reference id=reference />
+                </div>
+            </HallWithHead>
+        }
+    });
+    Page::Document(document.with_status(StatusCode::UNAUTHORIZED))
+}
+
+/// 503: something we need is out of reach. Nobody is signed out by it, and the page comes back by itself.
+pub fn outage(visit: &Visit, outage: Outage) -> Page {
+    let (title, lead) = match outage {
+        Outage::Keys => (
+            "We cannot check your session right now",
+            "The sign-in service did not answer in time. You are still signed in, and nothing was lost.",
+        ),
+        Outage::Database => (
+            "We cannot reach our database right now",
+            "You are still signed in, and what you saved is safe.",
+        ),
+    };
+    let reference = visit.reference();
+    let here = visit.here();
+    let document = Document::new(title, move || {
+        let (here, reference) = (here.as_str().to_owned(), reference.clone());
+        view! {
+            <HallWithHead door=DoorState::Closed title lead>
+                <div class="stack">
+                    <p role="status">"This page tries again by itself every few seconds."</p>
+                    <div class="actions">
+                        <a class="button" href=here>
+                            "Try again now"
+                        </a>
+                        <a class="button button-quiet" href="/">
+                            "Go to the entrance"
+                        </a>
+                    </div>
+                    <Reference id=reference />
+                </div>
+            </HallWithHead>
+        }
+    });
+    Page::Document(Document { retry_after: Some(RETRY_SECONDS), ..document.with_status(StatusCode::SERVICE_UNAVAILABLE) })
+}
+
+/// 500: a fault of ours.
+pub fn fault(visit: &Visit) -> Page {
+    let reference = visit.reference();
+    let document = Document::new("Something failed", move || {
+        let reference = reference.clone();
+        view! {
+            <HallWithHead
+                door=DoorState::Closed
+                title="Something failed on our side"
+                lead="What you saved before is safe. Go back and try once more; if it fails again, tell us the reference below."
+            >
+                <div class="stack">
+                    <div class="actions">
+                        <a class="button" href="/">
+                            "Go to the entrance"
+                        </a>
+                    </div>
+                    <Reference id=reference />
+                </div>
+            </HallWithHead>
+        }
+    });
+    Page::Document(document.with_status(StatusCode::INTERNAL_SERVER_ERROR))
+}

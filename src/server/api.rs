@@ -1,0 +1,120 @@
+//! The JSON API, for clients that are not our pages.
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+
+use super::failures;
+use super::organizations::{self, CreateError, IdempotencyKey, NewOrganization};
+use super::session::visit::judge;
+use super::session::{SessionClaims, check};
+use super::state::AppState;
+use crate::model::failure::{Failure, FailureCode, Field};
+use crate::model::gate::Verdict;
+use crate::model::onboarding::{Availability, Created, SessionStatus};
+use crate::model::organization::{OrganizationName, Slug};
+
+/// The caller of an API route or server function, or what to tell them.
+pub async fn authenticate(app: &AppState, headers: &HeaderMap) -> Result<SessionClaims, Failure> {
+    let checked = check(app, headers).await;
+    checked.claims.ok_or_else(|| failures::refused(checked.error.as_ref(), checked.evidence))
+}
+
+/// Creates an organization from raw text: the one path of form, server function and JSON route.
+pub async fn create(
+    app: &AppState,
+    session: &SessionClaims,
+    name: &str,
+    slug: &str,
+    idempotency_key: Option<IdempotencyKey>,
+) -> Result<Created, Failure> {
+    let name = OrganizationName::parse(name).map_err(|error| Failure::at(Field::Name, FailureCode::Invalid, error.to_string()))?;
+    let slug = Slug::parse(slug).map_err(|error| Failure::at(Field::Slug, FailureCode::Invalid, error.to_string()))?;
+    app.limit_creation(session.user_id())?;
+    organizations::create(app, session, NewOrganization { name, slug, idempotency_key }).await.map_err(|error| match error {
+        CreateError::SlugTaken => Failure::at(Field::Slug, FailureCode::SlugTaken, "This address is taken. Choose another one."),
+        CreateError::KeyReused => Failure::new(
+            FailureCode::IdempotencyKeyReused,
+            "This idempotency key was used before with another name or slug. Nothing was created. Use a new key for a new organization.",
+        ),
+        CreateError::Database(error) => failures::unavailable(&error),
+        CreateError::TaskFailed => Failure::internal(),
+    })
+}
+
+/// Whether a slug is free, with the person's limit.
+pub async fn slug_availability(app: &AppState, session: &SessionClaims, slug: &str) -> Result<Availability, Failure> {
+    let slug = Slug::parse(slug).map_err(|error| Failure::at(Field::Slug, FailureCode::Invalid, error.to_string()))?;
+    app.limit_slug_check(session.user_id())?;
+    organizations::slug_availability(app, session, &slug).await.map_err(|error| failures::unavailable(&error))
+}
+
+/// How the gate sees the caller's token, for an island that waits. A token that cannot be verified is a failure.
+pub async fn session_status(app: &AppState, headers: &HeaderMap) -> Result<SessionStatus, Failure> {
+    let checked = check(app, headers).await;
+    if checked.claims.is_none() {
+        return Err(failures::refused(checked.error.as_ref(), checked.evidence));
+    }
+    let judged = judge(app, &checked).await;
+    let Some(mut transaction) = judged.transaction else { return Err(Failure::unavailable()) };
+    let delivery = transaction.delivery().await.map_err(|error| failures::unavailable(&error))?;
+    transaction.commit().await.map_err(|error| failures::unavailable(&error))?;
+    Ok(SessionStatus {
+        inside: matches!(judged.verdict, Verdict::Inside(_)),
+        waiting: matches!(judged.verdict, Verdict::Wait(_)),
+        delivery,
+    })
+}
+
+#[derive(Deserialize)]
+struct CreateRequest {
+    name: String,
+    slug: String,
+}
+
+/// `POST /api/organizations/create`: 201 with `{organization, delivery, replayed}`, 200 when an earlier request created it.
+///
+/// An `Idempotency-Key` header makes a repetition safe and allows further organizations; without one the call creates
+/// the caller's first organization, or gives it back.
+pub async fn create_organization(State(app): State<AppState>, headers: HeaderMap, body: Bytes) -> Response {
+    match create_from_json(&app, &headers, &body).await {
+        Ok(created) => {
+            let status = if created.replayed { StatusCode::OK } else { StatusCode::CREATED };
+            (status, Json(created)).into_response()
+        }
+        Err(failure) => failure.into_response(),
+    }
+}
+
+async fn create_from_json(app: &AppState, headers: &HeaderMap, body: &Bytes) -> Result<Created, Failure> {
+    let session = authenticate(app, headers).await?;
+    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    if !content_type.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/json") {
+        return Err(Failure::new(FailureCode::UnsupportedMediaType, "Send application/json with \"name\" and \"slug\". Nothing was created."));
+    }
+    let request: CreateRequest = serde_json::from_slice(body)
+        .map_err(|_| Failure::new(FailureCode::Invalid, "The body must be a JSON object with the texts \"name\" and \"slug\". Nothing was created."))?;
+    let idempotency_key = match headers.get("idempotency-key") {
+        None => None,
+        Some(value) => Some(value.to_str().ok().and_then(IdempotencyKey::parse).ok_or_else(|| {
+            Failure::new(FailureCode::Invalid, "The Idempotency-Key header must be 1 to 200 printable ASCII characters. Nothing was created.")
+        })?),
+    };
+    create(app, &session, &request.name, &request.slug, idempotency_key).await
+}
+
+/// `GET /health`: the process answers.
+pub async fn health() -> &'static str {
+    "ok"
+}
+
+/// `GET /ready`: the database answers, so requests can be served.
+pub async fn ready(State(app): State<AppState>) -> Response {
+    match app.tenancy().ping().await {
+        Ok(()) => "ready".into_response(),
+        Err(error) => failures::unavailable(&error).into_response(),
+    }
+}

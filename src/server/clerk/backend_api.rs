@@ -1,0 +1,201 @@
+//! The calls we make to Clerk's Backend API.
+//!
+//! What must stay true: every call is bounded in time; the secret key goes to one configured host and nowhere else (no
+//! redirects are followed); an error says whether repeating the call can help.
+
+use std::time::Duration;
+
+use jsonwebtoken::jwk::JwkSet;
+use reqwest::{Method, StatusCode, header};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use url::Url;
+
+use crate::model::ids::{SessionId, UserId};
+use crate::server::config::Secret;
+
+/// The version of the Backend API we speak.
+const API_VERSION: &str = "2026-05-12";
+/// To open a connection.
+const CONNECT_LIMIT: Duration = Duration::from_secs(2);
+/// For a whole call. The outbox lease is longer.
+const CALL_LIMIT: Duration = Duration::from_secs(8);
+
+/// A client of one Clerk instance. Cheap to clone.
+#[derive(Clone)]
+pub struct BackendApi {
+    http: reqwest::Client,
+    base: Url,
+    secret_key: Secret,
+}
+
+/// A user, as far as we look.
+#[derive(Clone, Debug, Deserialize)]
+pub struct ClerkUser {
+    pub id: UserId,
+    pub first_name: Option<String>,
+    pub last_name: Option<String>,
+    #[serde(default)]
+    email_addresses: Vec<EmailAddress>,
+    primary_email_address_id: Option<String>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+struct EmailAddress {
+    id: String,
+    email_address: String,
+}
+
+impl ClerkUser {
+    /// First and last name, if there is any.
+    pub fn display_name(&self) -> Option<String> {
+        let name = [self.first_name.as_deref(), self.last_name.as_deref()].into_iter().flatten().collect::<Vec<_>>().join(" ");
+        let name = name.trim();
+        (!name.is_empty()).then(|| name.to_owned())
+    }
+
+    /// The primary e-mail address.
+    pub fn primary_email(&self) -> Option<&str> {
+        let id = self.primary_email_address_id.as_deref()?;
+        self.email_addresses.iter().find(|address| address.id == id).map(|address| address.email_address.as_str())
+    }
+}
+
+/// Why a call failed. The text holds no address, name or key.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ClerkError {
+    #[error("Clerk answered {status} {code}")]
+    Refused { status: u16, code: String, retry_after: Option<Duration> },
+    #[error("Clerk could not be reached: {0}")]
+    Unreachable(&'static str),
+    #[error("Clerk's answer could not be read")]
+    Unreadable,
+}
+
+impl ClerkError {
+    /// Whether the same call may succeed later. A wrong key (401, 403) counts: somebody will put it right, and nothing may
+    /// be lost until then.
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Self::Refused { status, .. } => !matches!(status, 400 | 404 | 409 | 410 | 413 | 422),
+            Self::Unreachable(_) | Self::Unreadable => true,
+        }
+    }
+
+    /// How long Clerk asks us to stay away.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Refused { retry_after, .. } => *retry_after,
+            _ => None,
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct ErrorEnvelope {
+    #[serde(default)]
+    errors: Vec<ErrorItem>,
+}
+
+#[derive(Deserialize)]
+struct ErrorItem {
+    code: String,
+}
+
+impl BackendApi {
+    /// `base` is the address without `/v1`.
+    pub fn new(base: Url, secret_key: Secret) -> Result<Self, reqwest::Error> {
+        let http = reqwest::Client::builder()
+            .connect_timeout(CONNECT_LIMIT)
+            .timeout(CALL_LIMIT)
+            .redirect(reqwest::redirect::Policy::none())
+            .user_agent(concat!("vestibule/", env!("CARGO_PKG_VERSION")))
+            .build()?;
+        Ok(Self { http, base, secret_key })
+    }
+
+    /// `GET /v1/jwks`: the instance's public keys.
+    pub async fn jwks(&self) -> Result<JwkSet, ClerkError> {
+        self.call(Method::GET, &["jwks"], None).await
+    }
+
+    /// `GET /v1/users/{id}`.
+    pub async fn user(&self, user: &UserId) -> Result<ClerkUser, ClerkError> {
+        self.call(Method::GET, &["users", user.as_str()], None).await
+    }
+
+    /// `PATCH /v1/users/{id}/metadata`: merges deeply, null removes a key. Gives back the user as Clerk has it now.
+    pub async fn update_user_metadata(&self, user: &UserId, change: &Value) -> Result<ClerkUser, ClerkError> {
+        self.call(Method::PATCH, &["users", user.as_str(), "metadata"], Some(change)).await
+    }
+
+    /// `POST /v1/sessions/{id}/revoke`: ends a session for good.
+    pub async fn revoke_session(&self, session: &SessionId) -> Result<(), ClerkError> {
+        self.call::<Value>(Method::POST, &["sessions", session.as_str(), "revoke"], None).await.map(|_| ())
+    }
+
+    async fn call<T: DeserializeOwned>(&self, method: Method, path: &[&str], body: Option<&Value>) -> Result<T, ClerkError> {
+        let mut url = self.base.clone();
+        url.path_segments_mut().map_err(|()| ClerkError::Unreachable("bad address"))?.pop_if_empty().push("v1").extend(path);
+        let mut request = self
+            .http
+            .request(method, url)
+            .bearer_auth(self.secret_key.expose())
+            .header("Clerk-API-Version", API_VERSION)
+            .header(header::ACCEPT, "application/json");
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        let response = request.send().await.map_err(|error| ClerkError::Unreachable(cause_of(&error)))?;
+        let status = response.status();
+        if status.is_success() {
+            return response.json().await.map_err(|error| {
+                if error.is_decode() { ClerkError::Unreadable } else { ClerkError::Unreachable(cause_of(&error)) }
+            });
+        }
+        let retry_after = retry_after(&response);
+        let code = match response.json::<ErrorEnvelope>().await {
+            Ok(envelope) => envelope.errors.into_iter().next().map(|error| error.code),
+            Err(_) => None,
+        };
+        Err(ClerkError::Refused { status: status.as_u16(), code: code.unwrap_or_else(|| default_code(status)), retry_after })
+    }
+}
+
+fn retry_after(response: &reqwest::Response) -> Option<Duration> {
+    let seconds = response.headers().get(header::RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
+    Some(Duration::from_secs(seconds))
+}
+
+fn default_code(status: StatusCode) -> String {
+    status.canonical_reason().unwrap_or("unknown").to_lowercase().replace(' ', "_")
+}
+
+/// A word for a failed connection, without the address in it.
+fn cause_of(error: &reqwest::Error) -> &'static str {
+    if error.is_timeout() {
+        "timed out"
+    } else if error.is_connect() {
+        "no connection"
+    } else {
+        "connection lost"
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_be_repeated() {
+        let refused = |status| ClerkError::Refused { status, code: String::new(), retry_after: None };
+        for status in [401, 403, 429, 500, 502, 503] {
+            assert!(refused(status).is_retryable(), "{status}");
+        }
+        for status in [400, 404, 409, 413, 422] {
+            assert!(!refused(status).is_retryable(), "{status}");
+        }
+        assert!(ClerkError::Unreachable("timed out").is_retryable());
+    }
+}

@@ -1,0 +1,136 @@
+//! The same-origin proxy to Clerk's Frontend API: the browser talks to our origin, we talk to Clerk.
+//!
+//! What must stay true:
+//! - The secret key is attached for one configured host only; redirects are handed to the browser, never followed.
+//! - `Origin` and the body pass unchanged; several `Set-Cookie` headers stay several; hop-by-hop headers stop here.
+//! - Only Clerk's own cookies leave the browser through here: none of ours exist, and none is added.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::{ConnectInfo, Request, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+
+use crate::server::state::AppState;
+
+/// The path under which the proxy answers.
+pub const PREFIX: &str = "/__clerk";
+/// Largest body clerk-js may send, in bytes: forms of a few fields, and a profile picture.
+const MAX_BODY_BYTES: usize = 10 * 1024 * 1024;
+/// For a whole call.
+const CALL_LIMIT: Duration = Duration::from_secs(15);
+
+/// RFC 9110, section 7.6.1: these belong to one connection.
+const HOP_BY_HOP: [HeaderName; 8] = [
+    header::CONNECTION,
+    HeaderName::from_static("keep-alive"),
+    header::PROXY_AUTHENTICATE,
+    header::PROXY_AUTHORIZATION,
+    header::TE,
+    header::TRAILER,
+    header::TRANSFER_ENCODING,
+    header::UPGRADE,
+];
+
+/// A client for the proxy: it follows nothing, and unpacks nothing.
+pub fn client() -> Result<reqwest::Client, reqwest::Error> {
+    reqwest::Client::builder()
+        .connect_timeout(Duration::from_secs(2))
+        .timeout(CALL_LIMIT)
+        .redirect(reqwest::redirect::Policy::none())
+        .build()
+}
+
+/// Forwards one request.
+pub async fn forward(State(app): State<AppState>, request: Request) -> Response {
+    let clerk = &app.config().clerk;
+    let path = request.uri().path().strip_prefix(PREFIX).unwrap_or_default();
+    if !(path.starts_with("/v1/") || path.starts_with("/.well-known/")) || path.split('/').any(|part| part == "..") {
+        return StatusCode::NOT_FOUND.into_response();
+    }
+    let mut url = clerk.frontend_api_url.clone();
+    url.set_path(&format!("{}{path}", url.path().trim_end_matches('/')));
+    url.set_query(request.uri().query());
+
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip().to_string());
+    let (parts, body) = request.into_parts();
+    let mut headers = parts.headers;
+    strip(&mut headers);
+    headers.remove(header::HOST);
+    headers.remove(header::CONTENT_LENGTH);
+    headers.remove(header::AUTHORIZATION);
+    // What the address bar says, not what a stranger's header claims.
+    let proxy_url = format!("{}{PREFIX}", app.config().public_origin);
+    let fixed = [
+        ("clerk-proxy-url", Some(proxy_url)),
+        ("clerk-secret-key", Some(clerk.secret_key.expose().to_owned())),
+        ("x-forwarded-for", peer),
+        ("x-forwarded-host", app.config().public_host().map(str::to_owned)),
+        ("x-forwarded-proto", app.config().public_origin.split("://").next().map(str::to_owned)),
+    ];
+    for (name, value) in fixed {
+        headers.remove(name);
+        if let Some(value) = value.and_then(|value| HeaderValue::from_str(&value).ok()) {
+            headers.insert(HeaderName::from_static(name), value);
+        }
+    }
+    let Ok(body) = axum::body::to_bytes(body, MAX_BODY_BYTES).await else {
+        return StatusCode::PAYLOAD_TOO_LARGE.into_response();
+    };
+    let sent = app.proxy_client().request(parts.method, url).headers(headers).body(body).send().await;
+    match sent {
+        Ok(answer) => {
+            let mut headers = answer.headers().clone();
+            strip(&mut headers);
+            headers.remove(header::CONTENT_LENGTH);
+            let status = answer.status();
+            let mut response = Response::new(Body::from_stream(answer.bytes_stream()));
+            *response.status_mut() = status;
+            *response.headers_mut() = headers;
+            response
+        }
+        Err(error) => {
+            tracing::warn!(clerk.proxy.timeout = error.is_timeout(), "the Frontend API cannot be reached");
+            let body = serde_json::json!({"errors": [{
+                "code": "frontend_api_unreachable",
+                "message": "The sign-in service cannot be reached.",
+                "long_message": "The sign-in service cannot be reached. Nothing you typed was saved. Try again in a moment.",
+            }]});
+            (StatusCode::BAD_GATEWAY, axum::Json(body)).into_response()
+        }
+    }
+}
+
+fn strip(headers: &mut HeaderMap) {
+    // `Connection` may name further ones.
+    let named: Vec<HeaderName> = headers
+        .get_all(header::CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .filter_map(|name| name.trim().parse().ok())
+        .collect();
+    for name in named.iter().chain(&HOP_BY_HOP) {
+        headers.remove(name);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hop_by_hop_headers_stop_and_cookies_stay_apart() {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::CONNECTION, HeaderValue::from_static("close, X-Mine"));
+        headers.insert("x-mine", HeaderValue::from_static("1"));
+        headers.insert(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+        headers.append(header::SET_COOKIE, HeaderValue::from_static("a=1"));
+        headers.append(header::SET_COOKIE, HeaderValue::from_static("b=2"));
+        strip(&mut headers);
+        assert_eq!(headers.len(), 2);
+        assert_eq!(headers.get_all(header::SET_COOKIE).iter().count(), 2);
+    }
+}

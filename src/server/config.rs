@@ -1,0 +1,375 @@
+//! Configuration: read once, from the environment only, checked as a whole.
+//!
+//! What must stay true: everything that is missing or contradictory is reported at once, with what to do about it; a
+//! secret cannot be printed.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
+use url::Url;
+
+use super::session::cookies;
+
+/// Where Clerk's Backend API is.
+const CLERK_API: &str = "https://api.clerk.com";
+/// Where Clerk wants proxied Frontend API calls to go.
+const CLERK_FRONTEND_API: &str = "https://frontend-api.clerk.dev";
+/// Hosts of the emulator's instances. A production build refuses them: anyone can run an emulator.
+pub const EMULATOR_SUFFIX: &str = ".emulator.localhost";
+
+/// Names that are read, with what they are for. The README's table is checked against it.
+pub const NAMES: [(&str, &str); 14] = [
+    ("AUTH_DEBUG_LOG", "true: log the exact cause of every request without a session"),
+    ("CLERK_API_URL", "address of the Backend API"),
+    ("CLERK_AUTHORIZED_PARTIES", "further origins whose tokens are accepted, separated by commas"),
+    ("CLERK_FRONTEND_API_URL", "where the same-origin proxy forwards to"),
+    ("CLERK_ISSUER", "the tokens' `iss`, when it is not the publishable key's host"),
+    ("CLERK_JWT_KEY", "PEM public key: verify without asking Clerk for keys"),
+    ("CLERK_PUBLISHABLE_KEY", "pk_live_… of the instance"),
+    ("CLERK_SECRET_KEY", "sk_live_… of the instance"),
+    ("DATABASE_MIGRATION_URL", "login of the owner: creates tables and roles"),
+    ("DATABASE_URL", "login of the request role"),
+    ("DATABASE_WORKER_URL", "login of the worker role"),
+    ("LISTEN", "address and port to listen on"),
+    ("PUBLIC_ORIGIN", "what the browser's address bar shows, such as https://app.example.com"),
+    ("VESTIBULE_POSTGRES_BINARIES", "development: where the embedded Postgres is"),
+];
+
+/// A secret value. `Debug` hides it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    pub fn new(value: impl Into<String>) -> Self {
+        Self(value.into())
+    }
+
+    /// The value itself, for the one place that must send it.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(hidden)")
+    }
+}
+
+/// The whole configuration.
+#[derive(Clone, Debug)]
+pub struct Config {
+    pub listen: SocketAddr,
+    /// Scheme, host and port, without a slash at the end.
+    pub public_origin: String,
+    pub clerk: ClerkConfig,
+    pub database: DatabaseConfig,
+    pub auth_debug_log: bool,
+    pub site_root: PathBuf,
+}
+
+/// One Clerk instance.
+#[derive(Clone, Debug)]
+pub struct ClerkConfig {
+    pub publishable_key: String,
+    pub secret_key: Secret,
+    pub api_url: Url,
+    pub frontend_api_url: Url,
+    pub issuer: String,
+    pub jwt_key: Option<String>,
+    pub authorized_parties: BTreeSet<String>,
+    /// The suffix of this instance's cookies.
+    pub cookie_suffix: String,
+}
+
+/// The logins. Their rights differ on purpose: see `server/database.rs`.
+#[derive(Clone, Debug)]
+pub struct DatabaseConfig {
+    pub request: Secret,
+    pub worker: Secret,
+    pub migration: Option<Secret>,
+}
+
+/// One thing that is wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigProblem {
+    pub name: &'static str,
+    pub problem: String,
+}
+
+/// All that is wrong.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the configuration is incomplete or contradictory:\n{}", .0.iter().map(|p| format!("  {}: {}\n", p.name, p.problem)).collect::<String>())]
+pub struct ConfigError(pub Vec<ConfigProblem>);
+
+impl Config {
+    /// The host and port of the public origin.
+    pub fn public_host(&self) -> Option<&str> {
+        self.public_origin.split_once("://").map(|(_, host)| host)
+    }
+
+    /// The issuer's host, as it stands in tokens.
+    pub fn issuer_host(&self) -> &str {
+        self.clerk.issuer.split_once("://").map_or("", |(_, host)| host)
+    }
+
+    /// Whether cookies may be sent over https only.
+    pub fn is_https(&self) -> bool {
+        self.public_origin.starts_with("https://")
+    }
+
+    /// Reads the configuration. `development` allows the emulator's instances.
+    pub fn from_variables(variables: &BTreeMap<String, String>, development: bool) -> Result<Self, ConfigError> {
+        let mut reader = Reader { variables, problems: Vec::new() };
+        let config = reader.read(development);
+        match config {
+            Some(config) if reader.problems.is_empty() => Ok(config),
+            _ => Err(ConfigError(reader.problems)),
+        }
+    }
+}
+
+/// Names that look like ours but are not read: typing errors, most likely.
+pub fn unknown_names(variables: &BTreeMap<String, String>) -> Vec<String> {
+    let ours = |name: &str| {
+        ["CLERK_", "DATABASE_", "AUTH_DEBUG", "PUBLIC_ORIGIN", "VESTIBULE_"].iter().any(|prefix| name.starts_with(prefix))
+    };
+    let known = |name: &str| name == "CLERK_TELEMETRY_DISABLED" || NAMES.iter().any(|(known, _)| *known == name);
+    variables.keys().filter(|name| ours(name) && !known(name)).cloned().collect()
+}
+
+struct Reader<'a> {
+    variables: &'a BTreeMap<String, String>,
+    problems: Vec<ConfigProblem>,
+}
+
+impl Reader<'_> {
+    fn read(&mut self, development: bool) -> Option<Config> {
+        let listen = self.parsed("LISTEN", "127.0.0.1:3000", |text| text.parse().ok(), "must be an address and a port, such as 0.0.0.0:3000");
+        let public_origin = self.required("PUBLIC_ORIGIN", "set it to what the browser's address bar shows").and_then(|text| {
+            let origin = origin_of(&text);
+            if origin.is_none() {
+                self.problem("PUBLIC_ORIGIN", format!("must be scheme, host and port only, such as https://app.example.com; it is {text:?}"));
+            }
+            origin
+        });
+        let publishable_key = self.required("CLERK_PUBLISHABLE_KEY", "copy it from Clerk's dashboard, API keys");
+        let secret_key = self.required("CLERK_SECRET_KEY", "copy it from Clerk's dashboard, API keys");
+        let frontend_api = publishable_key.as_deref().and_then(frontend_api_of);
+        if let Some(key) = &publishable_key {
+            if frontend_api.is_none() {
+                self.problem("CLERK_PUBLISHABLE_KEY", "is not a publishable key: it must be pk_live_ and the encoded host".into());
+            } else if key.starts_with("pk_test_") {
+                self.problem(
+                    "CLERK_PUBLISHABLE_KEY",
+                    "is a development key. Clerk proxies production instances only; use the pk_live_ key".into(),
+                );
+            }
+        }
+        if let (Some(publishable), Some(secret)) = (&publishable_key, &secret_key) {
+            let live = publishable.starts_with("pk_live_");
+            let expected = if live { "sk_live_" } else { "sk_test_" };
+            if !secret.starts_with(expected) {
+                self.problem("CLERK_SECRET_KEY", format!("does not belong to the publishable key: it should begin with {expected}"));
+            }
+        }
+        if !development && frontend_api.as_deref().is_some_and(|host| host.ends_with(EMULATOR_SUFFIX)) {
+            self.problem("CLERK_PUBLISHABLE_KEY", "belongs to the development emulator, which a production build refuses".into());
+        }
+        let api_url = self.url("CLERK_API_URL", CLERK_API);
+        let frontend_api_url = self.url("CLERK_FRONTEND_API_URL", CLERK_FRONTEND_API);
+        let issuer = self.optional("CLERK_ISSUER").or_else(|| frontend_api.as_ref().map(|host| format!("https://{host}")));
+        if issuer.as_deref().is_some_and(|issuer| !issuer.contains("://") || issuer.ends_with('/')) {
+            self.problem("CLERK_ISSUER", "must be the exact `iss` of the tokens: https:// and the host, no slash at the end".into());
+        }
+        let jwt_key = self.optional("CLERK_JWT_KEY");
+        if jwt_key.as_deref().is_some_and(|pem| super::session::keys::Keys::from_pem(pem).is_err()) {
+            self.problem("CLERK_JWT_KEY", "is not an RSA public key in PEM form".into());
+        }
+        let mut authorized_parties = BTreeSet::new();
+        for party in self.optional("CLERK_AUTHORIZED_PARTIES").unwrap_or_default().split(',').map(str::trim).filter(|p| !p.is_empty()) {
+            match origin_of(party) {
+                Some(origin) => _ = authorized_parties.insert(origin),
+                None => self.problem("CLERK_AUTHORIZED_PARTIES", format!("{party:?} is not an origin")),
+            }
+        }
+        let request = self.database_url("DATABASE_URL", "the login of the request role");
+        let worker = self.database_url("DATABASE_WORKER_URL", "the login of the worker role");
+        let migration = self.optional("DATABASE_MIGRATION_URL").map(Secret::new);
+        if let (Some(request), Some(worker)) = (&request, &worker)
+            && user_of(request) == user_of(worker)
+        {
+            self.problem("DATABASE_WORKER_URL", "must be another login than DATABASE_URL: their rights differ on purpose".into());
+        }
+        let auth_debug_log = self.parsed("AUTH_DEBUG_LOG", "false", |text| text.parse().ok(), "must be true or false");
+        let site_root = self.optional("LEPTOS_SITE_ROOT").unwrap_or_else(|| "target/site".to_owned()).into();
+
+        let public_origin = public_origin?;
+        authorized_parties.insert(public_origin.clone());
+        let publishable_key = publishable_key?;
+        Some(Config {
+            listen: listen?,
+            clerk: ClerkConfig {
+                cookie_suffix: cookies::suffix_of(&publishable_key),
+                publishable_key,
+                secret_key: Secret::new(secret_key?),
+                api_url: api_url?,
+                frontend_api_url: frontend_api_url?,
+                issuer: issuer?,
+                jwt_key,
+                authorized_parties,
+            },
+            public_origin,
+            database: DatabaseConfig { request: request?, worker: worker?, migration },
+            auth_debug_log: auth_debug_log?,
+            site_root,
+        })
+    }
+
+    fn problem(&mut self, name: &'static str, problem: String) {
+        self.problems.push(ConfigProblem { name, problem });
+    }
+
+    fn optional(&self, name: &str) -> Option<String> {
+        self.variables.get(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
+    }
+
+    fn required(&mut self, name: &'static str, help: &str) -> Option<String> {
+        let value = self.optional(name);
+        if value.is_none() {
+            self.problem(name, format!("is not set: {help}"));
+        }
+        value
+    }
+
+    fn parsed<T>(&mut self, name: &'static str, default: &str, parse: impl Fn(&str) -> Option<T>, help: &str) -> Option<T> {
+        let text = self.optional(name).unwrap_or_else(|| default.to_owned());
+        let value = parse(&text);
+        if value.is_none() {
+            self.problem(name, format!("{help}; it is {text:?}"));
+        }
+        value
+    }
+
+    fn url(&mut self, name: &'static str, default: &str) -> Option<Url> {
+        let http = |text: &str| Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
+        self.parsed(name, default, http, "must be an http or https address")
+    }
+
+    fn database_url(&mut self, name: &'static str, what: &str) -> Option<Secret> {
+        let url = self.required(name, &format!("{what}, as postgres://user:password@host/database"))?;
+        if Url::parse(&url).is_ok_and(|url| matches!(url.scheme(), "postgres" | "postgresql")) {
+            Some(Secret::new(url))
+        } else {
+            // The value may hold a password, so it is not repeated.
+            self.problem(name, "must be an address like postgres://user:password@host/database".into());
+            None
+        }
+    }
+}
+
+/// The origin in `text` if it is nothing but an origin.
+fn origin_of(text: &str) -> Option<String> {
+    let url = Url::parse(text).ok()?;
+    let bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
+    (matches!(url.scheme(), "http" | "https") && bare && !text.contains('*')).then(|| url.origin().ascii_serialization())
+}
+
+/// The Frontend API host that a publishable key encodes (protocol notes, 4.1).
+pub fn frontend_api_of(publishable_key: &str) -> Option<String> {
+    let encoded = publishable_key.strip_prefix("pk_live_").or_else(|| publishable_key.strip_prefix("pk_test_"))?;
+    let decoded = STANDARD_NO_PAD.decode(encoded.trim_end_matches('=')).ok()?;
+    let host = String::from_utf8(decoded).ok()?.strip_suffix('$')?.to_owned();
+    let plain = host.contains('.') && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-:".contains(&byte));
+    plain.then_some(host)
+}
+
+/// The user name of a database address.
+pub fn user_of(url: &Secret) -> Option<String> {
+    Url::parse(url.expose()).ok().map(|url| url.username().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn complete() -> BTreeMap<String, String> {
+        [
+            ("PUBLIC_ORIGIN", "https://app.example.com"),
+            // clerk.example.test
+            ("CLERK_PUBLISHABLE_KEY", "pk_live_Y2xlcmsuZXhhbXBsZS50ZXN0JA"),
+            ("CLERK_SECRET_KEY", "sk_live_x"),
+            ("DATABASE_URL", "postgres://request:pw1@db/vestibule"),
+            ("DATABASE_WORKER_URL", "postgres://worker:pw2@db/vestibule"),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .into()
+    }
+
+    fn problems(change: &[(&str, &str)]) -> Vec<&'static str> {
+        let mut variables = complete();
+        for (name, value) in change {
+            variables.insert((*name).to_owned(), (*value).to_owned());
+        }
+        match Config::from_variables(&variables, false) {
+            Ok(_) => Vec::new(),
+            Err(error) => error.0.into_iter().map(|problem| problem.name).collect(),
+        }
+    }
+
+    #[test]
+    fn the_issuer_and_the_parties_follow_from_the_key_and_the_origin() {
+        let config = Config::from_variables(&complete(), false).expect("complete");
+        assert_eq!(config.clerk.issuer, "https://clerk.example.test");
+        assert_eq!(config.clerk.cookie_suffix, "mygDvuFt");
+        assert_eq!(config.clerk.authorized_parties.iter().collect::<Vec<_>>(), ["https://app.example.com"]);
+    }
+
+    #[test]
+    fn everything_missing_is_said_at_once() {
+        let error = Config::from_variables(&BTreeMap::new(), false).expect_err("nothing is set");
+        let names: Vec<_> = error.0.iter().map(|problem| problem.name).collect();
+        assert_eq!(names, ["PUBLIC_ORIGIN", "CLERK_PUBLISHABLE_KEY", "CLERK_SECRET_KEY", "DATABASE_URL", "DATABASE_WORKER_URL"]);
+    }
+
+    #[test]
+    fn contradictions_are_named() {
+        assert_eq!(problems(&[]), Vec::<&str>::new());
+        assert_eq!(problems(&[("CLERK_SECRET_KEY", "sk_test_x")]), ["CLERK_SECRET_KEY"]);
+        assert_eq!(problems(&[("CLERK_PUBLISHABLE_KEY", "pk_live_x")]), ["CLERK_PUBLISHABLE_KEY"]);
+        assert_eq!(problems(&[("PUBLIC_ORIGIN", "https://app.example.com/x")]), ["PUBLIC_ORIGIN"]);
+        assert_eq!(problems(&[("CLERK_ISSUER", "https://clerk.example.test/")]), ["CLERK_ISSUER"]);
+        assert_eq!(problems(&[("CLERK_JWT_KEY", "nonsense")]), ["CLERK_JWT_KEY"]);
+        assert_eq!(problems(&[("CLERK_AUTHORIZED_PARTIES", "https://a.example, b")]), ["CLERK_AUTHORIZED_PARTIES"]);
+        assert_eq!(problems(&[("DATABASE_WORKER_URL", "postgres://request:pw1@db/vestibule")]), ["DATABASE_WORKER_URL"]);
+        assert_eq!(problems(&[("AUTH_DEBUG_LOG", "yes"), ("LISTEN", "3000")]), ["LISTEN", "AUTH_DEBUG_LOG"]);
+    }
+
+    #[test]
+    fn a_production_build_refuses_the_emulator() {
+        let key = format!("pk_live_{}", STANDARD_NO_PAD.encode("clerk-00000000.emulator.localhost$"));
+        assert_eq!(problems(&[("CLERK_PUBLISHABLE_KEY", &key)]), ["CLERK_PUBLISHABLE_KEY"]);
+        let mut variables = complete();
+        variables.insert("CLERK_PUBLISHABLE_KEY".into(), key);
+        assert!(Config::from_variables(&variables, true).is_ok());
+    }
+
+    #[test]
+    fn secrets_are_not_printed() {
+        let config = Config::from_variables(&complete(), false).expect("complete");
+        let printed = format!("{config:?}");
+        assert!(!printed.contains("pw1") && !printed.contains("sk_live_x"), "{printed}");
+    }
+
+    #[test]
+    fn unknown_names_are_noticed() {
+        let mut variables = complete();
+        variables.insert("CLERK_ISUER".into(), "x".into());
+        variables.insert("HOME".into(), "x".into());
+        assert_eq!(unknown_names(&variables), ["CLERK_ISUER"]);
+    }
+}

@@ -1,0 +1,17 @@
+//! Whatever owns a socket, a secret or a row. Uses `model`, nothing else of ours.
+
+pub mod api;
+pub mod clerk;
+pub mod clock;
+pub mod config;
+pub mod database;
+pub mod failures;
+pub mod organizations;
+pub mod outbox;
+pub mod rpc;
+pub mod security;
+pub mod session;
+pub mod site;
+pub mod state;
+pub mod telemetry;
+pub mod tenancy;

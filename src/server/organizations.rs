@@ -1,0 +1,199 @@
+//! Creating an organization, and reading one.
+
+use aws_lc_rs::digest::{SHA256, digest};
+use time::OffsetDateTime;
+
+use super::state::AppState;
+use super::tenancy::TenantTransaction;
+use crate::model::ids::{OrganizationId, UserId};
+use crate::model::onboarding::{Availability, Created, Delivery};
+use crate::model::organization::{Organization, OrganizationName, Slug};
+use crate::server::session::SessionClaims;
+
+/// Longest idempotency key, in bytes.
+pub const MAX_IDEMPOTENCY_KEY_BYTES: usize = 200;
+
+/// What somebody asks for.
+#[derive(Clone, Debug)]
+pub struct NewOrganization {
+    pub name: OrganizationName,
+    pub slug: Slug,
+    /// A client's own key. Without one, it is the caller's first organization, of which there is only one.
+    pub idempotency_key: Option<IdempotencyKey>,
+}
+
+/// A client's name for one intention, so that repeating it does nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IdempotencyKey(String);
+
+impl IdempotencyKey {
+    /// Printable ASCII, 1 to 200 bytes.
+    pub fn parse(text: &str) -> Option<Self> {
+        let fine = (1..=MAX_IDEMPOTENCY_KEY_BYTES).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
+        // The prefix keeps clients apart from the server's own keys.
+        fine.then(|| Self(format!("client:{text}")))
+    }
+}
+
+/// Why an organization was not created.
+#[derive(Debug, thiserror::Error)]
+pub enum CreateError {
+    #[error("the slug is taken")]
+    SlugTaken,
+    #[error("the idempotency key was used with other content")]
+    KeyReused,
+    #[error(transparent)]
+    Database(#[from] sqlx::Error),
+    #[error("the task that creates the organization failed")]
+    TaskFailed,
+}
+
+/// Creates the organization, then tries once to tell Clerk, for at most `outbox::INLINE_LIMIT`.
+///
+/// Both go on if the client hangs up: they run in a task of their own.
+pub async fn create(app: &AppState, session: &SessionClaims, request: NewOrganization) -> Result<Created, CreateError> {
+    let app = app.clone();
+    let session = session.clone();
+    let task = app.tasks().spawn({
+        let app = app.clone();
+        async move {
+            let (organization, replayed) = store(&app, &session, &request).await?;
+            tracing::info!(organization.id = %organization.id, organization.replayed = replayed, user.id = %session.user_id(), "organization created");
+            let delivery = app.outbox().deliver_now(session.user_id()).await;
+            if delivery == Delivery::Pending {
+                tracing::warn!(user.id = %session.user_id(), "Clerk is not told yet; the outbox goes on");
+            }
+            Ok(Created { organization, delivery, replayed })
+        }
+    });
+    task.await.map_err(|_| CreateError::TaskFailed)?
+}
+
+/// The one transaction: organization, membership, profile, outbox message and idempotency key.
+async fn store(app: &AppState, session: &SessionClaims, request: &NewOrganization) -> Result<(Organization, bool), CreateError> {
+    let now = app.clock().now();
+    let mut tx = app.tenancy().begin(session).await?;
+    let content = format!("{}\n{}", request.slug, request.name);
+    let row: Result<(String, uuid::Uuid, String, String), sqlx::Error> =
+        sqlx::query_as("select outcome, id, name, slug from create_organization($1, $2, $3, $4, $5, $6)")
+            .bind(uuid::Uuid::now_v7())
+            .bind(request.name.as_str())
+            .bind(request.slug.as_str())
+            .bind(request.idempotency_key.as_ref().map(|key| key.0.as_str()))
+            .bind(digest(&SHA256, content.as_bytes()).as_ref())
+            .bind(now)
+            .fetch_one(tx.connection())
+            .await;
+    let (outcome, id, name, slug) = match row {
+        Ok(row) => row,
+        // Constraint names are our API (architecture, decision 13).
+        Err(sqlx::Error::Database(error)) if error.constraint() == Some("organizations_slug_key") => return Err(CreateError::SlugTaken),
+        Err(error) => return Err(error.into()),
+    };
+    if outcome == "key_reused" {
+        return Err(CreateError::KeyReused);
+    }
+    tx.commit().await?;
+    Ok((organization(id, name, slug)?, outcome == "replayed"))
+}
+
+/// Whether a slug is free. Answers at a moment: only creating decides.
+pub async fn slug_availability(app: &AppState, session: &SessionClaims, slug: &Slug) -> Result<Availability, sqlx::Error> {
+    let mut tx = app.tenancy().begin(session).await?;
+    let taken: bool = sqlx::query_scalar("select organization_slug_taken($1)").bind(slug.as_str()).fetch_one(tx.connection()).await?;
+    tx.commit().await?;
+    Ok(if taken { Availability::Taken } else { Availability::Free })
+}
+
+/// All that the dashboard shows.
+#[derive(Clone, Debug)]
+pub struct Dashboard {
+    pub organization: Organization,
+    pub created_at: OffsetDateTime,
+    /// The name of whoever created it, as far as the caller may see it.
+    pub created_by: Person,
+    pub members: Vec<Member>,
+    /// The caller.
+    pub me: Person,
+}
+
+/// A person in an organization.
+#[derive(Clone, Debug)]
+pub struct Person {
+    pub user_id: UserId,
+    pub display_name: Option<String>,
+    pub email: Option<String>,
+}
+
+/// A person with their place in an organization.
+#[derive(Clone, Debug)]
+pub struct Member {
+    pub person: Person,
+    pub role: String,
+    pub joined_at: OffsetDateTime,
+}
+
+/// Most members shown at once.
+const MEMBERS_SHOWN: i64 = 200;
+
+/// The dashboard of an organization, or `None` if the caller does not belong to it.
+pub async fn find_dashboard(tx: &mut TenantTransaction, id: OrganizationId) -> Result<Option<Dashboard>, sqlx::Error> {
+    let row: Option<(uuid::Uuid, String, String, String, OffsetDateTime)> =
+        sqlx::query_as("select id, name, slug, created_by, created_at from organizations where id = $1")
+            .bind(id.0)
+            .fetch_optional(tx.connection())
+            .await?;
+    let Some((id, name, slug, created_by, created_at)) = row else { return Ok(None) };
+    let members: Vec<(String, String, OffsetDateTime, Option<String>, Option<String>)> = sqlx::query_as(
+        "select m.user_id, m.role, m.created_at, p.display_name, p.email
+         from organization_users as m
+         left join user_profiles as p on p.user_id = m.user_id
+         where m.organization_id = $1
+         order by m.created_at, m.user_id
+         limit $2",
+    )
+    .bind(id)
+    .bind(MEMBERS_SHOWN)
+    .fetch_all(tx.connection())
+    .await?;
+    let members: Vec<Member> = members
+        .into_iter()
+        .filter_map(|(user_id, role, joined_at, display_name, email)| {
+            let person = Person { user_id: UserId::parse(&user_id).ok()?, display_name, email };
+            Some(Member { person, role, joined_at })
+        })
+        .collect();
+    let person = |wanted: &str| {
+        let known = members.iter().map(|member| &member.person).find(|person| person.user_id.as_str() == wanted);
+        known.cloned().map_or_else(|| UserId::parse(wanted).map(|user_id| Person { user_id, display_name: None, email: None }), Ok)
+    };
+    let decode = |_| sqlx::Error::Decode("an unreadable user id".into());
+    let me = person(tx.caller().as_str()).map_err(decode)?;
+    let created_by = person(&created_by).map_err(decode)?;
+    Ok(Some(Dashboard { organization: organization(id, name, slug)?, created_at, created_by, members, me }))
+}
+
+/// A row as the model's type. The database's own constraints are wider than the model's rules, so a row written by hand
+/// may be unreadable; that is a fault, not a reason to show something else.
+fn organization(id: uuid::Uuid, name: String, slug: String) -> Result<Organization, sqlx::Error> {
+    Ok(Organization {
+        id: OrganizationId(id),
+        name: OrganizationName::parse(&name).map_err(|error| sqlx::Error::Decode(Box::new(error)))?,
+        slug: Slug::parse(&slug).map_err(|error| sqlx::Error::Decode(Box::new(error)))?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn idempotency_keys_are_bounded() {
+        assert!(IdempotencyKey::parse("a-1").is_some());
+        assert!(IdempotencyKey::parse("").is_none());
+        assert!(IdempotencyKey::parse("a b").is_none());
+        assert!(IdempotencyKey::parse(&"a".repeat(201)).is_none());
+        // A client cannot name the server's own key.
+        assert_ne!(IdempotencyKey::parse("first-organization").map(|key| key.0).as_deref(), Some("first-organization"));
+    }
+}

@@ -1,0 +1,224 @@
+//! Verification: from a raw token to claims, by every rule that is written here (architecture, decision 7).
+//!
+//! The rules, in order. Clerk's `@clerk/backend` has the same ones but for three differences, marked with `*`:
+//! 1. three parts, a JSON header and payload;
+//! 2. `typ` absent or `JWT`; `alg` exactly RS256 (*Clerk also takes RS384 and RS512, which it never issues);
+//! 3. `cat` absent or the session category: JWT-template and machine tokens are not session tokens;
+//! 4. the signature, by the key that `kid` names;
+//! 5. `sub` and `sid` present; `iss` equal to the configured issuer (*version 3.20 does not look at it);
+//! 6. `exp`, `nbf`, `iat` against the clock, with [`ALLOWED_SKEW_SECONDS`];
+//! 7. `azp` on the list of authorized parties. (*A missing one is a state of its own: the browser repairs it);
+//! 8. `sts` not `pending`.
+
+use std::collections::BTreeSet;
+
+use jsonwebtoken::{Algorithm, Validation};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use super::keys::{KeyError, Keys};
+use super::token::{SessionToken, read_part};
+use crate::model::claims::ActiveOrganizationClaim;
+use crate::model::gate::{ClaimEvidence, Refusal, SessionEvidence};
+use crate::model::ids::{SessionId, UserId};
+use crate::server::clock::Clock;
+
+/// How far the issuer's clock may be from ours, in seconds. Clerk's default.
+pub const ALLOWED_SKEW_SECONDS: i64 = 5;
+
+/// The header category of session tokens (`backend: jwtCategories.ts`).
+const SESSION_CATEGORY: &str = "cl_B7d4PD111AAA";
+
+/// Claims of a token that kept every rule. Built here and nowhere else.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SessionClaims {
+    user_id: UserId,
+    session_id: SessionId,
+    issued_at: i64,
+    expires_at: i64,
+    active_organization: ActiveOrganizationClaim,
+}
+
+impl SessionClaims {
+    /// Who is calling (`sub`).
+    pub fn user_id(&self) -> &UserId {
+        &self.user_id
+    }
+
+    /// The Clerk session (`sid`).
+    pub fn session_id(&self) -> &SessionId {
+        &self.session_id
+    }
+
+    /// `iat`, in seconds since the Unix epoch.
+    pub fn issued_at(&self) -> i64 {
+        self.issued_at
+    }
+
+    /// `exp`, in seconds since the Unix epoch.
+    pub fn expires_at(&self) -> i64 {
+        self.expires_at
+    }
+
+    /// Which organization the token says is active.
+    pub fn active_organization(&self) -> ActiveOrganizationClaim {
+        self.active_organization
+    }
+}
+
+/// Why a token gave no claims.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TokenError {
+    #[error("token-expired")]
+    Expired,
+    #[error("{reason}", reason = if *.issued_in_future { "token-iat-in-the-future" } else { "token-not-active-yet" })]
+    NotYetValid { issued_in_future: bool },
+    #[error("token-missing-authorized-party")]
+    AuthorizedPartyMissing,
+    #[error("session-pending")]
+    Pending,
+    #[error("jwk-remote-failed-to-load")]
+    KeysUnreachable,
+    #[error("token-invalid")]
+    Malformed,
+    #[error("token-invalid-algorithm")]
+    Algorithm,
+    #[error("jwk-kid-mismatch")]
+    UnknownKey,
+    #[error("token-invalid-signature")]
+    Signature,
+    /// Carries the value found, which is a public address, for the diagnosis.
+    #[error("token-invalid-issuer")]
+    Issuer { found: String },
+    #[error("token-invalid-authorized-parties")]
+    AuthorizedParty { found: String },
+    #[error("token-type-mismatch")]
+    TokenType,
+}
+
+impl TokenError {
+    /// What the gate makes of it.
+    pub fn evidence(&self) -> SessionEvidence {
+        match self {
+            Self::Expired => SessionEvidence::Expired,
+            Self::NotYetValid { .. } => SessionEvidence::NotYetValid,
+            Self::AuthorizedPartyMissing => SessionEvidence::AuthorizedPartyMissing,
+            Self::Pending => SessionEvidence::Pending,
+            Self::KeysUnreachable => SessionEvidence::KeysUnreachable,
+            Self::Malformed => SessionEvidence::Refused(Refusal::Malformed),
+            Self::Algorithm => SessionEvidence::Refused(Refusal::Algorithm),
+            Self::UnknownKey => SessionEvidence::Refused(Refusal::UnknownKey),
+            Self::Signature => SessionEvidence::Refused(Refusal::Signature),
+            Self::Issuer { .. } => SessionEvidence::Refused(Refusal::Issuer),
+            Self::AuthorizedParty { .. } => SessionEvidence::Refused(Refusal::AuthorizedParty),
+            Self::TokenType => SessionEvidence::Refused(Refusal::TokenType),
+        }
+    }
+}
+
+/// The rules with the values of one Clerk instance.
+pub struct Verifier {
+    keys: Keys,
+    issuer: String,
+    authorized_parties: BTreeSet<String>,
+    clock: Clock,
+    signature_only: Validation,
+}
+
+#[derive(Deserialize)]
+struct Header {
+    alg: String,
+    #[serde(default)]
+    typ: Option<String>,
+    #[serde(default)]
+    kid: Option<String>,
+    #[serde(default)]
+    cat: Option<String>,
+}
+
+impl Verifier {
+    pub fn new(keys: Keys, issuer: String, authorized_parties: BTreeSet<String>, clock: Clock) -> Self {
+        // jsonwebtoken's defaults are not ours (60 s leeway, no `nbf`, `iss` only if present): it checks the signature,
+        // the rest is below, with our clock.
+        let mut signature_only = Validation::new(Algorithm::RS256);
+        signature_only.validate_exp = false;
+        signature_only.validate_nbf = false;
+        signature_only.validate_aud = false;
+        signature_only.required_spec_claims.clear();
+        Self { keys, issuer, authorized_parties, clock, signature_only }
+    }
+
+    /// Verifies a token.
+    pub async fn verify(&self, token: &SessionToken) -> Result<SessionClaims, TokenError> {
+        let mut parts = token.expose().split('.');
+        let (Some(header), Some(_), Some(_), None) = (parts.next(), parts.next(), parts.next(), parts.next()) else {
+            return Err(TokenError::Malformed);
+        };
+        let header: Header = read_part(header).ok_or(TokenError::Malformed)?;
+        if header.typ.as_deref().is_some_and(|typ| typ != "JWT") || header.alg != "RS256" {
+            return Err(TokenError::Algorithm);
+        }
+        if header.cat.as_deref().is_some_and(|category| category != SESSION_CATEGORY) {
+            return Err(TokenError::TokenType);
+        }
+        let key = match self.keys.find(header.kid.as_deref().unwrap_or_default()).await {
+            Ok(key) => key,
+            Err(KeyError::Unknown) => return Err(TokenError::UnknownKey),
+            Err(KeyError::Unreachable) => return Err(TokenError::KeysUnreachable),
+        };
+        let payload = jsonwebtoken::decode::<Map<String, Value>>(token.expose(), &key, &self.signature_only)
+            .map_err(|error| match error.kind() {
+                jsonwebtoken::errors::ErrorKind::InvalidSignature => TokenError::Signature,
+                _ => TokenError::Malformed,
+            })?
+            .claims;
+        self.check_claims(&payload)
+    }
+
+    fn check_claims(&self, payload: &Map<String, Value>) -> Result<SessionClaims, TokenError> {
+        let text = |name: &str| payload.get(name).and_then(Value::as_str);
+        let seconds = |name: &str| payload.get(name).and_then(Value::as_f64).map(|at| at as i64);
+        let user_id = text("sub").and_then(|id| UserId::parse(id).ok()).ok_or(TokenError::Malformed)?;
+        let session_id = text("sid").and_then(|id| SessionId::parse(id).ok()).ok_or(TokenError::Malformed)?;
+        let expires_at = seconds("exp").ok_or(TokenError::Malformed)?;
+        let issued_at = seconds("iat").ok_or(TokenError::Malformed)?;
+        let not_before = seconds("nbf");
+
+        let issuer = text("iss").unwrap_or_default();
+        if issuer != self.issuer {
+            return Err(TokenError::Issuer { found: issuer.to_owned() });
+        }
+        let now_ms = self.clock.now_ms();
+        let skew_ms = ALLOWED_SKEW_SECONDS * 1000;
+        if expires_at.saturating_mul(1000) <= now_ms - skew_ms {
+            return Err(TokenError::Expired);
+        }
+        if not_before.is_some_and(|at| at.saturating_mul(1000) > now_ms + skew_ms) {
+            return Err(TokenError::NotYetValid { issued_in_future: false });
+        }
+        if issued_at.saturating_mul(1000) > now_ms + skew_ms {
+            return Err(TokenError::NotYetValid { issued_in_future: true });
+        }
+        match text("azp") {
+            None | Some("") => return Err(TokenError::AuthorizedPartyMissing),
+            Some(party) if !self.authorized_parties.contains(party) => {
+                return Err(TokenError::AuthorizedParty { found: party.to_owned() });
+            }
+            Some(_) => {}
+        }
+        if text("sts") == Some("pending") {
+            return Err(TokenError::Pending);
+        }
+        let active_organization = ActiveOrganizationClaim::of(payload);
+        Ok(SessionClaims { user_id, session_id, issued_at, expires_at, active_organization })
+    }
+}
+
+/// The claim as the gate sees it.
+pub fn claim_evidence(claim: ActiveOrganizationClaim) -> ClaimEvidence {
+    match claim {
+        ActiveOrganizationClaim::NoTemplate => ClaimEvidence::NoTemplate,
+        ActiveOrganizationClaim::Absent => ClaimEvidence::Absent,
+        ActiveOrganizationClaim::Organization(_) => ClaimEvidence::Names,
+    }
+}

@@ -1,0 +1,83 @@
+//! What the browser loads: our own hashed files, and Clerk's scripts, all from our own origin.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use leptos::config::LeptosOptions;
+use serde::Deserialize;
+
+use super::clerk::frontend_proxy;
+use super::config::ClerkConfig;
+use crate::model::clerk_settings::ClerkSettings;
+
+/// Where pages find their files.
+#[derive(Clone, Debug)]
+pub struct Site {
+    pub root: PathBuf,
+    pub stylesheet: String,
+    pub leptos: LeptosOptions,
+    scripts: ClerkScripts,
+}
+
+/// Written by the setup step beside Clerk's files.
+#[derive(Clone, Debug, Deserialize)]
+struct ClerkScripts {
+    clerk_js: String,
+    clerk_ui: String,
+}
+
+/// Why the site is not there.
+#[derive(Debug, thiserror::Error)]
+pub enum SiteError {
+    #[error("{path}: {source}. Build the app first: make build")]
+    Missing { path: PathBuf, source: std::io::Error },
+    #[error("{path} cannot be read: {source}. Run: make setup")]
+    Unreadable { path: PathBuf, source: serde_json::Error },
+}
+
+impl Site {
+    /// Looks for the built site in `root`, and for `hash.txt` beside the binary.
+    pub fn load(root: &Path, executable: &Path) -> Result<Self, SiteError> {
+        let manifest = root.join("clerk/manifest.json");
+        let text = std::fs::read(&manifest).map_err(|source| SiteError::Missing { path: manifest.clone(), source })?;
+        let scripts = serde_json::from_slice(&text).map_err(|source| SiteError::Unreadable { path: manifest, source })?;
+        let hashes: HashMap<String, String> = executable
+            .parent()
+            .and_then(|folder| std::fs::read_to_string(folder.join("hash.txt")).ok())
+            .map(|text| {
+                text.lines().filter_map(|line| line.split_once(':')).map(|(k, v)| (k.trim().to_owned(), v.trim().to_owned())).collect()
+            })
+            .unwrap_or_default();
+        let stylesheet = match hashes.get("css") {
+            Some(hash) => format!("/pkg/vestibule.{hash}.css"),
+            None => "/pkg/vestibule.css".to_owned(),
+        };
+        let leptos = options(root, !hashes.is_empty());
+        Ok(Self { root: root.to_owned(), stylesheet, leptos, scripts })
+    }
+
+    /// A site without files, for tests of everything else.
+    pub fn empty() -> Self {
+        Self {
+            root: PathBuf::from("target/site"),
+            stylesheet: "/pkg/vestibule.css".to_owned(),
+            leptos: options(Path::new("target/site"), false),
+            scripts: ClerkScripts { clerk_js: "/clerk/clerk.browser.js".to_owned(), clerk_ui: "/clerk/ui.browser.js".to_owned() },
+        }
+    }
+
+    /// What an island needs to start clerk-js.
+    pub fn clerk_settings(&self, clerk: &ClerkConfig) -> ClerkSettings {
+        ClerkSettings {
+            publishable_key: clerk.publishable_key.clone(),
+            cookie_suffix: clerk.cookie_suffix.clone(),
+            proxy_url: frontend_proxy::PREFIX.to_owned(),
+            clerk_js: self.scripts.clerk_js.clone(),
+            clerk_ui: self.scripts.clerk_ui.clone(),
+        }
+    }
+}
+
+fn options(root: &Path, hash_files: bool) -> LeptosOptions {
+    LeptosOptions::builder().output_name("vestibule").site_root(root.display().to_string()).hash_files(hash_files).build()
+}

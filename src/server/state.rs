@@ -1,0 +1,150 @@
+//! What a running server holds, shared by all requests.
+
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+use tokio_util::task::TaskTracker;
+
+use super::clerk::backend_api::BackendApi;
+use super::clerk::frontend_proxy;
+use super::clock::Clock;
+use super::config::Config;
+use super::database::Pools;
+use super::outbox::Outbox;
+use super::session::Verifier;
+use super::session::keys::Keys;
+use super::site::Site;
+use super::tenancy::Tenancy;
+use crate::model::failure::{Failure, FailureCode};
+use crate::model::ids::UserId;
+
+/// Slug checks per person and second, and how many may come at once: fast typing, not a list of all customers.
+const SLUG_CHECKS: (u32, u32) = (4, 20);
+/// Creations per person and second, and at once.
+const CREATIONS: (u32, u32) = (1, 10);
+
+/// The state. Cheap to clone.
+#[derive(Clone)]
+pub struct AppState(Arc<Inner>);
+
+struct Inner {
+    config: Config,
+    clock: Clock,
+    tenancy: Tenancy,
+    verifier: Verifier,
+    clerk: BackendApi,
+    outbox: Outbox,
+    site: Site,
+    proxy: reqwest::Client,
+    tasks: TaskTracker,
+    slug_checks: DefaultKeyedRateLimiter<UserId>,
+    creations: DefaultKeyedRateLimiter<UserId>,
+    template_noted: AtomicBool,
+}
+
+/// Why a server cannot be put together.
+#[derive(Debug, thiserror::Error)]
+pub enum StateError {
+    #[error("CLERK_JWT_KEY: {0}")]
+    Key(#[from] jsonwebtoken::errors::Error),
+    #[error("HTTP client: {0}")]
+    Http(#[from] reqwest::Error),
+}
+
+impl AppState {
+    pub fn new(config: Config, clock: Clock, pools: &Pools, site: Site) -> Result<Self, StateError> {
+        let clerk = BackendApi::new(config.clerk.api_url.clone(), config.clerk.secret_key.clone())?;
+        let keys = match &config.clerk.jwt_key {
+            Some(pem) => Keys::from_pem(pem)?,
+            None => Keys::from_backend_api(clerk.clone(), clock.clone()),
+        };
+        let verifier =
+            Verifier::new(keys, config.clerk.issuer.clone(), config.clerk.authorized_parties.clone(), clock.clone());
+        let tasks = TaskTracker::new();
+        Ok(Self(Arc::new(Inner {
+            tenancy: Tenancy::new(pools.request.clone()),
+            verifier,
+            outbox: Outbox::new(pools.worker.clone(), clerk.clone(), clock.clone(), tasks.clone()),
+            clerk,
+            site,
+            proxy: frontend_proxy::client()?,
+            tasks,
+            slug_checks: limiter(SLUG_CHECKS),
+            creations: limiter(CREATIONS),
+            template_noted: AtomicBool::new(false),
+            config,
+            clock,
+        })))
+    }
+
+    pub fn config(&self) -> &Config {
+        &self.0.config
+    }
+
+    pub fn clock(&self) -> &Clock {
+        &self.0.clock
+    }
+
+    pub fn tenancy(&self) -> &Tenancy {
+        &self.0.tenancy
+    }
+
+    pub fn verifier(&self) -> &Verifier {
+        &self.0.verifier
+    }
+
+    pub fn clerk(&self) -> &BackendApi {
+        &self.0.clerk
+    }
+
+    pub fn outbox(&self) -> &Outbox {
+        &self.0.outbox
+    }
+
+    pub fn site(&self) -> &Site {
+        &self.0.site
+    }
+
+    pub fn proxy_client(&self) -> &reqwest::Client {
+        &self.0.proxy
+    }
+
+    /// Work that outlives a request. A shutdown waits for it.
+    pub fn tasks(&self) -> &TaskTracker {
+        &self.0.tasks
+    }
+
+    /// Counts a slug check against the person's limit.
+    pub fn limit_slug_check(&self, user: &UserId) -> Result<(), Failure> {
+        check(&self.0.slug_checks, user)
+    }
+
+    /// Counts a creation against the person's limit.
+    pub fn limit_creation(&self, user: &UserId) -> Result<(), Failure> {
+        check(&self.0.creations, user)
+    }
+
+    /// Says once that tokens come without our claims template.
+    pub fn note_missing_template(&self) {
+        if !self.0.template_noted.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                "session tokens carry no activeOrgId: the claims template is not installed, so every request asks the database. \
+                 Paste src/model/claims_template.json into Clerk's dashboard, Sessions, Customize session token"
+            );
+        }
+    }
+}
+
+fn limiter((per_second, at_once): (u32, u32)) -> DefaultKeyedRateLimiter<UserId> {
+    let per_second = NonZeroU32::new(per_second).unwrap_or(NonZeroU32::MIN);
+    let at_once = NonZeroU32::new(at_once).unwrap_or(NonZeroU32::MIN);
+    RateLimiter::keyed(Quota::per_second(per_second).allow_burst(at_once))
+}
+
+fn check(limiter: &DefaultKeyedRateLimiter<UserId>, user: &UserId) -> Result<(), Failure> {
+    limiter.check_key(user).map_err(|_| {
+        Failure::new(FailureCode::RateLimited, "That was a lot at once. Nothing is lost. Wait a few seconds, then try again.")
+    })
+}

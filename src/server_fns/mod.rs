@@ -1,0 +1,37 @@
+//! The calls from islands to the server: the whole public surface of it. Each authenticates, calls one use case, and maps.
+//!
+//! Every function is a public endpoint: the gate of the page it is used on protects nothing here.
+
+use leptos::prelude::*;
+use leptos::server_fn::codec::{Json, PostUrl};
+
+use crate::model::failure::Failure;
+use crate::model::onboarding::{self, Availability, Created};
+
+/// Creates the caller's first organization, or gives back the one they have. 201 when it is new.
+#[server(prefix = "/api/rpc", endpoint = "create_organization", input = PostUrl, output = Json)]
+pub async fn create_organization(name: String, slug: String) -> Result<Created, Failure> {
+    crate::server::rpc::answer(async |app, headers| {
+        let session = crate::server::api::authenticate(app, headers).await?;
+        let created = crate::server::api::create(app, &session, &name, &slug, None).await?;
+        crate::server::rpc::status(if created.replayed { 200 } else { 201 });
+        Ok(created)
+    })
+    .await
+}
+
+/// Whether a slug is free right now.
+#[server(prefix = "/api/rpc", endpoint = "check_slug", input = PostUrl, output = Json)]
+pub async fn check_slug(slug: String) -> Result<Availability, Failure> {
+    crate::server::rpc::answer(async |app, headers| {
+        let session = crate::server::api::authenticate(app, headers).await?;
+        crate::server::api::slug_availability(app, &session, &slug).await
+    })
+    .await
+}
+
+/// How the gate sees the caller's token right now, and whether Clerk has been told everything.
+#[server(prefix = "/api/rpc", endpoint = "session_status", input = PostUrl, output = Json)]
+pub async fn session_status() -> Result<onboarding::SessionStatus, Failure> {
+    crate::server::rpc::answer(async |app, headers| crate::server::api::session_status(app, headers).await).await
+}
