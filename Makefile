@@ -28,16 +28,17 @@ setup: ## install what building and testing need
 	@.ci/setup test
 
 run: ## build and start the app with its own Postgres and its own Clerk
-	@.ci/setup build
 	@$(MAKE) --no-print-directory build
 	@echo "Starting the app"
 	@exec env $(APP_ENV) $(TARGET)/debug/vestibule dev $(ARGS)
 
 build: ## build the development server and the front end
+	@.ci/setup build
 	@echo "Building the front end (wasm-release) and the server (dev)"
 	@cargo leptos build --bin-features dev $(if $(LOCKED),--cargo-locked)
 
 build-release: ## build both optimized, into target/release and target/site-release
+	@.ci/setup build
 	@echo "Building the front end (wasm-release, wasm-opt) and the server (release)"
 	@LEPTOS_SITE_ROOT=target/site-release cargo leptos build --release --bin-features dev $(if $(LOCKED),--cargo-locked)
 

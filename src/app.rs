@@ -1,14 +1,16 @@
 //! The one list of routes, and the document around every page.
 
+use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
-use axum::middleware::{from_fn, from_fn_with_state, map_response};
+use axum::middleware::{Next, from_fn, from_fn_with_state, map_response};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{any, get, post};
+use futures_util::FutureExt as _;
 use leptos::nonce::use_nonce;
 use leptos::prelude::*;
 use leptos_axum::ResponseOptions;
@@ -44,6 +46,8 @@ macro_rules! show {
 
 /// Everything that answers.
 pub fn router(app: AppState) -> Router {
+    // Rendering spawns on it. A second router (tests) finds it set.
+    _ = any_spawner::Executor::init_tokio();
     let pages = Router::new()
         .route("/", get(show!(pages::landing::page)))
         .route("/sign-in", get(show!(pages::sign_in::sign_in)))
@@ -55,6 +59,7 @@ pub fn router(app: AppState) -> Router {
     let api = Router::new()
         .route("/api/organizations/create", post(api::create_organization))
         .route("/api/rpc/{function}", post(server_function))
+        .route("/api/me", get(api::me))
         .route("/health", get(api::health))
         .route("/ready", get(api::ready));
     let limited = pages
@@ -74,6 +79,7 @@ pub fn router(app: AppState) -> Router {
                 .layer(PropagateRequestIdLayer::new(HeaderName::from_static(telemetry::REQUEST_ID)))
                 .layer(from_fn(telemetry::log_request))
                 .layer(from_fn_with_state(app.clone(), security::headers))
+                .layer(from_fn_with_state(app.clone(), explain_fault))
                 .layer(CompressionLayer::new())
                 .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, REQUEST_LIMIT))
                 .layer(from_fn_with_state(app.clone(), security::same_site_writes)),
@@ -98,6 +104,19 @@ async fn sign_out(State(app): State<AppState>, request: Request) -> Response {
 async fn not_found(State(app): State<AppState>, request: Request) -> Response {
     let page = pages::problems::not_found(&visit(&request));
     respond(&app, page, request).await
+}
+
+/// A panic ends one request, not the connection, and the person is told.
+async fn explain_fault(State(app): State<AppState>, request: Request, next: Next) -> Response {
+    let visit = visit(&request);
+    match AssertUnwindSafe(next.run(request)).catch_unwind().await {
+        Ok(response) => response,
+        Err(_) => {
+            tracing::error!(http.path = visit.uri.path(), "a request panicked");
+            let page = pages::problems::fault(&visit);
+            respond(&app, page, Request::new(Body::empty())).await
+        }
+    }
 }
 
 async fn server_function(State(app): State<AppState>, request: Request) -> Response {

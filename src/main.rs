@@ -1,1 +1,138 @@
-fn main() {}
+//! The command line: reads arguments and the environment, starts, and stops in order.
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use tokio_util::sync::CancellationToken;
+use vestibule::app;
+use vestibule::server::config::{self, Config};
+use vestibule::server::{database, serve, telemetry};
+
+/// The entrance of a multi-tenant product: sign in with Clerk, create an organization, be inside.
+#[derive(Parser)]
+#[command(version, about)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve with the configuration of the environment.
+    Serve,
+    /// Create or update tables and roles, as the login of DATABASE_MIGRATION_URL.
+    Migrate,
+    /// Serve for development: what is not configured (Postgres, Clerk) starts with the app.
+    #[cfg(feature = "dev")]
+    Dev(development::DevArguments),
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let mut variables = environment();
+    telemetry::start(variables.get("RUST_LOG").map(String::as_str), variables.get("LOG_FORMAT").is_some_and(|f| f == "json"));
+    for name in config::unknown_names(&variables) {
+        tracing::warn!(config.name = %name, "this variable is set, but nothing reads it: a typing error?");
+    }
+    let result = match arguments.command {
+        Command::Serve => run(&variables).await,
+        Command::Migrate => migrate(&variables).await,
+        #[cfg(feature = "dev")]
+        Command::Dev(arguments) => development::run(&mut variables, &arguments).await,
+    };
+    variables.clear();
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("vestibule: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The environment, completed by a `.env` file in the working directory.
+fn environment() -> BTreeMap<String, String> {
+    if let Err(error) = dotenvy::dotenv()
+        && !error.not_found()
+    {
+        eprintln!("vestibule: .env cannot be read: {error}");
+    }
+    std::env::vars().collect()
+}
+
+async fn run(variables: &BTreeMap<String, String>) -> Result<(), Box<dyn Error>> {
+    let config = Config::from_variables(variables, cfg!(feature = "dev"))?;
+    let stop = CancellationToken::new();
+    serve::stop_on_signals(stop.clone())?;
+    let listener = serve::listen(config.listen).await?;
+    let (app, pools) = serve::prepare(config).await?;
+    tracing::info!(address = %app::address(app.config()), "serving");
+    serve::serve(listener, app::router(app.clone()), app, pools, stop).await?;
+    Ok(())
+}
+
+async fn migrate(variables: &BTreeMap<String, String>) -> Result<(), Box<dyn Error>> {
+    let config = config::database_from_variables(variables)?;
+    let owner = config.migration.as_ref().ok_or("DATABASE_MIGRATION_URL is not set: the login that owns the tables")?;
+    database::migrate(owner, &config).await?;
+    println!("Tables and roles are up to date.");
+    Ok(())
+}
+
+#[cfg(feature = "dev")]
+mod development {
+    //! `vestibule dev`.
+
+    use std::collections::BTreeMap;
+    use std::error::Error;
+    use std::net::SocketAddr;
+    use std::path::PathBuf;
+
+    use tokio_util::sync::CancellationToken;
+    use vestibule::app;
+    use vestibule::dev::run::start;
+    use vestibule::dev::seed;
+    use vestibule::server::config::Config;
+    use vestibule::server::{database, serve};
+
+    #[derive(clap::Args)]
+    pub struct DevArguments {
+        /// Where to answer. Port 0 takes a free one.
+        #[arg(long, default_value = "127.0.0.1:3000")]
+        listen: SocketAddr,
+        /// Where the embedded Postgres and the Clerk emulator keep their data.
+        #[arg(long, default_value = ".vestibule")]
+        data_dir: PathBuf,
+    }
+
+    pub async fn run(variables: &mut BTreeMap<String, String>, arguments: &DevArguments) -> Result<(), Box<dyn Error>> {
+        let stop = CancellationToken::new();
+        serve::stop_on_signals(stop.clone())?;
+        // The port first: a second start must fail before it touches anybody's data.
+        let listener = serve::listen(arguments.listen).await?;
+        let development = start(variables, &arguments.data_dir, listener.local_addr()?).await?;
+        let served = async {
+            let config = Config::from_variables(variables, true)?;
+            if let Some(owner) = &config.database.migration {
+                database::migrate(owner, &config.database).await?;
+            }
+            let (app, pools) = serve::prepare(config).await?;
+            development.announce(app::address(app.config()))?;
+            println!("\n  Vestibule is running at {}\n", app::address(app.config()));
+            if let Some(inbox) = development.inbox_url() {
+                println!("  E-mail codes arrive at   {inbox}");
+                println!("  or sign in as            ada@example.test / {}", seed::PASSWORD);
+            }
+            println!("  Data is kept in          {}", arguments.data_dir.display());
+            println!("  Stop with Ctrl-C\n");
+            serve::serve(listener, app::router(app.clone()), app, pools, stop).await?;
+            Ok::<_, Box<dyn Error>>(())
+        };
+        let result = served.await;
+        development.stop().await;
+        result
+    }
+}

@@ -5,17 +5,19 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::failures;
 use super::organizations::{self, CreateError, IdempotencyKey, NewOrganization};
 use super::session::visit::judge;
 use super::session::{SessionClaims, check};
 use super::state::AppState;
+use super::telemetry;
 use crate::model::failure::{Failure, FailureCode, Field};
 use crate::model::gate::Verdict;
+use crate::model::ids::{SessionId, UserId};
 use crate::model::onboarding::{Availability, Created, SessionStatus};
-use crate::model::organization::{OrganizationName, Slug};
+use crate::model::organization::{Organization, OrganizationName, Slug};
 
 /// The caller of an API route or server function, or what to tell them.
 pub async fn authenticate(app: &AppState, headers: &HeaderMap) -> Result<SessionClaims, Failure> {
@@ -104,6 +106,46 @@ async fn create_from_json(app: &AppState, headers: &HeaderMap, body: &Bytes) -> 
         })?),
     };
     create(app, &session, &request.name, &request.slug, idempotency_key).await
+}
+
+/// Who is calling, as `GET /api/me` answers it.
+#[derive(Serialize)]
+struct Me {
+    user_id: UserId,
+    session_id: SessionId,
+    /// `exp`, in seconds since the Unix epoch.
+    expires_at: i64,
+    /// The organization the gate would let the caller into.
+    organization: Option<Organization>,
+}
+
+/// `GET /api/me`: the caller's session and organization, by cookie or `Authorization: Bearer`; else a typed failure.
+pub async fn me(State(app): State<AppState>, headers: HeaderMap) -> Response {
+    match find_me(&app, &headers).await {
+        Ok(me) => Json(me).into_response(),
+        Err(failure) => Failure { request_id: telemetry::request_id(&headers), ..failure }.into_response(),
+    }
+}
+
+async fn find_me(app: &AppState, headers: &HeaderMap) -> Result<Me, Failure> {
+    let checked = check(app, headers).await;
+    let judged = judge(app, &checked).await;
+    let Some(claims) = checked.claims else {
+        return Err(failures::refused(checked.error.as_ref(), checked.evidence));
+    };
+    let Some(mut transaction) = judged.transaction else { return Err(Failure::unavailable()) };
+    let organization = match judged.verdict {
+        Verdict::Inside(id) => organizations::find_organization(&mut transaction, id).await,
+        _ => Ok(None),
+    };
+    let organization = organization.map_err(|error| failures::unavailable(&error))?;
+    transaction.commit().await.map_err(|error| failures::unavailable(&error))?;
+    Ok(Me {
+        user_id: claims.user_id().clone(),
+        session_id: claims.session_id().clone(),
+        expires_at: claims.expires_at(),
+        organization,
+    })
 }
 
 /// `GET /health`: the process answers.

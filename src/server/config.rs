@@ -142,6 +142,15 @@ pub fn unknown_names(variables: &BTreeMap<String, String>) -> Vec<String> {
     variables.keys().filter(|name| ours(name) && !known(name)).cloned().collect()
 }
 
+/// Only the logins, for `migrate`, which needs nothing else.
+pub fn database_from_variables(variables: &BTreeMap<String, String>) -> Result<DatabaseConfig, ConfigError> {
+    let mut reader = Reader { variables, problems: Vec::new() };
+    match reader.read_database() {
+        Some(database) if reader.problems.is_empty() => Ok(database),
+        _ => Err(ConfigError(reader.problems)),
+    }
+}
+
 struct Reader<'a> {
     variables: &'a BTreeMap<String, String>,
     problems: Vec<ConfigProblem>,
@@ -197,14 +206,7 @@ impl Reader<'_> {
                 None => self.problem("CLERK_AUTHORIZED_PARTIES", format!("{party:?} is not an origin")),
             }
         }
-        let request = self.database_url("DATABASE_URL", "the login of the request role");
-        let worker = self.database_url("DATABASE_WORKER_URL", "the login of the worker role");
-        let migration = self.optional("DATABASE_MIGRATION_URL").map(Secret::new);
-        if let (Some(request), Some(worker)) = (&request, &worker)
-            && user_of(request) == user_of(worker)
-        {
-            self.problem("DATABASE_WORKER_URL", "must be another login than DATABASE_URL: their rights differ on purpose".into());
-        }
+        let database = self.read_database();
         let auth_debug_log = self.parsed("AUTH_DEBUG_LOG", "false", |text| text.parse().ok(), "must be true or false");
         let site_root = self.optional("LEPTOS_SITE_ROOT").unwrap_or_else(|| "target/site".to_owned()).into();
 
@@ -224,10 +226,22 @@ impl Reader<'_> {
                 authorized_parties,
             },
             public_origin,
-            database: DatabaseConfig { request: request?, worker: worker?, migration },
+            database: database?,
             auth_debug_log: auth_debug_log?,
             site_root,
         })
+    }
+
+    fn read_database(&mut self) -> Option<DatabaseConfig> {
+        let request = self.database_url("DATABASE_URL", "the login of the request role");
+        let worker = self.database_url("DATABASE_WORKER_URL", "the login of the worker role");
+        let migration = self.optional("DATABASE_MIGRATION_URL").map(Secret::new);
+        if let (Some(request), Some(worker)) = (&request, &worker)
+            && user_of(request) == user_of(worker)
+        {
+            self.problem("DATABASE_WORKER_URL", "must be another login than DATABASE_URL: their rights differ on purpose".into());
+        }
+        Some(DatabaseConfig { request: request?, worker: worker?, migration })
     }
 
     fn problem(&mut self, name: &'static str, problem: String) {

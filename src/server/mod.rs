@@ -10,6 +10,7 @@ pub mod organizations;
 pub mod outbox;
 pub mod rpc;
 pub mod security;
+pub mod serve;
 pub mod session;
 pub mod site;
 pub mod state;

@@ -105,6 +105,15 @@ pub async fn slug_availability(app: &AppState, session: &SessionClaims, slug: &S
     Ok(if taken { Availability::Taken } else { Availability::Free })
 }
 
+/// An organization, or `None` if the caller does not belong to it.
+pub async fn find_organization(tx: &mut TenantTransaction, id: OrganizationId) -> Result<Option<Organization>, sqlx::Error> {
+    let row: Option<(uuid::Uuid, String, String)> = sqlx::query_as("select id, name, slug from organizations where id = $1")
+        .bind(id.0)
+        .fetch_optional(tx.connection())
+        .await?;
+    row.map(|(id, name, slug)| organization(id, name, slug)).transpose()
+}
+
 /// All that the dashboard shows.
 #[derive(Clone, Debug)]
 pub struct Dashboard {

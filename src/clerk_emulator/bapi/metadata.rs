@@ -1,0 +1,47 @@
+//! A person's metadata, changed by a server. PATCH merges deeply and `null` removes; PUT replaces what is given.
+
+use http::StatusCode;
+use serde_json::Value;
+
+use super::super::errors::ApiError;
+use super::super::records::User;
+use super::super::{metadata, objects, people};
+use super::Desk;
+
+/// Largest metadata of one kind, in bytes of JSON.
+const LIMIT: usize = 8 * 1024;
+
+/// `PATCH /users/{id}/metadata`
+pub(super) fn merge(desk: &mut Desk<'_>, id: &str) -> Result<Value, ApiError> {
+    change(desk, id, |target, value| metadata::merge(target, &value))
+}
+
+/// `PUT /users/{id}/metadata`
+pub(super) fn replace(desk: &mut Desk<'_>, id: &str) -> Result<Value, ApiError> {
+    change(desk, id, |target, value| *target = value)
+}
+
+fn change(desk: &mut Desk<'_>, id: &str, write: impl Fn(&mut Value, Value)) -> Result<Value, ApiError> {
+    let user = desk.store.users.get(id).ok_or_else(|| ApiError::not_found("user"))?;
+    let mut changed: User = user.clone();
+    for (name, target) in [
+        ("public_metadata", &mut changed.public_metadata),
+        ("private_metadata", &mut changed.private_metadata),
+        ("unsafe_metadata", &mut changed.unsafe_metadata),
+    ] {
+        if let Some(value) = desk.call.object(name)? {
+            write(target, value);
+        }
+        if target.to_string().len() > LIMIT {
+            let text = format!("{name} would be larger than 8 kB.");
+            return Err(ApiError::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "form_param_exceeds_allowed_size",
+                "is too large",
+                &text,
+            ));
+        }
+    }
+    let user = people::change_user(desk.app, desk.store, id, |user| *user = changed)?;
+    Ok(objects::user_with_private_metadata(&user))
+}

@@ -1,0 +1,58 @@
+//! E-mail codes: made, posted to the local inbox, and checked. A code lasts ten minutes and five wrong tries.
+
+use http::StatusCode;
+
+use super::app::App;
+use super::errors::ApiError;
+use super::records::Verification;
+
+/// Milliseconds a code is valid.
+const LIFETIME_MS: i64 = 10 * 60 * 1000;
+/// Wrong tries after which a new code is needed.
+const MAX_ATTEMPTS: u32 = 5;
+/// The code of Clerk's test addresses.
+const TEST_CODE: &str = "424242";
+
+/// Sends a code to an address: into the log and into the inbox.
+pub(super) fn send(app: &App, address: &str, strategy: &str) -> Verification {
+    let is_test_address = address.split('@').next().is_some_and(|local| local.contains("+clerk_test"));
+    let code = if is_test_address { TEST_CODE.to_owned() } else { app.random.code() };
+    let purpose = match strategy {
+        "reset_password_email_code" => "reset password code",
+        _ => "verification code",
+    };
+    let subject = format!("{code} is your {purpose}");
+    tracing::info!(target: "clerk_emulator", to = address, code = code.as_str(), purpose, "e-mail code");
+    let now = app.clock.now_ms();
+    app.inbox.deliver(address, &code, &subject, now);
+    Verification { strategy: strategy.to_owned(), code, attempts: 0, expires_at: now + LIFETIME_MS, verified: false }
+}
+
+/// Checks a code. The verification changes either way and must be stored also when this fails.
+pub(super) fn check(app: &App, verification: &mut Verification, code: &str) -> Result<(), ApiError> {
+    if verification.verified {
+        return Err(refused("verification_already_verified", "Already verified", "This has already been verified."));
+    }
+    if app.clock.now_ms() >= verification.expires_at {
+        return Err(refused("verification_expired", "Expired", "This code has expired. Ask for a new one."));
+    }
+    if verification.attempts >= MAX_ATTEMPTS {
+        let text = "Too many wrong codes. Ask for a new one.";
+        return Err(refused("verification_failed", "Too many failed attempts", text));
+    }
+    verification.attempts += 1;
+    if verification.code != code.trim() {
+        return Err(ApiError::form("form_code_incorrect", "code", "is incorrect", "Incorrect code"));
+    }
+    verification.verified = true;
+    Ok(())
+}
+
+/// 400: no code was asked for.
+pub(super) fn not_sent() -> ApiError {
+    refused("verification_missing", "No verification", "You need to ask for a code before you can enter one.")
+}
+
+fn refused(code: &'static str, message: &str, long_message: &str) -> ApiError {
+    ApiError::new(StatusCode::BAD_REQUEST, code, message, long_message)
+}

@@ -1,0 +1,67 @@
+//! Errors in Clerk's envelope. The long message is shown to people by Clerk's own components:
+//! it says what happened and what to do, in words for a person.
+
+use http::StatusCode;
+use serde_json::{Value, json};
+
+/// A refusal: a status and one error of Clerk's envelope.
+#[derive(Debug, Clone)]
+pub(super) struct ApiError {
+    /// The HTTP status.
+    pub(super) status: StatusCode,
+    code: &'static str,
+    parameter: Option<String>,
+    message: String,
+    long_message: String,
+}
+
+impl ApiError {
+    /// An error about the request as a whole.
+    pub(super) fn new(status: StatusCode, code: &'static str, message: &str, long_message: &str) -> Self {
+        Self { status, code, parameter: None, message: message.to_owned(), long_message: long_message.to_owned() }
+    }
+
+    /// 422 about one field of a form. `message` completes the sentence begun by the field's name.
+    pub(super) fn form(code: &'static str, parameter: &str, message: &str, long_message: &str) -> Self {
+        Self {
+            parameter: Some(parameter.to_owned()),
+            ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, code, message, long_message)
+        }
+    }
+
+    /// 422: a field that must be there is not.
+    pub(super) fn missing(parameter: &str) -> Self {
+        Self::form("form_param_missing", parameter, "is missing", &format!("{parameter} must be included."))
+    }
+
+    /// 422: a field has a value that cannot be used here.
+    pub(super) fn invalid(parameter: &str, long_message: &str) -> Self {
+        Self::form("form_param_value_invalid", parameter, "is invalid", long_message)
+    }
+
+    /// 404: no such thing, or not one that this caller may see.
+    pub(super) fn not_found(what: &str) -> Self {
+        let long_message = format!("No {what} was found for this request.");
+        Self::new(StatusCode::NOT_FOUND, "resource_not_found", "not found", &long_message)
+    }
+
+    /// 401: nobody is signed in on this client.
+    pub(super) fn signed_out() -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "signed_out", "Signed out", "You are signed out.")
+    }
+
+    /// 404: the address is not part of the emulator.
+    pub(super) fn no_such_endpoint(method: &str, path: &str) -> Self {
+        let long_message = format!("The Clerk emulator has no endpoint {method} {path}.");
+        Self::new(StatusCode::NOT_FOUND, "resource_not_found", "not found", &long_message)
+    }
+
+    /// Clerk's envelope.
+    pub(super) fn body(&self, trace_id: &str) -> Value {
+        let mut error = json!({"code": self.code, "message": self.message, "long_message": self.long_message});
+        if let Some(parameter) = &self.parameter {
+            error["meta"] = json!({"param_name": parameter});
+        }
+        json!({"errors": [error], "clerk_trace_id": trace_id})
+    }
+}

@@ -1,0 +1,45 @@
+//! The browser itself: reading it, making it, and signing everybody on it out.
+
+use serde_json::{Value, json};
+
+use super::super::people;
+use super::super::records::SessionStatus;
+use super::visit::{Reply, Visit};
+
+/// `GET /client`: the client is the response here, and null before anything happened in this browser.
+pub(super) fn read(visit: &mut Visit<'_>) -> Reply {
+    Reply::Bare(json!({"response": visit.client_object(), "client": null}))
+}
+
+/// `PUT` or `POST /client`.
+pub(super) fn create(visit: &mut Visit<'_>) -> Reply {
+    visit.client_or_new();
+    read(visit)
+}
+
+/// `DELETE /client/sessions`: sign out and keep the client.
+pub(super) fn sign_out(visit: &mut Visit<'_>) -> Reply {
+    end_all(visit);
+    read(visit)
+}
+
+/// `DELETE /client`: sign out and forget the client.
+pub(super) fn delete(visit: &mut Visit<'_>) -> Reply {
+    end_all(visit);
+    visit.drop_client();
+    Reply::Bare(json!({"response": Value::Null, "client": Value::Null}))
+}
+
+fn end_all(visit: &mut Visit<'_>) {
+    let Some(client) = visit.client().cloned() else {
+        return;
+    };
+    for id in &client.session_ids {
+        people::end_session(visit.app, visit.store, id, SessionStatus::Removed);
+    }
+    people::change_client(visit.app, visit.store, &client.id, |client| {
+        client.last_active_session_id = None;
+        client.sign_in_id = None;
+        client.sign_up_id = None;
+    });
+}

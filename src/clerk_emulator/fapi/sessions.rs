@@ -1,0 +1,70 @@
+//! Sessions of this browser: reading, touching, ending them, and tokens for them.
+//! Only `/tokens` leaves the client out of its answer, and it never moves the client's `updated_at`.
+
+use serde_json::{Value, json};
+
+use super::super::errors::ApiError;
+use super::super::people;
+use super::super::records::{Session, SessionStatus};
+use super::super::{objects, tokens};
+use super::visit::{Reply, Visit};
+
+/// `GET /client/sessions/{id}`
+pub(super) fn read(visit: &mut Visit<'_>, id: &str) -> Result<Reply, ApiError> {
+    let session = visit.live_session(id)?;
+    shown(visit, &session)
+}
+
+/// `POST /client/sessions/{id}/touch`
+pub(super) fn touch(visit: &mut Visit<'_>, id: &str) -> Result<Reply, ApiError> {
+    let mut session = visit.live_session(id)?;
+    session.last_active_at = visit.app.clock.now_ms();
+    visit.store.put(session.clone());
+    if let Some(mut client) = visit.client().cloned()
+        && client.last_active_session_id.as_deref() != Some(id)
+    {
+        client.last_active_session_id = Some(id.to_owned());
+        visit.store.put(client);
+    }
+    shown(visit, &session)
+}
+
+/// `POST /client/sessions/{id}/tokens`
+pub(super) fn token(visit: &mut Visit<'_>, id: &str) -> Result<Reply, ApiError> {
+    let session = visit.live_session(id)?;
+    let user = visit.user_of(&session)?;
+    let jwt = tokens::session_token(visit.app, &user, &session, visit.origin.as_deref());
+    Ok(Reply::Bare(json!({"object": "token", "jwt": jwt})))
+}
+
+/// `POST /client/sessions/{id}/tokens/{template}`
+pub(super) fn template_token(visit: &mut Visit<'_>, id: &str, name: &str) -> Result<Reply, ApiError> {
+    let session = visit.live_session(id)?;
+    let user = visit.user_of(&session)?;
+    let template = visit.store.templates.values().find(|template| template.name == name);
+    let template = template.ok_or_else(|| ApiError::not_found("JWT template"))?;
+    let jwt = tokens::template_token(visit.app, template, &user, &session, visit.origin.as_deref());
+    Ok(Reply::Bare(json!({"object": "token", "jwt": jwt})))
+}
+
+/// `POST /client/sessions/{id}/end`
+pub(super) fn end(visit: &mut Visit<'_>, id: &str) -> Result<Reply, ApiError> {
+    over(visit, id, SessionStatus::Ended)
+}
+
+/// `POST /client/sessions/{id}/remove`
+pub(super) fn remove(visit: &mut Visit<'_>, id: &str) -> Result<Reply, ApiError> {
+    over(visit, id, SessionStatus::Removed)
+}
+
+fn over(visit: &mut Visit<'_>, id: &str, status: SessionStatus) -> Result<Reply, ApiError> {
+    visit.live_session(id)?;
+    let session = people::end_session(visit.app, visit.store, id, status).ok_or_else(ApiError::signed_out)?;
+    shown(visit, &session)
+}
+
+fn shown(visit: &Visit<'_>, session: &Session) -> Result<Reply, ApiError> {
+    let user = visit.user_of(session)?;
+    let object: Value = objects::session(visit.app, session, &user, visit.origin.as_deref());
+    Ok(Reply::WithClient(object))
+}

@@ -1,0 +1,162 @@
+//! The local inbox: the last e-mails the emulator "sent", for people (a page) and for tests (JSON).
+//! It answers only on this machine and only with its token, and it lies outside every path a proxy forwards.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use axum::extract::{ConnectInfo, Query, State};
+use axum::response::{Html, IntoResponse, Response};
+use http::{StatusCode, header};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use super::app::App;
+
+/// How many e-mails are kept.
+const KEPT: usize = 500;
+
+/// The newest e-mails, in memory only.
+#[derive(Debug, Default)]
+pub(super) struct Inbox(Mutex<VecDeque<Mail>>);
+
+#[derive(Debug, Clone)]
+struct Mail {
+    to: String,
+    code: String,
+    subject: String,
+    at: i64,
+}
+
+impl Inbox {
+    /// Puts an e-mail on top.
+    pub(super) fn deliver(&self, to: &str, code: &str, subject: &str, at: i64) {
+        let mut mails = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        mails.push_front(Mail { to: to.to_owned(), code: code.to_owned(), subject: subject.to_owned(), at });
+        mails.truncate(KEPT);
+    }
+
+    fn newest_first(&self) -> Vec<Mail> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+    }
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Key {
+    token: Option<String>,
+}
+
+/// `GET /inbox?token=…`
+pub(super) async fn page(
+    State(app): State<Arc<App>>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    Query(key): Query<Key>,
+) -> Response {
+    if !may_read(&app, peer, &key) {
+        return refused();
+    }
+    let rows = app.inbox.newest_first().iter().map(row).collect::<String>();
+    let list = if rows.is_empty() {
+        "<p>No e-mail yet. Codes appear here.</p>".to_owned()
+    } else {
+        format!("<ul>{rows}</ul>")
+    };
+    let policy = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'";
+    let headers = [
+        (header::CONTENT_SECURITY_POLICY, policy),
+        (header::CACHE_CONTROL, "no-store"),
+        (header::REFERRER_POLICY, "no-referrer"),
+    ];
+    (headers, Html(PAGE.replace("{list}", &list))).into_response()
+}
+
+/// `GET /inbox.json?token=…`: `[{to, code, subject, at}]`, newest first, `at` in RFC 3339.
+pub(super) async fn json(
+    State(app): State<Arc<App>>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    Query(key): Query<Key>,
+) -> Response {
+    if !may_read(&app, peer, &key) {
+        return refused();
+    }
+    let mails = app.inbox.newest_first();
+    let list = mails
+        .iter()
+        .map(|mail| json!({"to": mail.to, "code": mail.code, "subject": mail.subject, "at": instant(mail.at)}));
+    super::response::Answer::ok(list.collect::<Value>()).into_response()
+}
+
+fn may_read(app: &App, peer: SocketAddr, key: &Key) -> bool {
+    let given = key.token.as_deref().unwrap_or_default().as_bytes();
+    let right = app.keys.inbox_token.as_bytes();
+    peer.ip().to_canonical().is_loopback() && aws_lc_rs::constant_time::verify_slices_are_equal(given, right).is_ok()
+}
+
+fn refused() -> Response {
+    (StatusCode::FORBIDDEN, "The inbox opens only on this machine, with the address from the start-up log.\n")
+        .into_response()
+}
+
+fn row(mail: &Mail) -> String {
+    format!(
+        "<li><code>{}</code><div>{}<br><span>to {}</span> <time>{}</time></div></li>",
+        escaped(&mail.code),
+        escaped(&mail.subject),
+        escaped(&mail.to),
+        instant(mail.at)
+    )
+}
+
+/// RFC 3339, without fractions of a second.
+fn instant(at: i64) -> String {
+    OffsetDateTime::from_unix_timestamp(at / 1000).ok().and_then(|at| at.format(&Rfc3339).ok()).unwrap_or_default()
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
+
+const PAGE: &str = r#"<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="refresh" content="3">
+<title>Inbox of the Clerk emulator</title>
+<style>
+  :root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif }
+  body { max-width: 42rem; margin: 2rem auto; padding: 0 1rem }
+  ul { list-style: none; padding: 0 }
+  li { display: flex; gap: 1.5rem; align-items: center; padding: .75rem 0; border-top: 1px solid #8884 }
+  code { font-size: 1.75rem; letter-spacing: .15em; user-select: all }
+  span, time { opacity: .75; font-size: .875rem }
+</style>
+<h1>Inbox</h1>
+<p>E-mails that the Clerk emulator would have sent, newest first. This page renews itself.</p>
+{list}
+</html>
+"#;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_newest_is_first_and_old_ones_fall_out() {
+        let inbox = Inbox::default();
+        for n in 0..=KEPT {
+            inbox.deliver("a@x.test", &n.to_string(), "s", 0);
+        }
+        let mails = inbox.newest_first();
+        assert_eq!(mails.len(), KEPT);
+        assert_eq!(mails[0].code, KEPT.to_string());
+    }
+
+    #[test]
+    fn what_people_typed_is_escaped() {
+        let mail = Mail { to: "<b>@x.test".to_owned(), code: "1".to_owned(), subject: "&".to_owned(), at: 0 };
+        assert!(row(&mail).contains("to &lt;b&gt;@x.test"));
+        assert!(row(&mail).contains("1970-01-01T00:00:00Z"));
+    }
+}

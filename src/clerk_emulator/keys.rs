@@ -1,0 +1,162 @@
+//! The secrets of one emulator: its RSA key, its secret key for the Backend API, its unique host name and the
+//! token of its inbox. They are made once per data directory, kept in a file only its owner can read,
+//! and never checked in.
+
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+
+use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der, PublicKeyX509Der};
+use aws_lc_rs::rsa::KeySize;
+use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_SHA256, RsaKeyPair};
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD as BASE64, STANDARD_NO_PAD, URL_SAFE_NO_PAD as BASE64URL};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::journal::private_file;
+use super::random::Random;
+
+const FILE: &str = "keys.json";
+
+/// Why the keys could not be had.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum KeyError {
+    /// The file could not be read or written.
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+    /// The file is there but is no key file.
+    #[error("{FILE} is damaged; remove the data directory to start over")]
+    Damaged,
+    /// The cryptographic library refused.
+    #[error("no RSA key could be made")]
+    Generation,
+}
+
+/// What is kept on disk.
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    private_key_pkcs8: String,
+    key_id: String,
+    secret_key: String,
+    host: String,
+    inbox_token: String,
+}
+
+/// The keys in use.
+pub(super) struct Keys {
+    pair: RsaKeyPair,
+    /// `kid` of every token, in the form of an instance id.
+    pub(super) key_id: String,
+    /// `sk_live_…`
+    pub(super) secret_key: String,
+    /// Frontend API host inside the publishable key.
+    pub(super) host: String,
+    /// Opens the inbox page.
+    pub(super) inbox_token: String,
+}
+
+impl Keys {
+    /// The keys of a data directory, made now if it has none; without a directory, new ones for this run.
+    pub(super) fn open(directory: Option<&Path>, random: &Random) -> Result<Self, KeyError> {
+        let Some(directory) = directory else {
+            return Self::from_kept(generate(random)?);
+        };
+        let path = directory.join(FILE);
+        match fs::read(&path) {
+            Ok(bytes) => Self::from_kept(serde_json::from_slice(&bytes).map_err(|_| KeyError::Damaged)?),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                let kept = generate(random)?;
+                let beside = path.with_extension("new");
+                let mut file = private_file(&beside)?;
+                file.write_all(&serde_json::to_vec_pretty(&kept).map_err(std::io::Error::from)?)?;
+                file.sync_all()?;
+                fs::rename(beside, path)?;
+                Self::from_kept(kept)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn from_kept(kept: Kept) -> Result<Self, KeyError> {
+        let der = BASE64.decode(&kept.private_key_pkcs8).map_err(|_| KeyError::Damaged)?;
+        let pair = RsaKeyPair::from_pkcs8(&der).map_err(|_| KeyError::Damaged)?;
+        Ok(Self {
+            pair,
+            key_id: kept.key_id,
+            secret_key: kept.secret_key,
+            host: kept.host,
+            inbox_token: kept.inbox_token,
+        })
+    }
+
+    /// `pk_live_` and the host name, as clerk-js decodes it.
+    pub(super) fn publishable_key(&self) -> String {
+        format!("pk_live_{}", STANDARD_NO_PAD.encode(format!("{}$", self.host)))
+    }
+
+    /// The issuer of every token.
+    pub(super) fn issuer(&self) -> String {
+        format!("https://{}", self.host)
+    }
+
+    /// Signs with RS256 and returns the compact token.
+    pub(super) fn sign(&self, header: &Value, claims: &Value) -> String {
+        let message = format!("{}.{}", BASE64URL.encode(header.to_string()), BASE64URL.encode(claims.to_string()));
+        let mut signature = vec![0; self.pair.public_modulus_len()];
+        self.pair
+            .sign(&RSA_PKCS1_SHA256, &aws_lc_rs::rand::SystemRandom::new(), message.as_bytes(), &mut signature)
+            .expect("a sound RSA key signs any message");
+        format!("{message}.{}", BASE64URL.encode(signature))
+    }
+
+    /// The claims of a token that this key has signed, whatever its age.
+    pub(super) fn read_signed(&self, token: &str) -> Option<Value> {
+        let (message, signature) = token.rsplit_once('.')?;
+        let public = aws_lc_rs::signature::UnparsedPublicKey::new(
+            &aws_lc_rs::signature::RSA_PKCS1_2048_8192_SHA256,
+            self.der()?,
+        );
+        public.verify(message.as_bytes(), &BASE64URL.decode(signature).ok()?).ok()?;
+        serde_json::from_slice(&BASE64URL.decode(message.split_once('.')?.1).ok()?).ok()
+    }
+
+    /// The public key as a JSON Web Key Set.
+    pub(super) fn jwks(&self) -> Value {
+        let public = self.pair.public_key();
+        json!({"keys": [{
+            "use": "sig", "kty": "RSA", "alg": "RS256", "kid": self.key_id,
+            "n": BASE64URL.encode(public.modulus().big_endian_without_leading_zero()),
+            "e": BASE64URL.encode(public.exponent().big_endian_without_leading_zero()),
+        }]})
+    }
+
+    /// The public key as PEM (SPKI).
+    pub(super) fn public_key_pem(&self) -> Result<String, KeyError> {
+        let text = BASE64.encode(self.der().ok_or(KeyError::Generation)?);
+        let mut pem = String::from("-----BEGIN PUBLIC KEY-----\n");
+        for line in text.as_bytes().chunks(64) {
+            pem.extend(line.iter().map(|byte| char::from(*byte)));
+            pem.push('\n');
+        }
+        pem.push_str("-----END PUBLIC KEY-----\n");
+        Ok(pem)
+    }
+
+    fn der(&self) -> Option<Vec<u8>> {
+        let der = AsDer::<PublicKeyX509Der>::as_der(self.pair.public_key()).ok()?;
+        Some(der.as_ref().to_vec())
+    }
+}
+
+fn generate(random: &Random) -> Result<Kept, KeyError> {
+    let pair = RsaKeyPair::generate(KeySize::Rsa2048).map_err(|_| KeyError::Generation)?;
+    let der = AsDer::<Pkcs8V1Der>::as_der(&pair).map_err(|_| KeyError::Generation)?;
+    Ok(Kept {
+        private_key_pkcs8: BASE64.encode(der.as_ref()),
+        key_id: random.id("ins"),
+        secret_key: format!("sk_live_{}", random.secret()),
+        host: format!("clerk-{}.emulator.localhost", random.hex::<4>()),
+        inbox_token: random.secret(),
+    })
+}

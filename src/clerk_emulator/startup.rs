@@ -1,0 +1,146 @@
+//! Starting the emulator: data directory, keys, journal, seeded people, listener.
+//! A data directory belongs to one emulator at a time; the lock goes with the process, however it ends.
+
+use std::fs::{DirBuilder, File, TryLockError};
+use std::io;
+use std::net::SocketAddr;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+
+use super::app::App;
+use super::journal::{Journal, JournalError, private_file};
+use super::keys::{KeyError, Keys};
+use super::random::{Random, stable_id};
+use super::store::Store;
+use super::{Emulator, Options, SeedPerson, Settings, dispatch, passwords, people};
+
+/// Pause between two tries for the data directory.
+const LOCK_PAUSE: Duration = Duration::from_millis(50);
+/// Tries for the data directory: two seconds in all.
+const LOCK_TRIES: u32 = 40;
+
+/// Why the emulator could not start.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub struct StartError(#[from] Cause);
+
+#[derive(Debug, thiserror::Error)]
+enum Cause {
+    #[error("the Clerk emulator cannot listen on {0}: {1}")]
+    Listen(SocketAddr, io::Error),
+    #[error("the Clerk emulator listens on this machine only, and {0} is not a loopback address")]
+    NotLoopback(SocketAddr),
+    #[error("the Clerk emulator cannot use its data directory {0}: {1}")]
+    Directory(PathBuf, io::Error),
+    #[error("another Clerk emulator is using the data directory {0}")]
+    InUse(PathBuf),
+    #[error("the Clerk emulator's keys: {0}")]
+    Keys(#[from] KeyError),
+    #[error("the Clerk emulator's journal in {0}: {1}; remove the directory to start over")]
+    Journal(PathBuf, JournalError),
+    #[error("the claims template must be a JSON object")]
+    ClaimsTemplate,
+}
+
+/// Starts the emulator and returns when it listens.
+///
+/// # Errors
+/// If the address or the data directory cannot be used; the message names the cause.
+pub async fn start(options: Options) -> Result<Emulator, StartError> {
+    if !options.listen.ip().is_loopback() {
+        return Err(Cause::NotLoopback(options.listen).into());
+    }
+    if !options.claims_template.is_object() {
+        return Err(Cause::ClaimsTemplate.into());
+    }
+    let lock = match options.data_dir.as_deref() {
+        Some(directory) => Some(lock_directory(directory).await?),
+        None => None,
+    };
+    let random = Random;
+    let keys = Keys::open(options.data_dir.as_deref(), &random).map_err(Cause::Keys)?;
+    let store = open_store(options.data_dir.as_deref())?;
+    let refused = |error| Cause::Listen(options.listen, error);
+    let listener = TcpListener::bind(options.listen).await.map_err(refused)?;
+    let address = listener.local_addr().map_err(refused)?;
+    let settings = settings(&keys, address)?;
+    let people = options.people.clone();
+    let app = Arc::new(App::new(options, settings.clone(), keys, store));
+    seed(&app, &people);
+
+    let (stop, stopped) = oneshot::channel();
+    let service = dispatch::router(app).into_make_service_with_connect_info::<SocketAddr>();
+    let server = tokio::spawn(async move {
+        let until = async move {
+            // An error means that the sender is gone, which is a reason to stop as well.
+            let _gone = stopped.await;
+        };
+        if let Err(error) = axum::serve(listener, service).with_graceful_shutdown(until).await {
+            tracing::error!(target: "clerk_emulator", %error, "the Clerk emulator stopped");
+        }
+        drop(lock);
+    });
+    tracing::info!(target: "clerk_emulator", address = %address, inbox = settings.inbox_url.as_str(), "Clerk emulator listens");
+    Ok(Emulator { settings, stop: Some(stop), server })
+}
+
+fn settings(keys: &Keys, address: SocketAddr) -> Result<Settings, Cause> {
+    let base = format!("http://{address}");
+    Ok(Settings {
+        publishable_key: keys.publishable_key(),
+        secret_key: keys.secret_key.clone(),
+        issuer: keys.issuer(),
+        api_url: base.clone(),
+        frontend_api_url: base.clone(),
+        inbox_url: format!("{base}/inbox?token={}", keys.inbox_token),
+        jwt_public_key_pem: keys.public_key_pem()?,
+    })
+}
+
+/// Makes the data directory this emulator's own. A predecessor that is just ending is waited for.
+async fn lock_directory(directory: &Path) -> Result<File, Cause> {
+    let failed = |error| Cause::Directory(directory.to_owned(), error);
+    DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(failed)?;
+    let file = private_file(&directory.join("lock")).map_err(failed)?;
+    for _ in 0..LOCK_TRIES {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::WouldBlock) => tokio::time::sleep(LOCK_PAUSE).await,
+            Err(TryLockError::Error(error)) => return Err(failed(error)),
+        }
+    }
+    Err(Cause::InUse(directory.to_owned()))
+}
+
+fn open_store(directory: Option<&Path>) -> Result<Store, Cause> {
+    let Some(directory) = directory else {
+        return Ok(Store::default());
+    };
+    let failed = |error| Cause::Journal(directory.to_owned(), error);
+    let (journal, lines) = Journal::open(directory).map_err(failed)?;
+    let now = super::clock::Clock.now_ms();
+    Store::replay(journal, lines, now).map_err(|error| failed(error.into()))
+}
+
+/// Makes the people who do not exist yet.
+fn seed(app: &App, seeds: &[SeedPerson]) {
+    let mut store = app.store();
+    for person in seeds {
+        let address = super::store::normalized(&person.email);
+        if store.users.contains_key(&stable_id("user", &address)) || store.user_by_email(&address).is_some() {
+            continue;
+        }
+        let named = |name: &str| Some(name.trim().to_owned()).filter(|name| !name.is_empty());
+        let mut user = people::new_user(app, Some(&address), Some(&address));
+        user.first_name = named(&person.first_name);
+        user.last_name = named(&person.last_name);
+        user.password_hash = Some(passwords::hash(&app.random, &person.password));
+        user.public_metadata = people::object_or_empty(person.public_metadata.clone());
+        store.put(user);
+    }
+}

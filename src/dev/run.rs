@@ -1,0 +1,175 @@
+//! Starts what the configuration does not name, and stops it again.
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde_json::json;
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
+use url::Url;
+
+use super::postgres::{self, Cluster, ClusterError, Lifetime};
+use super::seed;
+use crate::clerk_emulator::{self, Emulator};
+
+/// The claims template that the emulator applies, and that belongs into Clerk's dashboard.
+const CLAIMS_TEMPLATE: &str = include_str!("../model/claims_template.json");
+/// The database of the app in an embedded cluster.
+const DATABASE: &str = "vestibule";
+/// Life of a session token. Clerk's.
+const TOKEN_LIFETIME: Duration = Duration::from_secs(60);
+
+/// The development parts that were started.
+pub struct Development {
+    cluster: Option<Cluster>,
+    emulator: Option<Emulator>,
+    data_dir: PathBuf,
+}
+
+/// Why a development part did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum DevelopmentError {
+    #[error(transparent)]
+    Postgres(#[from] ClusterError),
+    #[error("the embedded database: {0}")]
+    Database(#[from] sqlx::Error),
+    #[error("the Clerk emulator: {0}")]
+    Emulator(#[from] clerk_emulator::StartError),
+    #[error("{path}: {source}")]
+    File { path: PathBuf, source: std::io::Error },
+    #[error("the claims template is not JSON: {0}")]
+    Template(#[from] serde_json::Error),
+    #[error("the embedded database's address cannot be read")]
+    Address,
+}
+
+/// Fills in what is missing in `variables`, starting what is needed for it. `listen` is where the app will answer.
+pub async fn start(
+    variables: &mut BTreeMap<String, String>,
+    data_dir: &Path,
+    listen: SocketAddr,
+) -> Result<Development, DevelopmentError> {
+    std::fs::create_dir_all(data_dir).map_err(|source| DevelopmentError::File { path: data_dir.to_owned(), source })?;
+    let data_dir = std::path::absolute(data_dir).map_err(|source| DevelopmentError::File { path: data_dir.to_owned(), source })?;
+    let mut development = Development { cluster: None, emulator: None, data_dir: data_dir.clone() };
+    // Browsers give `localhost` and `127.0.0.1` different cookies: one of them it must be.
+    variables.entry("PUBLIC_ORIGIN".to_owned()).or_insert_with(|| format!("http://localhost:{}", listen.port()));
+    variables.insert("LISTEN".to_owned(), listen.to_string());
+
+    if !variables.contains_key("DATABASE_URL") {
+        let here = std::env::current_dir().unwrap_or_else(|_| data_dir.clone());
+        let binaries = postgres::find_binaries(&here)?;
+        let options = postgres::Options { binaries, data_dir: data_dir.join("postgres"), lifetime: Lifetime::Kept };
+        let cluster = Cluster::start(options).await?;
+        let logins = prepare_database(&cluster, DATABASE).await?;
+        development.cluster = Some(cluster);
+        variables.extend(logins);
+    }
+    if !variables.contains_key("CLERK_SECRET_KEY") {
+        // The address of the emulator is kept, so that pages opened before a restart go on working.
+        let emulator = clerk_emulator::start(clerk_emulator::Options {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            data_dir: Some(data_dir.join("clerk")),
+            application_name: "Vestibule".to_owned(),
+            claims_template: serde_json::from_str(CLAIMS_TEMPLATE)?,
+            token_lifetime: TOKEN_LIFETIME,
+            people: seed::people(),
+        })
+        .await?;
+        let settings = emulator.settings();
+        variables.extend(
+            [
+                ("CLERK_PUBLISHABLE_KEY", &settings.publishable_key),
+                ("CLERK_SECRET_KEY", &settings.secret_key),
+                ("CLERK_API_URL", &settings.api_url),
+                ("CLERK_FRONTEND_API_URL", &settings.frontend_api_url),
+            ]
+            .map(|(name, value)| (name.to_owned(), value.clone())),
+        );
+        development.emulator = Some(emulator);
+    }
+    Ok(development)
+}
+
+/// Creates the owner and the database unless they exist, and gives the three addresses. Their passwords are made anew at
+/// each start: nobody else needs them.
+pub async fn prepare_database(cluster: &Cluster, database: &str) -> Result<BTreeMap<String, String>, DevelopmentError> {
+    let mut connection = PgConnection::connect(&cluster.superuser_url("postgres")).await?;
+    let mut logins = BTreeMap::new();
+    for (name, login, rights) in [
+        ("DATABASE_MIGRATION_URL", "vestibule_owner", "createrole"),
+        ("DATABASE_URL", "vestibule_request", "noinherit"),
+        ("DATABASE_WORKER_URL", "vestibule_worker", "inherit"),
+    ] {
+        let password = uuid::Uuid::now_v7().simple().to_string();
+        let exists: bool = sqlx::query_scalar("select exists (select from pg_roles where rolname = $1)")
+            .bind(login)
+            .fetch_one(&mut connection)
+            .await?;
+        let verb = if exists { "alter" } else { "create" };
+        // All of it is ours: fixed names and a made-up password of letters and digits.
+        let statement = format!("{verb} role {login} login {rights} password '{password}'");
+        sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut connection).await?;
+        let mut url = Url::parse(&cluster.superuser_url(database)).map_err(|_| DevelopmentError::Address)?;
+        url.set_username(login).map_err(|()| DevelopmentError::Address)?;
+        url.set_password(Some(&password)).map_err(|()| DevelopmentError::Address)?;
+        logins.insert(name.to_owned(), url.into());
+    }
+    let exists: bool = sqlx::query_scalar("select exists (select from pg_database where datname = $1)")
+        .bind(database)
+        .fetch_one(&mut connection)
+        .await?;
+    if !exists {
+        let statement = format!("create database {database} owner vestibule_owner");
+        sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut connection).await?;
+    }
+    connection.close().await?;
+    Ok(logins)
+}
+
+impl Development {
+    /// The page where e-mail codes arrive.
+    pub fn inbox_url(&self) -> Option<&str> {
+        self.emulator.as_ref().map(|emulator| emulator.settings().inbox_url.as_str())
+    }
+
+    /// Writes `dev.json` into the data directory, for tests and scripts: where everything is, and the emulator's keys.
+    pub fn announce(&self, origin: &str) -> Result<(), DevelopmentError> {
+        let settings = self.emulator.as_ref().map(Emulator::settings);
+        let announcement = json!({
+            "origin": origin,
+            "pid": std::process::id(),
+            "inbox_url": settings.map(|s| &s.inbox_url),
+            "api_url": settings.map(|s| &s.api_url),
+            "secret_key": settings.map(|s| &s.secret_key),
+            "publishable_key": settings.map(|s| &s.publishable_key),
+        });
+        let path = self.data_dir.join("dev.json");
+        let unfinished = self.data_dir.join("dev.json.new");
+        write_private(&unfinished, announcement.to_string().as_bytes())
+            .and_then(|()| std::fs::rename(&unfinished, &path))
+            .map_err(|source| DevelopmentError::File { path, source })
+    }
+
+    /// Stops what was started. Close the pools first.
+    pub async fn stop(self) {
+        _ = std::fs::remove_file(self.data_dir.join("dev.json"));
+        if let Some(emulator) = self.emulator {
+            emulator.shutdown().await;
+        }
+        if let Some(cluster) = self.cluster
+            && let Err(error) = cluster.stop().await
+        {
+            tracing::error!(%error, "the embedded database did not stop in order; the next start puts it right");
+        }
+    }
+}
+
+/// Writes a file that only we may read: it holds the emulator's secret key.
+fn write_private(path: &Path, content: &[u8]) -> std::io::Result<()> {
+    use std::io::Write as _;
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+    file.write_all(content)
+}

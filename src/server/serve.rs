@@ -1,0 +1,108 @@
+//! Puts a server together, runs it until it is told to stop, and stops it in order.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use axum::Router;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use super::clock::Clock;
+use super::config::Config;
+use super::database::{self, DatabaseError, Pools};
+use super::site::{Site, SiteError};
+use super::state::{AppState, StateError};
+
+/// How long requests and tasks may go on after the signal to stop.
+const SHUTDOWN_LIMIT: Duration = Duration::from_secs(10);
+/// How long the start waits for a database that is starting too.
+const DATABASE_LIMIT: Duration = Duration::from_secs(10);
+
+/// Why a server does not run.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
+    #[error(transparent)]
+    State(#[from] StateError),
+    #[error(transparent)]
+    Site(#[from] SiteError),
+    #[error("cannot listen on {address}: {source}. If another program holds the port, stop it or choose another one with LISTEN.")]
+    Listen { address: SocketAddr, source: std::io::Error },
+    #[error("the server stopped: {0}")]
+    Io(#[from] std::io::Error),
+}
+
+/// Opens the port. Separate, because a development start must know the port before it can configure the rest.
+pub async fn listen(address: SocketAddr) -> Result<TcpListener, ServeError> {
+    TcpListener::bind(address).await.map_err(|source| ServeError::Listen { address, source })
+}
+
+/// Checks the database logins, and puts the state together.
+pub async fn prepare(config: Config) -> Result<(AppState, Pools), ServeError> {
+    let executable = std::env::current_exe()?;
+    let site = Site::load(&config.site_root, &executable)?;
+    let pools = database::open(&config.database)?;
+    match tokio::time::timeout(DATABASE_LIMIT, database::check_logins(&pools)).await {
+        Ok(Ok(())) => {}
+        Ok(Err(DatabaseError::Sql(error))) if error.as_database_error().is_none() => {
+            // Pages say 503 until it is there; refusing to start would only make it come back later.
+            tracing::error!("the database does not answer; starting without it");
+        }
+        Ok(Err(error)) => return Err(error.into()),
+        Err(_) => tracing::error!("the database does not answer; starting without it"),
+    }
+    let app = AppState::new(config, Clock::system(), &pools, site)?;
+    Ok((app, pools))
+}
+
+/// Serves until `stop`, then finishes requests, tasks and the relay's call under way.
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    app: AppState,
+    pools: Pools,
+    stop: CancellationToken,
+) -> Result<(), ServeError> {
+    let relay = tokio::spawn({
+        let (outbox, stop) = (app.outbox().clone(), stop.clone());
+        async move { outbox.run(stop).await }
+    });
+    let stopped = stop.clone();
+    let server = axum::serve(listener, router.into_make_service_with_connect_info::<SocketAddr>())
+        .with_graceful_shutdown(async move { stopped.cancelled().await });
+    let mut server = std::pin::pin!(server.into_future());
+    let result = tokio::select! {
+        result = &mut server => result,
+        () = stop.cancelled() => {
+            // Idle keep-alive connections do not end by themselves.
+            tokio::time::timeout(SHUTDOWN_LIMIT, server).await.unwrap_or(Ok(()))
+        }
+    };
+    stop.cancel();
+    app.tasks().close();
+    let finished = async {
+        app.tasks().wait().await;
+        _ = relay.await;
+    };
+    if tokio::time::timeout(SHUTDOWN_LIMIT, finished).await.is_err() {
+        tracing::warn!("some work was not finished in time; the outbox goes on at the next start");
+    }
+    pools.request.close().await;
+    pools.worker.close().await;
+    result.map_err(ServeError::Io)
+}
+
+/// Cancels the token at Ctrl-C or SIGTERM.
+pub fn stop_on_signals(stop: CancellationToken) -> std::io::Result<()> {
+    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    let mut interrupt = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::interrupt())?;
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        stop.cancel();
+    });
+    Ok(())
+}
