@@ -6,8 +6,7 @@ use serde_json::Value;
 
 use super::errors::ApiError;
 
-/// A request to either API.
-#[derive(Debug)]
+/// A request to either API. Not printable: it holds cookies, passwords and keys.
 pub(super) struct Call {
     pub(super) method: Method,
     /// Segments after `/v1`; a trailing slash leaves no segment.

@@ -5,9 +5,26 @@
 use serde_json::{Map, Value, json};
 
 /// Claims that belong to Clerk. A template that names one of them is ignored there.
-const RESERVED: [&str; 18] = [
-    "act", "aud", "azp", "exp", "fea", "fva", "iat", "iss", "jti", "nbf", "o", "org_id", "pla", "sid", "sts", "sub",
-    "v", "org_slug",
+const RESERVED: [&str; 19] = [
+    "act",
+    "azp",
+    "exp",
+    "fea",
+    "fva",
+    "iat",
+    "iss",
+    "jti",
+    "nbf",
+    "o",
+    "org_id",
+    "org_permissions",
+    "org_role",
+    "org_slug",
+    "pla",
+    "sid",
+    "sts",
+    "sub",
+    "v",
 ];
 
 /// Fills the template with values from `context` and drops what would override a default claim.

@@ -5,6 +5,7 @@ use http::StatusCode;
 use super::app::App;
 use super::errors::ApiError;
 use super::records::Verification;
+use super::store::Store;
 
 /// Milliseconds a code is valid.
 const LIFETIME_MS: i64 = 10 * 60 * 1000;
@@ -17,15 +18,39 @@ const TEST_CODE: &str = "424242";
 pub(super) fn send(app: &App, address: &str, strategy: &str) -> Verification {
     let is_test_address = address.split('@').next().is_some_and(|local| local.contains("+clerk_test"));
     let code = if is_test_address { TEST_CODE.to_owned() } else { app.random.code() };
-    let purpose = match strategy {
-        "reset_password_email_code" => "reset password code",
-        _ => "verification code",
-    };
-    let subject = format!("{code} is your {purpose}");
+    let purpose = purpose(strategy);
     tracing::info!(target: "clerk_emulator", to = address, code = code.as_str(), purpose, "e-mail code");
     let now = app.clock.now_ms();
-    app.inbox.deliver(address, &code, &subject, now);
+    app.inbox.deliver(address, &code, &format!("{code} is your {purpose}"), now);
     Verification { strategy: strategy.to_owned(), code, attempts: 0, expires_at: now + LIFETIME_MS, verified: false }
+}
+
+/// Puts the codes that are still awaited back into the inbox, after a restart.
+pub(super) fn restore_inbox(app: &App, store: &Store) {
+    let sign_ups =
+        store.sign_ups.values().filter_map(|it| Some((it.email_address.as_deref()?, it.verification.as_ref()?)));
+    let sign_ins =
+        store.sign_ins.values().filter_map(|it| Some((it.identifier.as_deref()?, it.first_factor.as_ref()?)));
+    let added = store.users.values().flat_map(|user| &user.emails);
+    let added = added.filter_map(|email| Some((email.address.as_str(), email.verification.as_ref()?)));
+    let now = app.clock.now_ms();
+    let mut awaited = sign_ups
+        .chain(sign_ins)
+        .chain(added)
+        .filter(|(_, sent)| !sent.verified && now < sent.expires_at)
+        .collect::<Vec<_>>();
+    awaited.sort_by_key(|(_, sent)| sent.expires_at);
+    for (address, sent) in awaited {
+        let subject = format!("{} is your {}", sent.code, purpose(&sent.strategy));
+        app.inbox.deliver(address, &sent.code, &subject, sent.expires_at - LIFETIME_MS);
+    }
+}
+
+fn purpose(strategy: &str) -> &'static str {
+    match strategy {
+        "reset_password_email_code" => "reset password code",
+        _ => "verification code",
+    }
 }
 
 /// Checks a code. The verification changes either way and must be stored also when this fails.

@@ -38,6 +38,7 @@ mod startup;
 mod store;
 mod tokens;
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -69,7 +70,7 @@ pub struct Options {
 }
 
 /// A person to begin with. Their ids depend on the address alone.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct SeedPerson {
     /// Primary address, verified.
     pub email: String,
@@ -84,7 +85,7 @@ pub struct SeedPerson {
 }
 
 /// What an app must be configured with to use this emulator.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Settings {
     /// `pk_live_…`
     pub publishable_key: String,
@@ -100,6 +101,25 @@ pub struct Settings {
     pub inbox_url: String,
     /// Public key of every token, PEM (SPKI).
     pub jwt_public_key_pem: String,
+}
+
+impl fmt::Debug for SeedPerson {
+    /// Without the password.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("SeedPerson").field("email", &self.email).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Settings {
+    /// Without the secret key and the inbox's token.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Settings")
+            .field("publishable_key", &self.publishable_key)
+            .field("issuer", &self.issuer)
+            .field("api_url", &self.api_url)
+            .finish_non_exhaustive()
+    }
 }
 
 /// A running emulator. Dropping it stops it at once; `shutdown` lets requests in progress finish.

@@ -17,7 +17,7 @@ use super::journal::{Journal, JournalError, private_file};
 use super::keys::{KeyError, Keys};
 use super::random::{Random, stable_id};
 use super::store::Store;
-use super::{Emulator, Options, SeedPerson, Settings, dispatch, passwords, people};
+use super::{Emulator, Options, SeedPerson, Settings, codes, dispatch, passwords, people};
 
 /// Pause between two tries for the data directory.
 const LOCK_PAUSE: Duration = Duration::from_millis(50);
@@ -72,6 +72,7 @@ pub async fn start(options: Options) -> Result<Emulator, StartError> {
     let people = options.people.clone();
     let app = Arc::new(App::new(options, settings.clone(), keys, store));
     seed(&app, &people);
+    codes::restore_inbox(&app, &app.store());
 
     let (stop, stopped) = oneshot::channel();
     let service = dispatch::router(app).into_make_service_with_connect_info::<SocketAddr>();
@@ -144,3 +145,7 @@ fn seed(app: &App, seeds: &[SeedPerson]) {
         store.put(user);
     }
 }
+
+#[cfg(test)]
+#[path = "startup_tests.rs"]
+mod tests;

@@ -226,15 +226,19 @@ pub fn OnboardingForm(settings: ClerkSettings, draft: Draft, address: String) ->
     let form = Form::new(&draft);
     let waiting = move || form.created.with(Option::is_some);
     let prepared = settings.clone();
+    // What was typed before the island woke stands in the fields. Waking writes the signals into the fields, so it is
+    // read before, and put back after.
+    let typed = [browser::value_of("name"), browser::value_of("slug")];
     Effect::new(move || {
+        let [name, slug] = typed.clone();
+        if let Some(slug) = slug.filter(|slug| *slug != form.slug.get_untracked()) {
+            form.slug_changed(slug);
+        }
+        if let Some(name) = name.filter(|name| *name != form.name.get_untracked()) {
+            form.name_changed(name);
+        }
         let settings = prepared.clone();
         leptos::task::spawn_local(async move {
-            // What was typed before the island woke is in the fields, not yet in the signals.
-            for (id, signal) in [("name", form.name), ("slug", form.slug)] {
-                if let Some(typed) = browser::value_of(id).filter(|typed| *typed != signal.get_untracked()) {
-                    if id == "name" { form.name_changed(typed) } else { form.slug_changed(typed) }
-                }
-            }
             // Ready before it is needed; meanwhile it keeps the token young.
             if Clerk::start(&settings, false).await.is_none() {
                 browser::debug("clerk-js could not be loaded");

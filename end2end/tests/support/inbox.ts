@@ -1,20 +1,21 @@
 // The e-mails that the Clerk emulator would have sent.
 //
-//   GET <inbox address with .json>  ->  { "messages": [{ "id", "to", "code", … }] }, oldest first
+//   GET <inbox address with .json>  ->  [{ "to", "code", "subject", "at" }], newest first
 import type { App } from './app';
 
 const MAIL_LIMIT_MS = 10_000;
 const POLL_MS = 100;
 
-interface Message {
-  id: string;
+interface Mail {
   to: string;
-  code?: string;
+  code: string;
+  subject: string;
+  at: string;
 }
 
 export class Inbox {
-  /** Codes that were handed out: an old one must not be taken for the one a person waits for. */
-  private readonly used = new Set<string>();
+  /** Mails that were read: an old code must not be taken for the one a person waits for. */
+  private readonly read = new Set<string>();
 
   constructor(private readonly app: App) {}
 
@@ -22,22 +23,20 @@ export class Inbox {
   async codeFor(email: string): Promise<string> {
     const deadline = Date.now() + MAIL_LIMIT_MS;
     for (;;) {
-      const fresh = (await this.messages()).filter(
-        (message) => message.code && !this.used.has(message.id) && message.to.toLowerCase() === email.toLowerCase(),
-      );
-      for (const message of fresh) this.used.add(message.id);
-      const code = fresh.at(-1)?.code;
-      if (code) return code;
+      const unread = (await this.mails()).filter((mail) => mail.to === email && !this.read.has(JSON.stringify(mail)));
+      for (const mail of unread) this.read.add(JSON.stringify(mail));
+      const newest = unread[0];
+      if (newest) return newest.code;
       if (Date.now() > deadline) throw new Error(`no code for ${email} came within ${MAIL_LIMIT_MS / 1000} s`);
       await new Promise((done) => setTimeout(done, POLL_MS));
     }
   }
 
-  async messages(): Promise<Message[]> {
+  async mails(): Promise<Mail[]> {
     const url = new URL(this.app.dev.inbox_url);
-    url.pathname = url.pathname.replace(/\/?$/, '.json');
+    url.pathname += '.json';
     const response = await fetch(url);
     if (!response.ok) throw new Error(`the inbox answered ${response.status}: ${await response.text()}`);
-    return (await response.json()).messages;
+    return response.json();
   }
 }
