@@ -133,8 +133,11 @@ begin
     -- One creation per person at a time: the second one sees what the first one did.
     perform pg_advisory_xact_lock(hashtextextended('create_organization ' || caller, 0));
 
+    -- The server's own key counts only while the caller still belongs there: whoever was removed may begin anew.
     select k.organization_id, k.request_hash into known
-    from public.idempotency_keys as k where k.user_id = caller and k.key = stored_key;
+    from public.idempotency_keys as k
+    where k.user_id = caller and k.key = stored_key
+      and (wanted_key is not null or k.organization_id in (select public.requesting_user_organization_ids()));
     if found and wanted_key is not null and known.request_hash <> wanted_hash then
         return query select 'key_reused'::text, o.id, o.name, o.slug from public.organizations as o where o.id = known.organization_id;
         return;
@@ -162,7 +165,9 @@ begin
         at
     );
     insert into public.idempotency_keys (user_id, key, request_hash, organization_id, created_at)
-    values (caller, stored_key, wanted_hash, new_id, at);
+    values (caller, stored_key, wanted_hash, new_id, at)
+    on conflict (user_id, key) do update
+    set request_hash = excluded.request_hash, organization_id = excluded.organization_id, created_at = excluded.created_at;
     return query select 'created'::text, new_id, new_name, new_slug;
 end
 $$;

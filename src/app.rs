@@ -169,9 +169,20 @@ fn shell(app: &AppState, document: &Document) -> impl IntoView + use<> {
     let scripts = document.islands.then(|| view! { <HydrationScripts options islands=true /> });
     let retry = document.retry_after.map(|seconds| view! { <meta http-equiv="refresh" content=seconds.to_string() /> });
     let body = (document.body)();
+    let [key, suffix, proxy, clerk_js, clerk_ui] = match document.islands {
+        true => site.clerk_settings(&app.config().clerk).values().map(|value| Some(value.to_owned())),
+        false => [const { None }; 5],
+    };
     view! {
         <!DOCTYPE html>
-        <html lang="en">
+        <html
+            lang="en"
+            data-clerk-publishable-key=key
+            data-clerk-cookie-suffix=suffix
+            data-clerk-proxy-url=proxy
+            data-clerk-js=clerk_js
+            data-clerk-ui=clerk_ui
+        >
             <head>
                 <meta charset="utf-8" />
                 <meta name="viewport" content="width=device-width, initial-scale=1" />

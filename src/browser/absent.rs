@@ -2,7 +2,6 @@
 //! handlers run in browsers only.
 
 use crate::model::claims::ActiveOrganizationClaim;
-use crate::model::clerk_settings::ClerkSettings;
 
 /// clerk-js, which does not exist here.
 #[derive(Clone)]
@@ -16,7 +15,7 @@ pub struct ClerkForm<'a> {
 }
 
 impl Clerk {
-    pub async fn start(_: &ClerkSettings, _: bool) -> Option<Self> {
+    pub async fn start(_: bool) -> Option<Self> {
         None
     }
 
@@ -43,7 +42,7 @@ impl Clerk {
     }
 }
 
-pub fn session_cookie_claim(_: &ClerkSettings) -> Option<ActiveOrganizationClaim> {
+pub fn session_cookie_claim() -> Option<ActiveOrganizationClaim> {
     None
 }
 

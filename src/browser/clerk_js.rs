@@ -10,6 +10,7 @@ use js_sys::{Function, Object, Promise, Reflect};
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 
+use super::page;
 use crate::model::clerk_settings::ClerkSettings;
 
 /// clerk-js, loaded.
@@ -38,12 +39,12 @@ impl Clerk {
     /// Loads clerk-js, and its interface too if asked, and starts it. `None` if that fails.
     ///
     /// `Clerk.load` takes the interface's constructor as a promise, so a page may start without it and load it later.
-    pub async fn start(settings: &ClerkSettings, with_interface: bool) -> Option<Self> {
+    pub async fn start(with_interface: bool) -> Option<Self> {
+        let settings = page::clerk_settings()?;
         if with_interface {
-            request_interface(settings);
+            request_interface(&settings);
         }
         let starting = STARTING.with_borrow_mut(|starting| {
-            let settings = settings.clone();
             starting.get_or_insert_with(|| async move { load(&settings).await.ok() }.boxed_local().shared()).clone()
         });
         let clerk = starting.await;

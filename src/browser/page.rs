@@ -4,10 +4,10 @@ use std::pin::pin;
 
 use futures_util::future::{Either, select};
 use gloo_timers::future::TimeoutFuture;
-use serde_json::{Map, Value};
-use wasm_bindgen::JsCast;
+use js_sys::{JSON, Reflect};
+use wasm_bindgen::{JsCast, JsValue};
 
-use crate::model::claims::ActiveOrganizationClaim;
+use crate::model::claims::{ActiveOrganizationClaim, Found};
 use crate::model::clerk_settings::ClerkSettings;
 
 /// Waits for so many milliseconds.
@@ -70,19 +70,42 @@ pub fn debug(line: &str) {
 }
 
 /// What the session cookie's own token says about the active organization: not verified, only read.
-pub fn session_cookie_claim(settings: &ClerkSettings) -> Option<ActiveOrganizationClaim> {
+pub fn session_cookie_claim() -> Option<ActiveOrganizationClaim> {
+    let settings = clerk_settings()?;
     let document = web_sys::window()?.document()?.dyn_into::<web_sys::HtmlDocument>().ok()?;
     let cookies = document.cookie().ok()?;
     let find = |name: &str| {
         cookies.split("; ").find_map(|pair| pair.split_once('=').filter(|(key, _)| *key == name).map(|(_, value)| value.to_owned()))
     };
     let token = find(&format!("__session_{}", settings.cookie_suffix)).or_else(|| find("__session"))?;
-    Some(ActiveOrganizationClaim::of(&payload(&token)?))
+    let payload = payload(&token)?;
+    Some(ActiveOrganizationClaim::find(|path| look_up(&payload, path)))
 }
 
-fn payload(token: &str) -> Option<Map<String, Value>> {
+/// The payload, by the browser's own JSON. `atob` gives one character per byte, so texts outside of ASCII come out wrong;
+/// the claim that is looked for has none.
+fn payload(token: &str) -> Option<JsValue> {
     let part = token.split('.').nth(1)?.replace('-', "+").replace('_', "/");
-    // `atob` gives one character per byte.
-    let bytes: Option<Vec<u8>> = web_sys::window()?.atob(&part).ok()?.chars().map(|c| u8::try_from(u32::from(c)).ok()).collect();
-    serde_json::from_slice(&bytes?).ok()
+    JSON::parse(&web_sys::window()?.atob(&part).ok()?).ok().filter(JsValue::is_object)
+}
+
+fn look_up(payload: &JsValue, path: &[&str]) -> Found {
+    let mut value = payload.clone();
+    for key in path {
+        if !value.is_object() {
+            return Found::Nothing;
+        }
+        value = Reflect::get(&value, &JsValue::from_str(key)).unwrap_or(JsValue::UNDEFINED);
+    }
+    match value.as_string() {
+        Some(text) => Found::Text(text),
+        None if value.is_undefined() => Found::Nothing,
+        None => Found::Other,
+    }
+}
+
+/// Where clerk-js is, from the document.
+pub fn clerk_settings() -> Option<ClerkSettings> {
+    let root = web_sys::window()?.document()?.document_element()?;
+    ClerkSettings::read(|name| root.get_attribute(name))
 }

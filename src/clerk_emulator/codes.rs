@@ -5,7 +5,7 @@ use http::StatusCode;
 use super::app::App;
 use super::errors::ApiError;
 use super::records::Verification;
-use super::store::Store;
+use super::store::{Store, normalized};
 
 /// Milliseconds a code is valid.
 const LIFETIME_MS: i64 = 10 * 60 * 1000;
@@ -42,7 +42,7 @@ pub(super) fn restore_inbox(app: &App, store: &Store) {
     awaited.sort_by_key(|(_, sent)| sent.expires_at);
     for (address, sent) in awaited {
         let subject = format!("{} is your {}", sent.code, purpose(&sent.strategy));
-        app.inbox.deliver(address, &sent.code, &subject, sent.expires_at - LIFETIME_MS);
+        app.inbox.deliver(&normalized(address), &sent.code, &subject, sent.expires_at - LIFETIME_MS);
     }
 }
 

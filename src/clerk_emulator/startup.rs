@@ -1,6 +1,7 @@
 //! Starting the emulator: data directory, keys, journal, seeded people, listener.
 //! A data directory belongs to one emulator at a time; the lock goes with the process, however it ends.
 
+use std::collections::HashMap;
 use std::fs::{DirBuilder, File, TryLockError};
 use std::io;
 use std::net::SocketAddr;
@@ -128,9 +129,10 @@ fn open_store(directory: Option<&Path>) -> Result<Store, Cause> {
     Store::replay(journal, lines, now).map_err(|error| failed(error.into()))
 }
 
-/// Makes the people who do not exist yet.
+/// Makes the people who do not exist yet. Equal passwords are hashed once: a crowd starts in a moment.
 fn seed(app: &App, seeds: &[SeedPerson]) {
     let mut store = app.store();
+    let mut hashes = HashMap::new();
     for person in seeds {
         let address = super::store::normalized(&person.email);
         if store.users.contains_key(&stable_id("user", &address)) || store.user_by_email(&address).is_some() {
@@ -140,7 +142,8 @@ fn seed(app: &App, seeds: &[SeedPerson]) {
         let mut user = people::new_user(app, Some(&address), Some(&address));
         user.first_name = named(&person.first_name);
         user.last_name = named(&person.last_name);
-        user.password_hash = Some(passwords::hash(&app.random, &person.password));
+        let hash = hashes.entry(&person.password).or_insert_with(|| passwords::hash(&app.random, &person.password));
+        user.password_hash = Some(hash.clone());
         user.public_metadata = people::object_or_empty(person.public_metadata.clone());
         store.put(user);
     }

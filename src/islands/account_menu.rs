@@ -2,50 +2,48 @@
 
 use leptos::prelude::*;
 
-use crate::browser::Clerk;
-use crate::model::clerk_settings::ClerkSettings;
+use crate::browser::{self, Clerk};
 
-/// The menu. `name` and `email` as far as they are known.
+/// How long signing out through clerk-js may take before the server does it, in milliseconds.
+const SIGN_OUT_LIMIT_MS: u32 = 3_000;
+/// The form that signs out without script.
+const SIGN_OUT: &str = "sign-out";
+
+/// The menu. `email` is empty if it is not known.
 #[island]
-pub fn AccountMenu(settings: ClerkSettings, name: String, email: Option<String>, initials: String) -> impl IntoView {
-    let clerk = RwSignal::new_local(None::<Clerk>);
-    let asked = RwSignal::new(false);
-    let failed = RwSignal::new(false);
-    let open = {
-        move |_| {
-            if asked.get_untracked() {
-                return;
-            }
-            asked.set(true);
-            let settings = settings.clone();
-            leptos::task::spawn_local(async move {
-                let started = Clerk::start(&settings, true).await;
-                failed.set(started.is_none());
-                asked.set(started.is_some());
-                clerk.set(started);
-            });
-        }
+pub fn AccountMenu(name: String, email: String, initials: String) -> impl IntoView {
+    let unreachable = RwSignal::new(false);
+    // Starting twice is starting once.
+    let open = move |_| {
+        leptos::task::spawn_local(async move { unreachable.set(Clerk::start(true).await.is_none()) });
     };
     let manage = move |_| {
-        if let Some(clerk) = clerk.get_untracked() {
-            clerk.open_user_profile();
-        }
+        leptos::task::spawn_local(async move {
+            match Clerk::start(true).await {
+                Some(clerk) => clerk.open_user_profile(),
+                None => unreachable.set(true),
+            }
+        });
     };
     // With clerk-js, other tabs learn of it at once. Without, the form goes to the server, which ends the session at Clerk.
     let sign_out = move |event: leptos::ev::SubmitEvent| {
-        if let Some(clerk) = clerk.get_untracked().filter(Clerk::is_signed_in) {
-            event.prevent_default();
-            leptos::task::spawn_local(async move {
-                if !clerk.sign_out().await {
-                    crate::browser::submit("sign-out");
-                }
-            });
-        }
+        event.prevent_default();
+        leptos::task::spawn_local(async move {
+            let signed_out = async {
+                let clerk = Clerk::start(true).await?;
+                (clerk.is_signed_in() && clerk.sign_out().await).then_some(())
+            };
+            if !matches!(browser::within(SIGN_OUT_LIMIT_MS, signed_out).await, Some(Some(()))) {
+                browser::submit(SIGN_OUT);
+            }
+        });
     };
     view! {
         <details class="menu" on:toggle=open>
             <summary>
-                <span class="sign" aria-hidden="true">{initials}</span>
+                <span class="sign" aria-hidden="true">
+                    {initials}
+                </span>
                 <span class="menu-name">{name.clone()}</span>
                 <span class="visually-hidden">", account menu"</span>
             </summary>
@@ -54,13 +52,13 @@ pub fn AccountMenu(settings: ClerkSettings, name: String, email: Option<String>,
                     <strong>{name}</strong>
                     {email}
                 </p>
-                <button type="button" on:click=manage disabled=move || clerk.with(Option::is_none)>
+                <button type="button" on:click=manage>
                     "Manage account"
                 </button>
-                <Show when=move || failed.get()>
-                    <p role="status">"The sign-in service cannot be reached, so your account cannot be shown now."</p>
-                </Show>
-                <form id="sign-out" method="post" action="/sign-out" on:submit=sign_out>
+                <p role="status" hidden=move || !unreachable.get()>
+                    "The sign-in service cannot be reached, so your account cannot be shown now."
+                </p>
+                <form id=SIGN_OUT method="post" action="/sign-out" on:submit=sign_out>
                     <button type="submit">"Sign out"</button>
                 </form>
             </div>

@@ -3,7 +3,6 @@
 use leptos::prelude::*;
 
 use crate::browser::{self, Clerk, ClerkForm};
-use crate::model::clerk_settings::ClerkSettings;
 
 /// How long the form may take to appear before we say that it does not, in milliseconds.
 const APPEAR_LIMIT_MS: u32 = 20_000;
@@ -11,29 +10,22 @@ const APPEAR_LIMIT_MS: u32 = 20_000;
 /// The element Clerk mounts into.
 const MOUNT: &str = "clerk-form";
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Phase {
-    Loading,
-    Shown,
-    Failed,
-}
-
 /// Mounts the form. `after`: where to go when it is done.
 #[island]
-pub fn ClerkFormFrame(settings: ClerkSettings, sign_up: bool, after: String, other_form: String) -> impl IntoView {
-    let phase = RwSignal::new(Phase::Loading);
+pub fn ClerkFormFrame(sign_up: bool, after: String, other_form: String) -> impl IntoView {
+    let failed = RwSignal::new(false);
     Effect::new(move || {
-        let (settings, after, other_form) = (settings.clone(), after.clone(), other_form.clone());
+        let (after, other_form) = (after.clone(), other_form.clone());
         leptos::task::spawn_local(async move {
             let mounted = async {
-                let clerk = Clerk::start(&settings, true).await?;
+                let clerk = Clerk::start(true).await?;
                 clerk.mount(MOUNT, &ClerkForm { sign_up, after: &after, other_form: &other_form }).then_some(())
             };
             let shown = matches!(browser::within(APPEAR_LIMIT_MS, mounted).await, Some(Some(())));
-            phase.set(if shown { Phase::Shown } else { Phase::Failed });
+            failed.set(!shown);
         });
     });
-    let state = move || (phase.get() == Phase::Failed).then_some("failed");
+    let state = move || failed.get().then_some("failed");
     // Clerk replaces the class of its element, and the stylesheet hides the skeleton once the element is filled.
     view! {
         <div class="frame" data-state=state>
@@ -44,19 +36,17 @@ pub fn ClerkFormFrame(settings: ClerkSettings, sign_up: bool, after: String, oth
                 <span></span>
                 <p>"Loading the form…"</p>
             </div>
-            <Show when=move || phase.get() == Phase::Failed>
-                <div class="notice" data-kind="error" role="alert">
-                    <p>
-                        <strong>"The sign-in service did not answer."</strong>
-                        " Nothing was sent. Check your connection, then try again."
-                    </p>
-                    <div class="actions">
-                        <button class="button" type="button" on:click=move |_| browser::reload()>
-                            "Try again"
-                        </button>
-                    </div>
+            <div class="notice" data-kind="error" role="alert" hidden=move || !failed.get()>
+                <p>
+                    <strong>"The sign-in service did not answer."</strong>
+                    " Nothing was sent. Check your connection, then try again."
+                </p>
+                <div class="actions">
+                    <button class="button" type="button" on:click=move |_| browser::reload()>
+                        "Try again"
+                    </button>
                 </div>
-            </Show>
+            </div>
         </div>
     }
 }

@@ -1,4 +1,4 @@
-//! The frame of every page of the entrance: an arch with a heading. Not an island; islands and pages draw with it.
+//! The mark and the heading of the entrance's pages. Not an island; islands and pages draw with it.
 
 use leptos::prelude::*;
 
@@ -14,23 +14,12 @@ pub enum DoorState {
 
 /// The mark: a door in its state. Decoration only.
 #[component]
-pub fn Mark(#[prop(into)] door: Signal<DoorState>) -> impl IntoView {
-    let name = move || match door.get() {
-        DoorState::Ajar => "ajar",
-        DoorState::Waiting => "waiting",
-        DoorState::Closed => "closed",
-        DoorState::Missing => "none",
-    };
-    let leaf = move || match door.get() {
-        DoorState::Ajar => "M9 30V16a7 7 0 0 1 6-6.93V32z",
-        DoorState::Waiting => "M9 30V16a7 7 0 0 1 10-6.32V32z",
-        DoorState::Closed => "M9 30V16a7 7 0 0 1 14 0v14z",
-        DoorState::Missing => "",
-    };
-    let handle = move || match door.get() {
-        DoorState::Ajar => "13",
-        DoorState::Waiting => "17",
-        DoorState::Closed | DoorState::Missing => "20",
+pub fn Mark(door: DoorState) -> impl IntoView {
+    let (name, leaf, handle) = match door {
+        DoorState::Ajar => ("ajar", "M9 30V16a7 7 0 0 1 6-6.93V32z", "13"),
+        DoorState::Waiting => ("waiting", "M9 30V16a7 7 0 0 1 10-6.32V32z", "17"),
+        DoorState::Closed => ("closed", "M9 30V16a7 7 0 0 1 14 0v14z", "20"),
+        DoorState::Missing => ("none", "", "20"),
     };
     view! {
         <svg class="mark" data-door=name viewBox="0 0 32 32" aria-hidden="true">
@@ -42,18 +31,16 @@ pub fn Mark(#[prop(into)] door: Signal<DoorState>) -> impl IntoView {
     }
 }
 
-/// The heading of a door.
+/// The heading of a door that does not change.
 #[component]
-pub fn DoorHead(
-    #[prop(into)] door: Signal<DoorState>,
-    #[prop(into)] title: Signal<String>,
-    #[prop(into)] lead: Signal<String>,
-) -> impl IntoView {
+pub fn DoorHead(door: DoorState, #[prop(into)] title: String, #[prop(into)] lead: String) -> impl IntoView {
     view! {
         <header class="door-head">
             <Mark door />
-            <h1 id="title" tabindex="-1">{move || title.get()}</h1>
-            <p>{move || lead.get()}</p>
+            <h1 id="title" tabindex="-1">
+                {title}
+            </h1>
+            <p>{lead}</p>
         </header>
     }
 }

@@ -4,13 +4,11 @@
 //! this island wakes, the form is a plain one that posts to `/onboarding`.
 
 use leptos::prelude::*;
-use serde::{Deserialize, Serialize};
 
-use super::door::{DoorHead, DoorState};
+use super::door::{DoorState, Mark};
 use super::progress::Progress;
 use super::wait;
 use crate::browser::{self, Clerk};
-use crate::model::clerk_settings::ClerkSettings;
 use crate::model::failure::{Failure, FailureCode, Field};
 use crate::model::freshness::Stage;
 use crate::model::onboarding::{Availability, Created};
@@ -21,14 +19,6 @@ use crate::server_fns::{check_slug, create_organization};
 const CHECK_AFTER_MS: u32 = 300;
 /// How long an expired session may take to renew before the form is sent again, in milliseconds.
 const RENEW_LIMIT_MS: u32 = 3_000;
-
-/// What the server fills in when it shows the form, also after a submission without JavaScript.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct Draft {
-    pub name: String,
-    pub slug: String,
-    pub failure: Option<Failure>,
-}
 
 /// What is known about the slug being free.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,38 +59,38 @@ struct Form {
     slug_status: RwSignal<SlugStatus>,
     /// Late answers to earlier checks are dropped.
     check_number: RwSignal<u32>,
-    name_error: RwSignal<Option<String>>,
-    slug_error: RwSignal<Option<String>>,
+    /// Empty if nothing is wrong.
+    name_error: RwSignal<String>,
+    slug_error: RwSignal<String>,
     /// What is wrong with the whole.
-    failure: RwSignal<Option<String>>,
+    failure: RwSignal<String>,
     busy: RwSignal<bool>,
-    created: RwSignal<Option<Created>>,
+    waiting: RwSignal<bool>,
     stage: RwSignal<Stage>,
     slow: RwSignal<bool>,
 }
 
 impl Form {
-    fn new(draft: &Draft) -> Self {
-        let at = |field| draft.failure.as_ref().filter(|failure| failure.field == field).map(|f| f.message.clone());
+    fn new(name: String, slug: String, name_error: String, slug_error: String, failure: String) -> Self {
         Self {
-            name: RwSignal::new(draft.name.clone()),
-            slug: RwSignal::new(draft.slug.clone()),
-            slug_typed: RwSignal::new(!draft.slug.is_empty()),
+            slug_typed: RwSignal::new(!slug.is_empty()),
+            name: RwSignal::new(name),
+            slug: RwSignal::new(slug),
             slug_status: RwSignal::new(SlugStatus::Unknown),
             check_number: RwSignal::new(0),
-            name_error: RwSignal::new(at(Some(Field::Name))),
-            slug_error: RwSignal::new(at(Some(Field::Slug))),
-            failure: RwSignal::new(at(None)),
+            name_error: RwSignal::new(name_error),
+            slug_error: RwSignal::new(slug_error),
+            failure: RwSignal::new(failure),
             busy: RwSignal::new(false),
-            created: RwSignal::new(None),
+            waiting: RwSignal::new(false),
             stage: RwSignal::new(Stage::RefreshingSession),
             slow: RwSignal::new(false),
         }
     }
 
     fn name_changed(self, name: String) {
-        if self.name_error.with_untracked(Option::is_some) {
-            self.name_error.set(OrganizationName::parse(&name).err().map(|error| error.to_string()));
+        if !self.name_error.with_untracked(String::is_empty) {
+            self.name_error.set(message(OrganizationName::parse(&name)));
         }
         if !self.slug_typed.get_untracked() {
             let suggestion = Slug::suggest(&name);
@@ -125,7 +115,7 @@ impl Form {
         let number = self.check_number.get_untracked() + 1;
         self.check_number.set(number);
         let parsed = Slug::parse(&text);
-        self.slug_error.set(parsed.as_ref().err().filter(|_| !text.is_empty()).map(ToString::to_string));
+        self.slug_error.set(if text.is_empty() { String::new() } else { message(Slug::parse(&text)) });
         let Ok(slug) = parsed else { return self.slug_status.set(SlugStatus::Unknown) };
         self.slug_status.set(SlugStatus::Checking);
         leptos::task::spawn_local(async move {
@@ -141,7 +131,7 @@ impl Form {
                 Ok(Availability::Free) => self.slug_status.set(SlugStatus::Free),
                 Ok(Availability::Taken) => {
                     self.slug_status.set(SlugStatus::Unknown);
-                    self.slug_error.set(Some("This address is taken. Choose another one.".to_owned()));
+                    self.slug_error.set("This address is taken. Choose another one.".to_owned());
                 }
                 Err(_) => self.slug_status.set(SlugStatus::CannotTell),
             }
@@ -150,35 +140,37 @@ impl Form {
 
     /// Checks both fields by the server's own rules; puts the focus on the first one that is wrong.
     fn is_valid(self) -> bool {
-        let name = OrganizationName::parse(&self.name.get_untracked()).err().map(|error| error.to_string());
-        let slug = Slug::parse(&self.slug.get_untracked()).err().map(|error| error.to_string());
-        let first_wrong = if name.is_some() { Some("name") } else { slug.as_ref().map(|_| "slug") };
+        let name = message(OrganizationName::parse(&self.name.get_untracked()));
+        let slug = message(Slug::parse(&self.slug.get_untracked()));
+        let (name_is_fine, slug_is_fine) = (name.is_empty(), slug.is_empty());
         self.name_error.set(name);
         self.slug_error.set(slug);
-        if let Some(field) = first_wrong {
-            browser::focus(field);
+        if !name_is_fine {
+            browser::focus("name");
+        } else if !slug_is_fine {
+            browser::focus("slug");
         }
-        first_wrong.is_none()
+        name_is_fine && slug_is_fine
     }
 
-    async fn submit(self, settings: ClerkSettings) {
+    async fn submit(self) {
         if self.busy.get_untracked() || !self.is_valid() {
             return;
         }
         self.busy.set(true);
-        self.failure.set(None);
+        self.failure.set(String::new());
         let (name, slug) = (self.name.get_untracked(), self.slug.get_untracked());
         browser::debug("creating the organization");
         let mut answer = create_organization(name.clone(), slug.clone()).await;
         if matches!(&answer, Err(failure) if failure.code == FailureCode::SessionStale) {
             // The token grew old while somebody typed. One renewal, one repetition.
-            let renewed = async { Clerk::start(&settings, false).await?.fetch_token().await.then_some(()) };
+            let renewed = async { Clerk::start(false).await?.fetch_token().await.then_some(()) };
             if matches!(browser::within(RENEW_LIMIT_MS, renewed).await, Some(Some(()))) {
                 answer = create_organization(name, slug).await;
             }
         }
         match answer {
-            Ok(created) => self.wait_and_go(settings, created).await,
+            Ok(created) => self.wait_and_go(created).await,
             Err(failure) => self.show(failure),
         }
     }
@@ -188,30 +180,33 @@ impl Form {
         browser::debug(&format!("not created: {:?}", failure.code));
         match failure.field {
             Some(Field::Name) => {
-                self.name_error.set(Some(failure.message));
+                self.name_error.set(failure.message);
                 browser::focus("name");
             }
             Some(Field::Slug) => {
                 self.slug_status.set(SlugStatus::Unknown);
-                self.slug_error.set(Some(failure.message));
+                self.slug_error.set(failure.message);
                 browser::focus("slug");
             }
             None => {
                 let reference = failure.request_id.map(|id| format!(" Reference: {id}")).unwrap_or_default();
-                self.failure.set(Some(format!("{}{reference}", failure.message)));
+                self.failure.set(format!("{}{reference}", failure.message));
             }
         }
     }
 
-    async fn wait_and_go(self, settings: ClerkSettings, created: Created) {
+    async fn wait_and_go(self, created: Created) {
         browser::debug(&format!("organization created: {} ({:?})", created.organization.id, created.delivery));
         let (organization, delivery) = (created.organization.id, created.delivery);
-        self.created.set(Some(created));
+        // An earlier request may have given it another name.
+        self.name.set(created.organization.name.into());
+        self.waiting.set(true);
+        browser::focus("title");
         let show = move |stage, slow| {
             self.stage.set(stage);
             self.slow.set(slow);
         };
-        let target = match wait::until_fresh(&settings, organization, delivery, show).await {
+        let target = match wait::until_fresh(organization, delivery, show).await {
             Ok(()) => "/dashboard",
             Err(_) => "/token-pending?next=%2Fdashboard",
         };
@@ -220,12 +215,23 @@ impl Form {
     }
 }
 
-/// The form. `address` is what stands before the slug in an address.
+/// What a rule says about an input; nothing if it is kept.
+fn message<T, E: std::fmt::Display>(parsed: Result<T, E>) -> String {
+    parsed.err().map(|error| error.to_string()).unwrap_or_default()
+}
+
+/// The form, filled in as far as it was. `address` is what stands before the slug in an address.
 #[island]
-pub fn OnboardingForm(settings: ClerkSettings, draft: Draft, address: String) -> impl IntoView {
-    let form = Form::new(&draft);
-    let waiting = move || form.created.with(Option::is_some);
-    let prepared = settings.clone();
+pub fn OnboardingForm(
+    name: String,
+    slug: String,
+    name_error: String,
+    slug_error: String,
+    failure: String,
+    address: String,
+) -> impl IntoView {
+    let form = Form::new(name, slug, name_error, slug_error, failure);
+    let waiting = move || form.waiting.get();
     // What was typed before the island woke stands in the fields. Waking writes the signals into the fields, so it is
     // read before, and put back after.
     let typed = [browser::value_of("name"), browser::value_of("slug")];
@@ -237,48 +243,51 @@ pub fn OnboardingForm(settings: ClerkSettings, draft: Draft, address: String) ->
         if let Some(name) = name.filter(|name| *name != form.name.get_untracked()) {
             form.name_changed(name);
         }
-        let settings = prepared.clone();
         leptos::task::spawn_local(async move {
             // Ready before it is needed; meanwhile it keeps the token young.
-            if Clerk::start(&settings, false).await.is_none() {
+            if Clerk::start(false).await.is_none() {
                 browser::debug("clerk-js could not be loaded");
             }
         });
     });
-    let door = Signal::derive(move || if waiting() { DoorState::Waiting } else { DoorState::Ajar });
-    let title = Signal::derive(move || {
-        if waiting() { "Organization created" } else { "Create your organization" }.to_owned()
-    });
-    let lead = Signal::derive(move || {
+    let title = move || if waiting() { "Organization created" } else { "Create your organization" };
+    let lead = move || {
         if waiting() {
             "Setting up your workspace…"
         } else {
             "This is where your work and your people will be. You become its owner."
         }
-        .to_owned()
-    });
+    };
     let on_submit = move |event: leptos::ev::SubmitEvent| {
         event.prevent_default();
-        let settings = settings.clone();
-        leptos::task::spawn_local(async move { form.submit(settings).await });
+        leptos::task::spawn_local(form.submit());
     };
-    let organization = move || form.created.with(|created| created.as_ref().map(|c| c.organization.name.to_string()));
     view! {
-        <DoorHead door title lead />
-        <Show when=waiting>
-            <div class="stack">
-                <Progress stage=form.stage slow=form.slow />
-            </div>
-            <p class="door-foot">{organization} " is saved. You can close this page; nothing will be lost."</p>
-        </Show>
-        <Show when=move || form.failure.with(Option::is_some)>
-            <div class="notice" data-kind="error" role="alert">
-                <p>
-                    <strong>"Your organization was not created. "</strong>
-                    {move || form.failure.get()}
-                </p>
-            </div>
-        </Show>
+        <header class="door-head">
+            <span hidden=waiting>
+                <Mark door=DoorState::Ajar />
+            </span>
+            <span hidden=move || !waiting()>
+                <Mark door=DoorState::Waiting />
+            </span>
+            <h1 id="title" tabindex="-1">
+                {title}
+            </h1>
+            <p>{lead}</p>
+        </header>
+        <div class="stack" hidden=move || !waiting()>
+            <Progress stage=form.stage slow=form.slow waiting=form.waiting />
+        </div>
+        <p class="door-foot" hidden=move || !waiting()>
+            <bdi>{move || form.name.get()}</bdi>
+            " is saved. You can close this page; nothing will be lost."
+        </p>
+        <div class="notice" data-kind="error" role="alert" hidden=move || form.failure.with(String::is_empty)>
+            <p>
+                <strong>"Your organization was not created. "</strong>
+                {move || form.failure.get()}
+            </p>
+        </div>
         <form class="form" method="post" action="/onboarding" novalidate hidden=waiting on:submit=on_submit>
             <NameField form />
             <SlugField form address />
@@ -296,7 +305,7 @@ pub fn OnboardingForm(settings: ClerkSettings, draft: Draft, address: String) ->
 
 #[component]
 fn NameField(form: Form) -> impl IntoView {
-    let invalid = move || form.name_error.with(Option::is_some);
+    let invalid = move || !form.name_error.with(String::is_empty);
     view! {
         <div class="field">
             <label for="name">"Organization name"</label>
@@ -322,18 +331,16 @@ fn NameField(form: Form) -> impl IntoView {
                 prop:value=move || form.name.get()
                 on:input=move |event| form.name_changed(event_target_value(&event))
             />
-            <Show when=invalid>
-                <p class="field-error" id="name-error">
-                    {move || form.name_error.get()}
-                </p>
-            </Show>
+            <p class="field-error" id="name-error" hidden=move || !invalid()>
+                {move || form.name_error.get()}
+            </p>
         </div>
     }
 }
 
 #[component]
 fn SlugField(form: Form, address: String) -> impl IntoView {
-    let invalid = move || form.slug_error.with(Option::is_some);
+    let invalid = move || !form.slug_error.with(String::is_empty);
     view! {
         <div class="field">
             <label for="slug">"Web address"</label>
@@ -365,11 +372,9 @@ fn SlugField(form: Form, address: String) -> impl IntoView {
                 "Address: "
                 <span>{address} "/" <strong>{move || form.slug.get()}</strong></span>
             </p>
-            <Show when=invalid>
-                <p class="field-error" id="slug-error">
-                    {move || form.slug_error.get()}
-                </p>
-            </Show>
+            <p class="field-error" id="slug-error" hidden=move || !invalid()>
+                {move || form.slug_error.get()}
+            </p>
             <p class="field-status" id="slug-status" role="status" data-state=move || form.slug_status.get().state()>
                 {move || form.slug_status.get().text()}
             </p>

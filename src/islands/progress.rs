@@ -1,5 +1,7 @@
 //! The wait in words: four steps, where we are, and one sentence that screen readers are told politely.
 
+use std::cmp::Ordering;
+
 use leptos::prelude::*;
 
 use crate::model::freshness::Stage;
@@ -31,32 +33,24 @@ fn sentence(stage: Stage, slow: bool) -> &'static str {
 
 /// The list of steps.
 #[component]
-pub fn Progress(#[prop(into)] stage: Signal<Stage>, #[prop(into)] slow: Signal<bool>) -> impl IntoView {
-    let steps = move || {
-        let now = current(stage.get());
-        STEPS
-            .iter()
-            .enumerate()
-            .map(|(index, text)| {
-                let (state, word) = match index {
-                    i if i < now => ("done", "Done"),
-                    i if i == now => ("current", "Now"),
-                    i if i == now + 1 => ("waiting", "Next"),
-                    _ => ("waiting", "Later"),
-                };
-                view! {
-                    <li data-state=state aria-current=(index == now).then_some("step")>
-                        <span>{*text}</span>
-                        <span class="progress-state">{word}</span>
-                    </li>
-                }
-            })
-            .collect_view()
+pub fn Progress(stage: RwSignal<Stage>, slow: RwSignal<bool>, waiting: RwSignal<bool>) -> impl IntoView {
+    let step = move |index: usize| {
+        let state = move || match index.cmp(&current(stage.get())) {
+            Ordering::Less => ("done", "Done"),
+            Ordering::Equal => ("current", "Now"),
+            Ordering::Greater => ("waiting", "Next"),
+        };
+        view! {
+            <li data-state=move || state().0 aria-current=move || (state().0 == "current").then_some("step")>
+                <span>{STEPS[index]}</span>
+                <span class="progress-state">{move || state().1}</span>
+            </li>
+        }
     };
     view! {
-        <ol class="progress">{steps}</ol>
+        <ol class="progress">{step(0)} {step(1)} {step(2)} {step(3)}</ol>
         <p class="progress-note" role="status" aria-live="polite">
-            {move || sentence(stage.get(), slow.get())}
+            {move || if waiting.get() { sentence(stage.get(), slow.get()) } else { "" }}
         </p>
     }
 }

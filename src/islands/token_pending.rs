@@ -3,8 +3,7 @@
 use leptos::prelude::*;
 
 use crate::browser::{self, Clerk};
-use crate::islands::door::{DoorHead, DoorState};
-use crate::model::clerk_settings::ClerkSettings;
+use crate::islands::door::{DoorState, Mark};
 use crate::model::failure::FailureCode;
 use crate::server_fns::session_status;
 
@@ -27,15 +26,15 @@ enum Attempt {
 
 /// Tries, and says what it does. `cause` is a sentence; `children` is what is known.
 #[island]
-pub fn TokenPending(settings: ClerkSettings, next: String, sign_in: String, cause: String, children: Children) -> impl IntoView {
+pub fn TokenPending(next: String, sign_in: String, cause: String, children: Children) -> impl IntoView {
     let exhausted = RwSignal::new(false);
     Effect::new(move || {
-        let (settings, next, sign_in) = (settings.clone(), next.clone(), sign_in.clone());
+        let (next, sign_in) = (next.clone(), sign_in.clone());
         leptos::task::spawn_local(async move {
             let started = browser::now_ms();
             let mut reload = true;
             loop {
-                let attempt = browser::within(ATTEMPT_LIMIT_MS, attempt(&settings, reload)).await.unwrap_or(Attempt::NotYet);
+                let attempt = browser::within(ATTEMPT_LIMIT_MS, attempt(reload)).await.unwrap_or(Attempt::NotYet);
                 match attempt {
                     Attempt::Settled | Attempt::Refused => return browser::go_to(&next),
                     Attempt::SignedOut => return browser::go_to(&sign_in),
@@ -49,23 +48,29 @@ pub fn TokenPending(settings: ClerkSettings, next: String, sign_in: String, caus
             }
         });
     });
-    let title = Signal::derive(move || if exhausted.get() { "Session still loading" } else { "Refreshing your session" }.to_owned());
-    let lead = Signal::derive(move || {
-        let text = if exhausted.get() {
+    let title = move || if exhausted.get() { "Session still loading" } else { "Refreshing your session" };
+    let lead = move || {
+        if exhausted.get() {
             "We asked for a newer session several times, and it is still the old one. Nothing is lost."
         } else {
             "One moment: we are asking the sign-in service for a newer session. Nothing is lost."
-        };
-        text.to_owned()
-    });
+        }
+    };
     view! {
-        <DoorHead door=DoorState::Waiting title lead />
+        <header class="door-head">
+            <Mark door=DoorState::Waiting />
+            <h1 id="title" tabindex="-1">
+                {title}
+            </h1>
+            <p>{lead}</p>
+        </header>
         <p class="progress-note" role="status">
+            <span class="spinner" hidden=move || exhausted.get()></span>
             {move || {
                 if exhausted.get() {
-                    view! { "You can try again, or sign out and in." }.into_any()
+                    "You can try again, or sign out and in."
                 } else {
-                    view! { <span class="spinner"></span> "Asking the sign-in service… At most 3 seconds." }.into_any()
+                    "Asking the sign-in service… At most 3 seconds."
                 }
             }}
         </p>
@@ -89,8 +94,8 @@ pub fn TokenPending(settings: ClerkSettings, next: String, sign_in: String, caus
     }
 }
 
-async fn attempt(settings: &ClerkSettings, reload: bool) -> Attempt {
-    let Some(clerk) = Clerk::start(settings, false).await else { return Attempt::NotYet };
+async fn attempt(reload: bool) -> Attempt {
+    let Some(clerk) = Clerk::start(false).await else { return Attempt::NotYet };
     if !clerk.is_signed_in() {
         return Attempt::SignedOut;
     }

@@ -1,7 +1,6 @@
 //! Carries out the wait of `model::freshness` in the browser: clerk-js, our server, timers and the cookie.
 
 use crate::browser::{self, Clerk};
-use crate::model::clerk_settings::ClerkSettings;
 use crate::model::freshness::{BOUNDS, GaveUp, Seen, Stage, Step, Wait};
 use crate::model::ids::OrganizationId;
 use crate::model::onboarding::Delivery;
@@ -13,7 +12,6 @@ const SLOW_AFTER_MS: f64 = 2_500.0;
 /// Waits until the session token carries the organization. `show` is told the stage before each step, and whether it
 /// takes long.
 pub async fn until_fresh(
-    settings: &ClerkSettings,
     organization: OrganizationId,
     delivery: Delivery,
     show: impl Fn(Stage, bool),
@@ -31,11 +29,11 @@ pub async fn until_fresh(
             }
             Step::Reload { limit_ms } => {
                 browser::debug("reloading the Clerk session to get a token with the organization");
-                ask_clerk(settings, limit_ms, true).await
+                ask_clerk(limit_ms, true).await
             }
             Step::SkipCache { limit_ms } => {
                 browser::debug("asking Clerk for a token past its caches");
-                ask_clerk(settings, limit_ms, false).await
+                ask_clerk(limit_ms, false).await
             }
             Step::AskServer { limit_ms } => {
                 browser::debug("asking the server how it sees the session");
@@ -57,14 +55,14 @@ pub async fn until_fresh(
 }
 
 /// One call to Clerk, within the limit: clerk-js would repeat it by itself for minutes.
-async fn ask_clerk(settings: &ClerkSettings, limit_ms: u32, reload: bool) -> Seen {
+async fn ask_clerk(limit_ms: u32, reload: bool) -> Seen {
     let asked = async {
-        let clerk = Clerk::start(settings, false).await?;
+        let clerk = Clerk::start(false).await?;
         let done = if reload { clerk.reload_session().await } else { clerk.fetch_token().await };
         done.then_some(())
     };
     match browser::within(limit_ms, asked).await {
-        Some(Some(())) => Seen::Cookie(browser::session_cookie_claim(settings)),
+        Some(Some(())) => Seen::Cookie(browser::session_cookie_claim()),
         _ => Seen::Failed,
     }
 }

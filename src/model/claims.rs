@@ -27,15 +27,31 @@ const PATHS: [&[&str]; 4] = [
     &["organizationId"],
 ];
 
+/// What stands at a path of a payload.
+pub enum Found {
+    Nothing,
+    Text(String),
+    /// Null, or anything that is not a text.
+    Other,
+}
+
 impl ActiveOrganizationClaim {
     /// Reads the claim from a token's payload.
     pub fn of(payload: &Map<String, Value>) -> Self {
+        Self::find(|path| match look_up(payload, path) {
+            None => Found::Nothing,
+            Some(Value::String(text)) => Found::Text(text.clone()),
+            Some(_) => Found::Other,
+        })
+    }
+
+    /// Reads the claim through any way of looking into a payload. The browser has its own JSON.
+    pub fn find(look_up: impl Fn(&[&str]) -> Found) -> Self {
         for path in PATHS {
-            if let Some(value) = look_up(payload, path) {
-                return match value.as_str().map(OrganizationId::parse) {
-                    Some(Ok(id)) => Self::Organization(id),
-                    _ => Self::Absent,
-                };
+            match look_up(path) {
+                Found::Nothing => {}
+                Found::Text(text) => return OrganizationId::parse(&text).map_or(Self::Absent, Self::Organization),
+                Found::Other => return Self::Absent,
             }
         }
         Self::NoTemplate

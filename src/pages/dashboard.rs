@@ -3,9 +3,8 @@
 use leptos::prelude::*;
 
 use super::layout::{Brand, Moment, SiteFooter, initials};
-use super::{Admission, Document, Page, Visit, admit, clerk_settings, problems};
+use super::{Admission, Document, Page, Visit, admit, problems};
 use crate::islands::account_menu::AccountMenu;
-use crate::model::clerk_settings::ClerkSettings;
 use crate::model::gate::{Outage, Place, Verdict};
 use crate::server::failures;
 use crate::server::organizations::{self, Dashboard, Member, Person};
@@ -27,10 +26,9 @@ pub async fn page(app: &AppState, visit: &Visit) -> Page {
     };
     match found.await {
         Ok(Some(dashboard)) => {
-            let settings = clerk_settings(app);
             let host = app.config().public_host().unwrap_or_default().to_owned();
             let title = dashboard.organization.name.to_string();
-            let body = move || view! { <Inside dashboard=dashboard.clone() settings=settings.clone() host=host.clone() /> };
+            let body = move || view! { <Inside dashboard=dashboard.clone() host=host.clone() /> };
             Page::Document(Document::new(title, body).with_islands())
         }
         // Deleted between two statements: the gate decides anew.
@@ -43,7 +41,7 @@ pub async fn page(app: &AppState, visit: &Visit) -> Page {
 }
 
 #[component]
-fn Inside(dashboard: Dashboard, settings: ClerkSettings, host: String) -> impl IntoView {
+fn Inside(dashboard: Dashboard, host: String) -> impl IntoView {
     let name = dashboard.organization.name.to_string();
     let me = called(&dashboard.me).unwrap_or_else(|| "You".to_owned());
     let my_role = dashboard.members.iter().find(|m| m.person.user_id == dashboard.me.user_id).map(|m| role_name(&m.role));
@@ -54,7 +52,7 @@ fn Inside(dashboard: Dashboard, settings: ClerkSettings, host: String) -> impl I
                 <span class="visually-hidden">"Organization: "</span>
                 <span>{name.clone()}</span>
             </div>
-            <AccountMenu settings initials=initials(&me) name=me email=dashboard.me.email.clone() />
+            <AccountMenu initials=initials(&me) name=me email=dashboard.me.email.clone().unwrap_or_default() />
         </header>
         <main class="page" id="main" tabindex="-1">
             <header class="page-head">

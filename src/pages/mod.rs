@@ -8,7 +8,6 @@ use std::sync::Arc;
 use axum::http::{HeaderMap, StatusCode, Uri};
 use leptos::prelude::*;
 
-use crate::model::clerk_settings::ClerkSettings;
 use crate::model::gate::{Answer, Place, Verdict, at};
 use crate::model::next_path::NextPath;
 use crate::server::session::visit::{Judged, judge};
@@ -124,9 +123,4 @@ pub async fn admit(app: &AppState, visit: &Visit, place: Place) -> Admission {
         Answer::ExplainRefusal(_) => Admission::Instead(problems::refusal(visit, checked.error.as_ref())),
         Answer::ExplainOutage(outage) => Admission::Instead(problems::outage(visit, outage)),
     }
-}
-
-/// What islands need to start clerk-js.
-pub fn clerk_settings(app: &AppState) -> ClerkSettings {
-    app.site().clerk_settings(&app.config().clerk)
 }

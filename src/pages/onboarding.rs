@@ -4,12 +4,28 @@ use axum::http::StatusCode;
 use leptos::prelude::*;
 
 use super::layout::Hall;
-use super::{Admission, Document, Page, Visit, admit, clerk_settings};
-use crate::islands::onboarding_form::{Draft, OnboardingForm};
-use crate::model::failure::Failure;
+use super::{Admission, Document, Page, Visit, admit};
+use crate::islands::onboarding_form::OnboardingForm;
+use crate::model::failure::{Failure, Field};
 use crate::model::gate::Place;
 use crate::server::api;
 use crate::server::state::AppState;
+
+/// What the form shows when it is shown again.
+#[derive(Clone, Default)]
+struct Draft {
+    name: String,
+    slug: String,
+    failure: Option<Failure>,
+}
+
+impl Draft {
+    /// What is wrong with a field, or with the whole; empty if nothing is.
+    fn wrong_with(&self, field: Option<Field>) -> String {
+        let failure = self.failure.as_ref().filter(|failure| failure.field == field);
+        failure.map(|failure| failure.message.clone()).unwrap_or_default()
+    }
+}
 
 /// `GET /onboarding`.
 pub async fn page(app: &AppState, visit: &Visit) -> Page {
@@ -45,13 +61,19 @@ pub async fn post(app: &AppState, visit: &Visit, body: &[u8]) -> Page {
 }
 
 fn form(app: &AppState, draft: Draft) -> Document {
-    let settings = clerk_settings(app);
     let address = app.config().public_host().unwrap_or_default().to_owned();
     Document::new("Create your organization", move || {
-        let (settings, draft, address) = (settings.clone(), draft.clone(), address.clone());
+        let (draft, address) = (draft.clone(), address.clone());
         view! {
             <Hall wide=true>
-                <OnboardingForm settings draft address />
+                <OnboardingForm
+                    name_error=draft.wrong_with(Some(Field::Name))
+                    slug_error=draft.wrong_with(Some(Field::Slug))
+                    failure=draft.wrong_with(None)
+                    name=draft.name
+                    slug=draft.slug
+                    address
+                />
                 <form class="door-foot" method="post" action="/sign-out">
                     "Not the account you meant? "
                     <button class="link" type="submit">

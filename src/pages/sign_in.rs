@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 
 use super::layout::HallWithHead;
-use super::{Admission, Document, Page, Visit, admit, clerk_settings};
+use super::{Admission, Document, Page, Visit, admit};
 use crate::islands::clerk_form::ClerkFormFrame;
 use crate::islands::door::DoorState;
 use crate::model::gate::Place;
@@ -24,7 +24,6 @@ async fn page(app: &AppState, visit: &Visit, sign_up: bool) -> Page {
     if let Admission::Instead(page) = admit(app, visit, Place::SignIn).await {
         return page;
     }
-    let settings = clerk_settings(app);
     let after = visit.next().unwrap_or_else(|| NextPath::or_dashboard(None));
     let (title, lead, other) = if sign_up {
         ("Create your account", "Then you name your organization, and you are inside.", "/sign-in")
@@ -35,10 +34,10 @@ async fn page(app: &AppState, visit: &Visit, sign_up: bool) -> Page {
     let after = after.as_str().to_owned();
     Page::Document(
         Document::new(title, move || {
-            let (settings, after, other_form) = (settings.clone(), after.clone(), other_form.clone());
+            let (after, other_form) = (after.clone(), other_form.clone());
             view! {
                 <HallWithHead door=DoorState::Ajar title lead>
-                    <ClerkFormFrame settings sign_up after other_form />
+                    <ClerkFormFrame sign_up after other_form />
                     <noscript>
                         <div class="notice" data-kind="wait">
                             <p>

@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 
 use super::layout::{Hall, Moment, Reference};
-use super::{Admission, Document, Page, Visit, admit, clerk_settings};
+use super::{Admission, Document, Page, Visit, admit};
 use crate::islands::token_pending::TokenPending;
 use crate::model::gate::{Place, Verdict, WaitCause};
 use crate::model::next_path::NextPath;
@@ -35,15 +35,14 @@ pub async fn page(app: &AppState, visit: &Visit) -> Page {
     let next = visit.next().unwrap_or_else(|| NextPath::or_dashboard(None));
     let sign_in = format!("/sign-in?next={}", next.encoded());
     let next = next.as_str().to_owned();
-    let settings = clerk_settings(app);
     let reference = visit.reference();
     Page::Document(
         Document::new("Refreshing your session", move || {
-            let (settings, next, sign_in) = (settings.clone(), next.clone(), sign_in.clone());
+            let (next, sign_in) = (next.clone(), sign_in.clone());
             let (organization, reference) = (organization.clone(), reference.clone());
             view! {
                 <Hall wide=true>
-                    <TokenPending settings next sign_in cause=explain(cause, delivery)>
+                    <TokenPending next sign_in cause=explain(cause, delivery)>
                         {organization.map(|known| view! { <Known known delivery /> })}
                         <Reference id=reference />
                     </TokenPending>

@@ -1,0 +1,158 @@
+//! The gate as a browser meets it: which page answers, and where it sends people.
+
+use axum::http::StatusCode;
+use serde_json::json;
+use time::Duration;
+
+use crate::support::keys::{token, token_for, token_with};
+use crate::support::{NOW, TestApp, Who};
+
+const ADA: &str = "user_ada";
+const GRACE: &str = "user_grace";
+
+#[tokio::test]
+async fn signed_out_people_are_sent_to_sign_in_and_back() {
+    let app = TestApp::start().await;
+    let reply = app.get("/dashboard", Who::Nobody).await;
+    assert_eq!(reply.location(), "/sign-in?next=/dashboard");
+    let reply = app.get("/dashboard?tab=1&name=caf%C3%A9", Who::Nobody).await;
+    assert_eq!(reply.location(), "/sign-in?next=/dashboard%3Ftab%3D1%26name%3Dcaf%25C3%25A9");
+    assert_eq!(app.get("/onboarding", Who::Nobody).await.location(), "/sign-in?next=/onboarding");
+    assert_eq!(app.get("/token-pending?next=/dashboard", Who::Nobody).await.location(), "/sign-in?next=/dashboard");
+    let form = app.get("/sign-in?next=/dashboard", Who::Nobody).await;
+    assert_eq!(form.status, StatusCode::OK);
+    assert_eq!(app.get("/sign-up", Who::Nobody).await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_new_person_is_led_to_the_form() {
+    let app = TestApp::start().await;
+    let token = token(ADA);
+    for who in [Who::Cookie(&token), Who::Suffixed(&token)] {
+        for path in ["/dashboard", "/sign-in", "/token-pending?next=/dashboard"] {
+            assert_eq!(app.get(path, who).await.location(), "/onboarding", "{path}");
+        }
+        let form = app.get("/onboarding", who).await;
+        assert_eq!(form.status, StatusCode::OK);
+        assert!(form.body.contains("Create your organization") && form.body.contains(r#"name="slug""#), "{}", form.body);
+    }
+}
+
+#[tokio::test]
+async fn a_stale_token_waits_and_never_sees_the_form_again() {
+    let app = TestApp::start().await;
+    let stale = token(ADA);
+    let id = app.create(ADA, "Acme Studio", "acme").await;
+    let who = Who::Cookie(&stale);
+    assert_eq!(app.get("/dashboard?tab=1", who).await.location(), "/token-pending?next=/dashboard%3Ftab%3D1");
+    assert_eq!(app.get("/onboarding", who).await.location(), "/token-pending?next=/dashboard");
+    let waiting = app.get("/token-pending?next=/dashboard%3Ftab%3D1", who).await;
+    assert_eq!(waiting.status, StatusCode::OK);
+    assert!(waiting.body.contains("Acme Studio") && waiting.body.contains("/dashboard?tab=1"), "{}", waiting.body);
+
+    let fresh = token_for(ADA, &id);
+    let who = Who::Cookie(&fresh);
+    assert_eq!(app.get("/onboarding", who).await.location(), "/dashboard");
+    assert_eq!(app.get("/sign-in?next=/dashboard%3Ftab%3D1", who).await.location(), "/dashboard?tab=1");
+    assert_eq!(app.get("/token-pending", who).await.location(), "/dashboard");
+}
+
+#[tokio::test]
+async fn the_dashboard_shows_the_organization_and_its_people() {
+    let app = TestApp::start().await;
+    let id = app.create(ADA, "Acme Studio", "acme").await;
+    app.database.as_owner("insert into organization_users values ($1::uuid, 'user_grace', 'member', now())", &id).await;
+    let fresh = token_for(ADA, &id);
+    let page = app.get("/dashboard", Who::Cookie(&fresh)).await;
+    assert_eq!(page.status, StatusCode::OK);
+    // Clerk's answer to the announcement taught us Ada's name; nothing is known about Grace but that she is there.
+    for text in ["Acme Studio", "app.example.com", "acme", "Ada Lovelace (you)", "ada@example.test", "Owner", "Name not known yet", "2 people", "2 January 2026"] {
+        assert!(page.body.contains(text), "{text}: {}", page.body);
+    }
+    // Grace sees the same organization, and Ada's name.
+    let graces = token_for(GRACE, &id);
+    let page = app.get("/dashboard", Who::Cookie(&graces)).await;
+    assert!(page.status == StatusCode::OK && page.body.contains("Ada Lovelace") && page.body.contains("You"), "{}", page.body);
+}
+
+#[tokio::test]
+async fn tokens_without_our_template_are_judged_by_the_database() {
+    let app = TestApp::start().await;
+    let bare = token_with(ADA, &json!({"publicMetadata": null}));
+    assert_eq!(app.get("/dashboard", Who::Cookie(&bare)).await.location(), "/onboarding");
+    app.create(ADA, "Acme Studio", "acme").await;
+    let page = app.get("/dashboard", Who::Cookie(&bare)).await;
+    assert!(page.status == StatusCode::OK && page.body.contains("Acme Studio"), "{page:?}");
+}
+
+#[tokio::test]
+async fn another_organization_in_the_claim_is_stale_and_opens_nothing() {
+    let app = TestApp::start().await;
+    let hers = app.create(ADA, "Acme Studio", "acme").await;
+    app.create(GRACE, "Harbour", "harbour").await;
+    let foreign = token_for(GRACE, &hers);
+    let who = Who::Cookie(&foreign);
+    assert_eq!(app.get("/dashboard", who).await.location(), "/token-pending?next=/dashboard");
+    let page = app.get("/token-pending", who).await;
+    assert!(page.body.contains("Harbour") && !page.body.contains("Acme"), "{}", page.body);
+    // Somebody who belongs nowhere gets the form, whatever the claim says.
+    let foreign = token_for("user_eve", &hers);
+    assert_eq!(app.get("/dashboard", Who::Cookie(&foreign)).await.location(), "/onboarding");
+}
+
+#[tokio::test]
+async fn a_removed_member_is_out_at_the_next_request() {
+    let app = TestApp::start().await;
+    let id = app.create(ADA, "Acme Studio", "acme").await;
+    let fresh = token_for(ADA, &id);
+    let who = Who::Cookie(&fresh);
+    assert_eq!(app.get("/dashboard", who).await.status, StatusCode::OK);
+    assert_eq!(app.database.as_owner("delete from organization_users where user_id = $1", ADA).await, 1);
+    let reply = app.get("/dashboard", who).await;
+    assert_eq!(reply.location(), "/onboarding");
+    assert!(!reply.body.contains("Acme"));
+    // And the form works for them: what they created once does not stand in the way.
+    let form = app.get("/onboarding", who).await;
+    assert_eq!(form.status, StatusCode::OK);
+    let created = app.post_json("/api/organizations/create", Who::Bearer(&fresh), &json!({"name": "Anew", "slug": "anew"})).await;
+    assert_eq!((created.status, created.text("/organization/slug")), (StatusCode::CREATED, "anew".to_owned()), "{created:?}");
+}
+
+#[tokio::test]
+async fn a_deleted_organization_leads_to_the_form() {
+    let app = TestApp::start().await;
+    let id = app.create(ADA, "Acme Studio", "acme").await;
+    let fresh = token_for(ADA, &id);
+    app.database.as_owner("delete from organizations where slug = $1", "acme").await;
+    assert_eq!(app.get("/dashboard", Who::Cookie(&fresh)).await.location(), "/onboarding");
+}
+
+#[tokio::test]
+async fn expired_and_missing_tokens_wait_with_their_cause() {
+    let app = TestApp::start().await;
+    let id = app.create(ADA, "Acme Studio", "acme").await;
+    let fresh = token_for(ADA, &id);
+    app.clock.advance(Duration::milliseconds(65_100));
+    let who = Who::Cookie(&fresh);
+    assert_eq!(app.get("/dashboard", who).await.location(), "/token-pending?next=/dashboard");
+    let page = app.get("/token-pending?next=/dashboard", who).await;
+    assert_eq!(page.status, StatusCode::OK);
+    assert!(page.body.contains("token has run out"), "{}", page.body);
+    assert!(!page.body.contains("Acme"), "an expired token shows nobody's data");
+
+    let page = app.get("/token-pending", Who::SignedInWithoutToken).await;
+    assert!(page.body.contains("has not received your session yet"), "{}", page.body);
+    let early = token_with(ADA, &json!({"nbf": NOW + 600, "exp": NOW + 660}));
+    assert!(app.get("/token-pending", Who::Cookie(&early)).await.body.contains("dated in the future"));
+    let partyless = token_with(ADA, &json!({"azp": null, "exp": NOW + 600}));
+    assert!(app.get("/token-pending", Who::Cookie(&partyless)).await.body.contains("does not say which site"));
+}
+
+#[tokio::test]
+async fn an_unfinished_clerk_task_leads_to_clerks_form() {
+    let app = TestApp::start().await;
+    let pending = token_with(ADA, &json!({"sts": "pending"}));
+    let who = Who::Cookie(&pending);
+    assert_eq!(app.get("/dashboard", who).await.location(), "/sign-in?next=/dashboard");
+    assert_eq!(app.get("/sign-in?next=/dashboard", who).await.status, StatusCode::OK);
+}

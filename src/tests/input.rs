@@ -1,0 +1,190 @@
+//! Bad input, by every way in: the documented status and code, the input kept, and nothing stored.
+
+use axum::body::Body;
+use axum::http::{Method, StatusCode, header};
+use serde_json::{Value, json};
+
+use crate::support::keys::token;
+use crate::support::{TestApp, Who, request};
+
+const CREATE: &str = "/api/organizations/create";
+const RPC: &str = "/api/rpc/create_organization";
+const NOTHING: [i64; 5] = [0; 5];
+
+/// Names and slugs that are refused, with the field that is at fault.
+fn refused() -> Vec<(String, String, &'static str)> {
+    let long = "x".repeat(10_000);
+    let cases = [
+        ("", "acme", "name"),
+        (" \t ", "acme", "name"),
+        (&long, "acme", "name"),
+        ("🎉🎉", "acme", "name"),
+        ("Acme\u{202e}moc", "acme", "name"),
+        ("Ac\u{0}me", "acme", "name"),
+        ("Ac\u{200b}me", "acme", "name"),
+        ("Acme", "", "slug"),
+        ("Acme", "Acme", "slug"),
+        ("Acme", &long, "slug"),
+        ("Acme", "new", "slug"),
+        ("Acme", "api", "slug"),
+        ("Acme", "-acme", "slug"),
+        ("Acme", "ac--me", "slug"),
+        ("Acme", "ac/me", "slug"),
+        ("Acme", "acmé", "slug"),
+        ("Acme", "a", "slug"),
+    ];
+    cases.map(|(name, slug, field)| (name.to_owned(), slug.to_owned(), field)).into()
+}
+
+#[tokio::test]
+async fn bad_names_and_slugs_are_refused_at_their_field() {
+    let app = TestApp::start().await;
+    let token = token("user_ada");
+    for (name, slug, field) in refused() {
+        let what = format!("{:.20?} {:.20?}", name, slug);
+        let by_json = app.post_json(CREATE, Who::Bearer(&token), &json!({"name": name, "slug": slug})).await;
+        let fields = [("name", name.as_str()), ("slug", slug.as_str())];
+        let by_function = app.post_form(RPC, Who::Cookie(&token), &fields).await;
+        for reply in [by_json, by_function] {
+            assert_eq!(reply.status, StatusCode::UNPROCESSABLE_ENTITY, "{what}: {reply:?}");
+            let failure = reply.json();
+            assert_eq!((&failure["code"], &failure["field"]), (&json!("invalid"), &json!(field)), "{what}: {failure}");
+            assert!(failure["message"].as_str().is_some_and(|message| message.ends_with('.')), "{failure}");
+        }
+    }
+    assert_eq!(app.database.counts().await, NOTHING);
+    assert!(app.clerk.calls().is_empty());
+}
+
+#[tokio::test]
+async fn the_form_without_script_keeps_the_input_and_says_what_is_wrong() {
+    let app = TestApp::start().await;
+    let token = token("user_ada");
+    let who = Who::Cookie(&token);
+    let page = app.post_form("/onboarding", who, &[("name", r#"Acme "&" <Sons>"#), ("slug", "Not Good")]).await;
+    assert_eq!(page.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(page.header("content-type").starts_with("text/html"));
+    assert!(page.body.contains("Use small letters only."), "{}", page.body);
+    assert!(page.body.contains(r#"value="Not Good""#), "{}", page.body);
+    assert!(page.body.contains(r#"value="Acme &quot;&amp;&quot; &lt;Sons&gt;""#), "{}", page.body);
+    assert_eq!(app.database.counts().await, NOTHING);
+
+    app.create("user_grace", "Acme", "acme").await;
+    let page = app.post_form("/onboarding", who, &[("name", "Mine"), ("slug", "acme")]).await;
+    assert_eq!(page.status, StatusCode::CONFLICT);
+    for text in ["This address is taken.", r#"value="Mine""#, r#"value="acme""#, "aria-invalid"] {
+        assert!(page.body.contains(text), "{text}: {}", page.body);
+    }
+    // A session that ended while somebody typed.
+    app.clock.advance(time::Duration::minutes(5));
+    let page = app.post_form("/onboarding", who, &[("name", "Mine"), ("slug", "mine")]).await;
+    assert_eq!(page.status, StatusCode::UNAUTHORIZED);
+    assert!(page.body.contains(r#"value="Mine""#) && page.body.contains("session needs a moment"), "{}", page.body);
+    let nobody = app.post_form("/onboarding", Who::Nobody, &[("name", "Mine"), ("slug", "mine")]).await;
+    assert_eq!(nobody.status, StatusCode::UNAUTHORIZED);
+    assert!(nobody.body.contains("You are signed out.") && nobody.body.contains(r#"value="mine""#), "{}", nobody.body);
+    assert_eq!(app.database.counts().await, [1; 5]);
+}
+
+#[tokio::test]
+async fn bodies_that_are_not_the_documented_json_are_refused() {
+    let app = TestApp::start().await;
+    let token = token("user_ada");
+    let who = Who::Bearer(&token);
+    let good = r#"{"name":"Acme","slug":"acme"}"#;
+    for content_type in ["text/plain", "application/x-www-form-urlencoded", "", "application/jsonp"] {
+        let reply = app.post(CREATE, who, content_type, good).await;
+        assert_eq!((reply.status, reply.text("/code")), (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type".to_owned()));
+    }
+    let bodies = [
+        "", "{", "null", "[]", r#""acme""#, r#"{"name":"Acme"}"#, r#"{"slug":"acme"}"#, r#"{"name":7,"slug":"acme"}"#,
+        r#"{"name":null,"slug":"acme"}"#, r#"{"name":["Acme"],"slug":"acme"}"#, r#"{"name":"Acme","slug":{"a":1}}"#,
+        r#"{"name":"Acme","name":"Twice","slug":"acme"}"#, "\u{feff}{}", r#"{"name":"\ud800","slug":"acme"}"#,
+    ];
+    for body in bodies {
+        let reply = app.post(CREATE, who, "application/json", body).await;
+        assert_eq!((reply.status, reply.text("/code")), (StatusCode::UNPROCESSABLE_ENTITY, "invalid".to_owned()), "{body}");
+    }
+    let reply = app.post(RPC, Who::Cookie(&token), "application/x-www-form-urlencoded", "name=Acme").await;
+    assert_eq!((reply.status, reply.text("/code")), (StatusCode::UNPROCESSABLE_ENTITY, "invalid".to_owned()), "{reply:?}");
+    assert_eq!(app.database.counts().await, NOTHING);
+}
+
+#[tokio::test]
+async fn oversized_bodies_are_refused_with_and_without_a_declared_length() {
+    let app = TestApp::start().await;
+    let token = token("user_ada");
+    let huge = "x".repeat(17 * 1024);
+    let json = json!({"name": huge, "slug": "acme"}).to_string();
+    let fields = format!("slug=acme&name={huge}");
+    for (path, content_type, body) in [
+        (CREATE, "application/json", &json),
+        (RPC, "application/x-www-form-urlencoded", &fields),
+        ("/onboarding", "application/x-www-form-urlencoded", &fields),
+    ] {
+        let declared = app.post(path, Who::Cookie(&token), content_type, body.clone()).await;
+        assert_eq!(declared.status, StatusCode::PAYLOAD_TOO_LARGE, "{path}");
+        assert_eq!(declared.text("/code"), "too_large", "{path}");
+        let chunked = request(Method::POST, path, Who::Cookie(&token))
+            .header(header::CONTENT_TYPE, content_type)
+            .body(Body::from(body.clone()));
+        let undeclared = app.send(chunked.expect("a request")).await;
+        assert_eq!(undeclared.status, StatusCode::PAYLOAD_TOO_LARGE, "{path}: {undeclared:?}");
+    }
+    assert_eq!(app.database.counts().await, NOTHING);
+}
+
+#[tokio::test]
+async fn whoever_is_not_signed_in_creates_nothing() {
+    let app = TestApp::start().await;
+    let expired = crate::support::keys::token_with("user_ada", &json!({"exp": crate::support::NOW - 60}));
+    let foreign = crate::support::keys::token_with("user_ada", &json!({"azp": "https://evil.example"}));
+    let pending = crate::support::keys::token_with("user_ada", &json!({"sts": "pending"}));
+    let cases = [
+        (Who::Nobody, StatusCode::UNAUTHORIZED, "signed_out"),
+        (Who::SignedInWithoutToken, StatusCode::UNAUTHORIZED, "session_stale"),
+        (Who::Cookie(&expired), StatusCode::UNAUTHORIZED, "session_stale"),
+        (Who::Bearer(&foreign), StatusCode::UNAUTHORIZED, "session_refused"),
+        (Who::Bearer("nonsense"), StatusCode::UNAUTHORIZED, "session_refused"),
+        (Who::Bearer(&pending), StatusCode::FORBIDDEN, "session_pending"),
+    ];
+    for (who, status, code) in cases {
+        let by_json = app.post_json(CREATE, who, &json!({"name": "Acme", "slug": "acme"})).await;
+        let by_function = app.post_form(RPC, who, &[("name", "Acme"), ("slug", "acme")]).await;
+        for reply in [by_json, by_function] {
+            assert_eq!((reply.status, reply.text("/code")), (status, code.to_owned()), "{reply:?}");
+        }
+    }
+    assert_eq!(app.database.counts().await, NOTHING);
+}
+
+#[tokio::test]
+async fn the_slug_check_says_free_taken_or_invalid_and_has_a_limit() {
+    let app = TestApp::start().await;
+    app.create("user_grace", "Acme", "acme").await;
+    let token = token("user_ada");
+    let check = async |slug: &str| app.post_form("/api/rpc/check_slug", Who::Cookie(&token), &[("slug", slug)]).await;
+    let free = check("free-one").await;
+    assert_eq!((free.status, free.json()), (StatusCode::OK, json!("free")));
+    assert_eq!(check("acme").await.json(), json!("taken"));
+    for bad in ["Acme", "new", "", "a"] {
+        let reply = check(bad).await;
+        assert_eq!((reply.status, &reply.json()["field"]), (StatusCode::UNPROCESSABLE_ENTITY, &json!("slug")), "{bad}");
+    }
+    let nobody = app.post_form("/api/rpc/check_slug", Who::Nobody, &[("slug", "acme")]).await;
+    assert_eq!((nobody.status, nobody.text("/code")), (StatusCode::UNAUTHORIZED, "signed_out".to_owned()));
+
+    // A list of names cannot be tried out. Others are not held back by it.
+    let mut limited = Value::Null;
+    for number in 0..40 {
+        let reply = check(&format!("guess-{number}")).await;
+        if reply.status == StatusCode::TOO_MANY_REQUESTS {
+            limited = reply.json();
+            break;
+        }
+    }
+    assert_eq!(limited["code"], "rate_limited");
+    let graces = crate::support::keys::token("user_grace");
+    let reply = app.post_form("/api/rpc/check_slug", Who::Cookie(&graces), &[("slug", "guess")]).await;
+    assert_eq!(reply.status, StatusCode::OK);
+}

@@ -1,0 +1,193 @@
+//! A stand-in for Clerk's Backend API: answers with literals, remembers what it was asked, and fails on demand.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, patch, post};
+use serde_json::{Value, json};
+use tokio::sync::watch;
+
+use super::until;
+
+/// The secret key that callers must send.
+pub const SECRET_KEY: &str = "sk_live_only_for_tests";
+
+/// What to do with the next call.
+pub enum Plan {
+    /// Answer with an error of Clerk's.
+    Refuse { status: u16, retry_after: Option<u64> },
+    /// Close the connection without an answer.
+    Drop,
+    /// Keep the caller waiting until told otherwise, then answer well.
+    Hold(watch::Receiver<bool>),
+}
+
+/// One call to `PATCH /v1/users/{id}/metadata`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Call {
+    pub user: String,
+    pub body: Value,
+}
+
+#[derive(Default)]
+struct Memory {
+    calls: Vec<Call>,
+    answered: usize,
+    revoked: Vec<String>,
+    plans: VecDeque<Plan>,
+    jwks: Option<Value>,
+    jwks_calls: usize,
+}
+
+/// The running stand-in. It ends with the test's runtime.
+#[derive(Clone)]
+pub struct StubClerk {
+    pub url: String,
+    memory: Arc<Mutex<Memory>>,
+}
+
+impl StubClerk {
+    pub async fn start() -> Self {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let url = format!("http://{}", listener.local_addr().expect("an address"));
+        let stub = Self { url, memory: Arc::default() };
+        let router = Router::new()
+            .route("/v1/users/{id}/metadata", patch(update_metadata))
+            .route("/v1/sessions/{id}/revoke", post(revoke))
+            .route("/v1/jwks", get(jwks))
+            .with_state(stub.clone());
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        stub
+    }
+
+    fn memory(&self) -> MutexGuard<'_, Memory> {
+        self.memory.lock().expect("no test fails while it holds this")
+    }
+
+    /// Plans for the next metadata calls, or for the next call for keys, in order.
+    pub fn plan(&self, plans: impl IntoIterator<Item = Plan>) {
+        self.memory().plans.extend(plans);
+    }
+
+    /// Fails the next `times` calls.
+    pub fn refuse(&self, times: usize, status: u16) {
+        self.plan((0..times).map(|_| Plan::Refuse { status, retry_after: None }));
+    }
+
+    /// Holds the next call until the sender says `true`.
+    pub fn hold(&self) -> watch::Sender<bool> {
+        let (release, held) = watch::channel(false);
+        self.plan([Plan::Hold(held)]);
+        release
+    }
+
+    /// Gives these keys out from now on.
+    pub fn publish(&self, jwks: Value) {
+        self.memory().jwks = Some(jwks);
+    }
+
+    /// The metadata calls so far, also those that failed.
+    pub fn calls(&self) -> Vec<Call> {
+        self.memory().calls.clone()
+    }
+
+    /// How many metadata calls were answered well.
+    pub fn answered(&self) -> usize {
+        self.memory().answered
+    }
+
+    pub fn jwks_calls(&self) -> usize {
+        self.memory().jwks_calls
+    }
+
+    /// The sessions that were revoked.
+    pub fn revoked(&self) -> Vec<String> {
+        self.memory().revoked.clone()
+    }
+
+    /// Waits until `count` metadata calls have come in.
+    pub async fn called(&self, count: usize) {
+        until("a call to Clerk", async || (self.calls().len() >= count).then_some(())).await;
+    }
+
+    /// Carries out the next plan. `None`: answer well.
+    async fn follow_plan(&self) -> Option<Response> {
+        let plan = self.memory().plans.pop_front();
+        match plan {
+            None => None,
+            Some(Plan::Refuse { status, retry_after }) => {
+                let body = json!({"errors": [{"code": "planned", "message": "planned", "long_message": "planned", "meta": {}}]});
+                let mut response = (StatusCode::from_u16(status).expect("a status"), axum::Json(body)).into_response();
+                if let Some(seconds) = retry_after {
+                    response.headers_mut().insert("retry-after", seconds.into());
+                }
+                Some(response)
+            }
+            // Ends the connection's task without the message of a panic.
+            Some(Plan::Drop) => std::panic::resume_unwind(Box::new("planned")),
+            Some(Plan::Hold(mut held)) => {
+                // A dropped sender releases too.
+                _ = held.wait_for(|released| *released).await;
+                None
+            }
+        }
+    }
+}
+
+fn is_authorized(headers: &HeaderMap) -> bool {
+    headers.get("authorization").is_some_and(|value| value == format!("Bearer {SECRET_KEY}").as_str())
+}
+
+async fn update_metadata(State(stub): State<StubClerk>, Path(user): Path<String>, headers: HeaderMap, body: Bytes) -> Response {
+    if !is_authorized(&headers) {
+        return StatusCode::UNAUTHORIZED.into_response();
+    }
+    let body = serde_json::from_slice(&body).unwrap_or_default();
+    stub.memory().calls.push(Call { user: user.clone(), body });
+    if let Some(response) = stub.follow_plan().await {
+        return response;
+    }
+    stub.memory().answered += 1;
+    axum::Json(json!({
+        "id": user,
+        "object": "user",
+        "first_name": "Ada",
+        "last_name": "Lovelace",
+        "username": null,
+        "primary_email_address_id": "idn_2",
+        "email_addresses": [
+            {"id": "idn_1", "object": "email_address", "email_address": "old@example.test", "linked_to": []},
+            {"id": "idn_2", "object": "email_address", "email_address": "ada@example.test", "linked_to": []}
+        ],
+        "public_metadata": {},
+        "private_metadata": {},
+        "unsafe_metadata": {},
+        "created_at": 1_767_000_000_000_i64
+    }))
+    .into_response()
+}
+
+async fn revoke(State(stub): State<StubClerk>, Path(session): Path<String>, headers: HeaderMap) -> Response {
+    if !is_authorized(&headers) {
+        return StatusCode::UNAUTHORIZED.into_response();
+    }
+    stub.memory().revoked.push(session.clone());
+    axum::Json(json!({"object": "session", "id": session, "status": "revoked"})).into_response()
+}
+
+async fn jwks(State(stub): State<StubClerk>, headers: HeaderMap) -> Response {
+    if !is_authorized(&headers) {
+        return StatusCode::UNAUTHORIZED.into_response();
+    }
+    stub.memory().jwks_calls += 1;
+    if let Some(response) = stub.follow_plan().await {
+        return response;
+    }
+    let jwks = stub.memory().jwks.clone();
+    jwks.map_or_else(|| StatusCode::INTERNAL_SERVER_ERROR.into_response(), |keys| axum::Json(keys).into_response())
+}
