@@ -110,6 +110,8 @@ impl Wait {
         let step = match delivery {
             Delivery::Delivered => wait.ask_clerk(now_ms),
             Delivery::Pending => wait.pause_then(Step::AskServer { limit_ms: CALL_LIMIT_MS }, now_ms),
+            // The server may let the token in all the same, if tokens here never name an organization.
+            Delivery::Failed => wait.limited(Step::AskServer { limit_ms: CALL_LIMIT_MS }, now_ms),
         };
         wait.last = step;
         (wait, step)
@@ -117,7 +119,9 @@ impl Wait {
 
     /// The next step, given what was seen after the last one.
     pub fn next(&mut self, seen: Seen, now_ms: f64) -> Step {
-        self.last_was_failure = seen == Seen::Failed;
+        if seen != Seen::Paused {
+            self.last_was_failure = seen == Seen::Failed;
+        }
         let step = match (self.last, seen) {
             (Step::Pause { .. }, _) => self.limited(self.after_pause, now_ms),
             (Step::Reload { .. } | Step::SkipCache { .. }, Seen::Cookie(Some(claim))) if self.satisfies(claim) => {
@@ -135,7 +139,7 @@ impl Wait {
     pub fn stage(&self) -> Stage {
         match (self.delivery, self.last) {
             (_, Step::Arrived) => Stage::Opening,
-            (Delivery::Pending, _) => Stage::TellingClerk,
+            (Delivery::Pending | Delivery::Failed, _) => Stage::TellingClerk,
             (Delivery::Delivered, _) => Stage::RefreshingSession,
         }
     }
@@ -160,7 +164,8 @@ impl Wait {
         let was = self.delivery;
         self.delivery = status.delivery;
         match (was, self.delivery) {
-            (Delivery::Pending, Delivery::Delivered) => self.ask_clerk(now_ms),
+            (_, Delivery::Failed) => Step::GiveUp(GaveUp::NotDelivered),
+            (Delivery::Pending | Delivery::Failed, Delivery::Delivered) => self.ask_clerk(now_ms),
             (_, Delivery::Pending) => self.pause_then(Step::AskServer { limit_ms: CALL_LIMIT_MS }, now_ms),
             (Delivery::Delivered, Delivery::Delivered) => self.try_clerk_again(now_ms),
         }
@@ -224,7 +229,7 @@ impl Wait {
     fn reason(&self) -> GaveUp {
         if self.last_was_failure {
             GaveUp::Unreachable
-        } else if self.delivery == Delivery::Pending {
+        } else if self.delivery != Delivery::Delivered {
             GaveUp::NotDelivered
         } else {
             GaveUp::TokenStale

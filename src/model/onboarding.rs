@@ -12,6 +12,8 @@ pub enum Delivery {
     Delivered,
     /// It waits in the outbox. Asking Clerk is pointless until it is delivered.
     Pending,
+    /// Clerk refused it for good. An operator must look at it; waiting cannot help.
+    Failed,
 }
 
 /// The answer to a creation, first or repeated.

@@ -29,7 +29,8 @@ pub struct IdempotencyKey(String);
 impl IdempotencyKey {
     /// Printable ASCII, 1 to 200 bytes.
     pub fn parse(text: &str) -> Option<Self> {
-        let fine = (1..=MAX_IDEMPOTENCY_KEY_BYTES).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
+        let fine =
+            (1..=MAX_IDEMPOTENCY_KEY_BYTES).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
         // The prefix keeps clients apart from the server's own keys.
         fine.then(|| Self(format!("client:{text}")))
     }
@@ -58,10 +59,11 @@ pub async fn create(app: &AppState, session: &SessionClaims, request: NewOrganiz
         let app = app.clone();
         async move {
             let (organization, replayed) = store(&app, &session, &request).await?;
-            tracing::info!(organization.id = %organization.id, organization.replayed = replayed, user.id = %session.user_id(), "organization created");
+            let event = if replayed { "creation repeated, nothing new" } else { "organization created" };
+            tracing::info!(organization.id = %organization.id, user.id = %session.user_id(), "{event}");
             let delivery = app.outbox().deliver_now(session.user_id()).await;
-            if delivery == Delivery::Pending {
-                tracing::warn!(user.id = %session.user_id(), "Clerk is not told yet; the outbox goes on");
+            if delivery != Delivery::Delivered {
+                tracing::warn!(user.id = %session.user_id(), ?delivery, "Clerk is not told yet");
             }
             Ok(Created { organization, delivery, replayed })
         }
@@ -70,7 +72,11 @@ pub async fn create(app: &AppState, session: &SessionClaims, request: NewOrganiz
 }
 
 /// The one transaction: organization, membership, profile, outbox message and idempotency key.
-async fn store(app: &AppState, session: &SessionClaims, request: &NewOrganization) -> Result<(Organization, bool), CreateError> {
+async fn store(
+    app: &AppState,
+    session: &SessionClaims,
+    request: &NewOrganization,
+) -> Result<(Organization, bool), CreateError> {
     let now = app.clock().now();
     let mut tx = app.tenancy().begin(session).await?;
     let content = format!("{}\n{}", request.slug, request.name);
@@ -87,7 +93,9 @@ async fn store(app: &AppState, session: &SessionClaims, request: &NewOrganizatio
     let (outcome, id, name, slug) = match row {
         Ok(row) => row,
         // Constraint names are our API (architecture, decision 13).
-        Err(sqlx::Error::Database(error)) if error.constraint() == Some("organizations_slug_key") => return Err(CreateError::SlugTaken),
+        Err(sqlx::Error::Database(error)) if error.constraint() == Some("organizations_slug_key") => {
+            return Err(CreateError::SlugTaken);
+        }
         Err(error) => return Err(error.into()),
     };
     if outcome == "key_reused" {
@@ -98,19 +106,28 @@ async fn store(app: &AppState, session: &SessionClaims, request: &NewOrganizatio
 }
 
 /// Whether a slug is free. Answers at a moment: only creating decides.
-pub async fn slug_availability(app: &AppState, session: &SessionClaims, slug: &Slug) -> Result<Availability, sqlx::Error> {
+pub async fn slug_availability(
+    app: &AppState,
+    session: &SessionClaims,
+    slug: &Slug,
+) -> Result<Availability, sqlx::Error> {
     let mut tx = app.tenancy().begin(session).await?;
-    let taken: bool = sqlx::query_scalar("select organization_slug_taken($1)").bind(slug.as_str()).fetch_one(tx.connection()).await?;
+    let taken: bool =
+        sqlx::query_scalar("select organization_slug_taken($1)").bind(slug.as_str()).fetch_one(tx.connection()).await?;
     tx.commit().await?;
     Ok(if taken { Availability::Taken } else { Availability::Free })
 }
 
 /// An organization, or `None` if the caller does not belong to it.
-pub async fn find_organization(tx: &mut TenantTransaction, id: OrganizationId) -> Result<Option<Organization>, sqlx::Error> {
-    let row: Option<(uuid::Uuid, String, String)> = sqlx::query_as("select id, name, slug from organizations where id = $1")
-        .bind(id.0)
-        .fetch_optional(tx.connection())
-        .await?;
+pub async fn find_organization(
+    tx: &mut TenantTransaction,
+    id: OrganizationId,
+) -> Result<Option<Organization>, sqlx::Error> {
+    let row: Option<(uuid::Uuid, String, String)> =
+        sqlx::query_as("select id, name, slug from organizations where id = $1")
+            .bind(id.0)
+            .fetch_optional(tx.connection())
+            .await?;
     row.map(|(id, name, slug)| organization(id, name, slug)).transpose()
 }
 
@@ -142,6 +159,9 @@ pub struct Member {
     pub joined_at: OffsetDateTime,
 }
 
+/// Id, role, since when, name and address.
+type MemberRow = (String, String, OffsetDateTime, Option<String>, Option<String>);
+
 /// Most members shown at once.
 const MEMBERS_SHOWN: i64 = 200;
 
@@ -153,7 +173,7 @@ pub async fn find_dashboard(tx: &mut TenantTransaction, id: OrganizationId) -> R
             .fetch_optional(tx.connection())
             .await?;
     let Some((id, name, slug, created_by, created_at)) = row else { return Ok(None) };
-    let members: Vec<(String, String, OffsetDateTime, Option<String>, Option<String>)> = sqlx::query_as(
+    let members: Vec<MemberRow> = sqlx::query_as(
         "select m.user_id, m.role, m.created_at, p.display_name, p.email
          from organization_users as m
          left join user_profiles as p on p.user_id = m.user_id
@@ -174,7 +194,10 @@ pub async fn find_dashboard(tx: &mut TenantTransaction, id: OrganizationId) -> R
         .collect();
     let person = |wanted: &str| {
         let known = members.iter().map(|member| &member.person).find(|person| person.user_id.as_str() == wanted);
-        known.cloned().map_or_else(|| UserId::parse(wanted).map(|user_id| Person { user_id, display_name: None, email: None }), Ok)
+        known.cloned().map_or_else(
+            || UserId::parse(wanted).map(|user_id| Person { user_id, display_name: None, email: None }),
+            Ok,
+        )
     };
     let decode = |_| sqlx::Error::Decode("an unreadable user id".into());
     let me = person(tx.caller().as_str()).map_err(decode)?;

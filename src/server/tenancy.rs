@@ -7,6 +7,7 @@ use serde_json::json;
 use sqlx::postgres::PgPool;
 use sqlx::{PgConnection, Postgres, Transaction};
 
+use super::outbox;
 use super::session::SessionClaims;
 use crate::model::claims::ActiveOrganizationClaim;
 use crate::model::gate::MembershipEvidence;
@@ -90,12 +91,7 @@ impl TenantTransaction {
 
     /// Whether Clerk knows about all of the caller's changes.
     pub async fn delivery(&mut self) -> Result<Delivery, sqlx::Error> {
-        let waiting: bool = sqlx::query_scalar(
-            "select exists (select from outbox_messages
-             where user_id = (select requesting_user_id()) and delivered_at is null)",
-        )
-        .fetch_one(self.connection())
-        .await?;
-        Ok(if waiting { Delivery::Pending } else { Delivery::Delivered })
+        let caller = self.caller.clone();
+        outbox::delivery_to(self.connection(), caller.as_str()).await
     }
 }

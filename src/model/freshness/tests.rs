@@ -51,7 +51,8 @@ fn run(world: &World) -> Outcome {
             }
             Step::Reload { limit_ms } | Step::SkipCache { limit_ms } => {
                 assert_eq!(wait.delivery, Delivery::Delivered, "Clerk was asked before it had been told");
-                let works = if matches!(step, Step::Reload { .. }) { world.reload_works } else { world.skip_cache_works };
+                let works =
+                    if matches!(step, Step::Reload { .. }) { world.reload_works } else { world.skip_cache_works };
                 if world.latency_ms > f64::from(limit_ms) {
                     now += f64::from(limit_ms);
                     Seen::Failed
@@ -86,7 +87,11 @@ fn calls_to_clerk(outcome: &Outcome) -> usize {
 #[test]
 fn the_usual_case_is_one_reload_and_one_confirmation() {
     let outcome = run(&QUICK);
-    assert!(matches!(outcome.steps[..], [Step::Reload { .. }, Step::AskServer { .. }, Step::Arrived]), "{:?}", outcome.steps);
+    assert!(
+        matches!(outcome.steps[..], [Step::Reload { .. }, Step::AskServer { .. }, Step::Arrived]),
+        "{:?}",
+        outcome.steps
+    );
     assert_eq!(outcome.at_ms, 40.0);
 }
 
@@ -135,6 +140,19 @@ fn an_undelivered_change_is_named_at_the_cap() {
     assert_eq!(outcome.end, Step::GiveUp(GaveUp::NotDelivered));
     assert_eq!(calls_to_clerk(&outcome), 0);
     assert!(outcome.at_ms >= 10_000.0 && outcome.at_ms < 10_020.0, "{}", outcome.at_ms);
+}
+
+#[test]
+fn what_clerk_refused_for_good_is_not_waited_for() {
+    let organization = OrganizationId(uuid::Uuid::from_u128(1));
+    let (mut wait, step) = Wait::begin(organization, Delivery::Failed, BOUNDS, 0.0);
+    assert!(matches!(step, Step::AskServer { .. }));
+    let refused = SessionStatus { inside: false, waiting: true, delivery: Delivery::Failed };
+    assert_eq!(wait.next(Seen::Server(refused), 20.0), Step::GiveUp(GaveUp::NotDelivered));
+
+    let (mut wait, _) = Wait::begin(organization, Delivery::Failed, BOUNDS, 0.0);
+    let let_in = SessionStatus { inside: true, waiting: false, delivery: Delivery::Failed };
+    assert_eq!(wait.next(Seen::Server(let_in), 20.0), Step::Arrived);
 }
 
 #[test]

@@ -9,4 +9,25 @@
 
 mod relay;
 
+use sqlx::PgExecutor;
+
 pub use relay::{Outbox, RelayOutcome};
+
+use crate::model::onboarding::Delivery;
+
+/// Whether Clerk knows about all changes of a user. What was refused for good counts until something newer got through.
+/// The caller's own rows are enough for it, so both the request role and the worker may ask.
+pub async fn delivery_to(executor: impl PgExecutor<'_>, user: &str) -> Result<Delivery, sqlx::Error> {
+    let (waiting, failed): (bool, bool) = sqlx::query_as(
+        "select exists (select from outbox_messages where user_id = $1 and delivered_at is null and dead_at is null),
+                coalesce((select dead_at is not null from outbox_messages where user_id = $1 order by id desc limit 1), false)",
+    )
+    .bind(user)
+    .fetch_one(executor)
+    .await?;
+    Ok(match (waiting, failed) {
+        (true, _) => Delivery::Pending,
+        (false, true) => Delivery::Failed,
+        (false, false) => Delivery::Delivered,
+    })
+}

@@ -70,14 +70,15 @@ impl Outbox {
             loop {
                 match outbox.relay_one(Some(&name)).await {
                     Ok(RelayOutcome::Delivered { .. }) => {}
-                    Ok(RelayOutcome::Idle) => return outbox.nothing_waits_for(&name).await.unwrap_or(false),
-                    Ok(RelayOutcome::Postponed { .. } | RelayOutcome::Dead { .. }) => return false,
-                    Err(_) => return false,
+                    Ok(RelayOutcome::Idle | RelayOutcome::Postponed { .. } | RelayOutcome::Dead { .. }) => {
+                        return super::delivery_to(&outbox.0.pool, &name).await;
+                    }
+                    Err(error) => return Err(error),
                 }
             }
         });
         match tokio::time::timeout(INLINE_LIMIT, drained).await {
-            Ok(Ok(true)) => Delivery::Delivered,
+            Ok(Ok(Ok(delivery @ (Delivery::Delivered | Delivery::Failed)))) => delivery,
             _ => {
                 self.0.wake.notify_one();
                 Delivery::Pending
@@ -200,13 +201,6 @@ impl Outbox {
             .execute(&self.0.pool)
             .await
             .map(|_| ())
-    }
-
-    async fn nothing_waits_for(&self, user: &str) -> Result<bool, sqlx::Error> {
-        sqlx::query_scalar("select not exists (select from outbox_messages where user_id = $1 and delivered_at is null)")
-            .bind(user)
-            .fetch_one(&self.0.pool)
-            .await
     }
 }
 
