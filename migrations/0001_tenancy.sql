@@ -185,6 +185,11 @@ begin
         execute format(
             'revoke all on function requesting_user_id(), requesting_user_organization_ids(), organization_slug_taken(text), '
             'create_organization(uuid, text, text, text, bytea, timestamptz) from %I', role_name);
+        execute format('revoke all on sequence outbox_messages_id_seq from %I', role_name);
+        -- The migrator's own table was made just before this file ran.
+        if to_regclass('_sqlx_migrations') is not null then
+            execute format('revoke all on _sqlx_migrations from %I', role_name);
+        end if;
     end loop;
 end
 $$;

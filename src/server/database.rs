@@ -33,7 +33,9 @@ pub enum DatabaseError {
     Sql(#[from] sqlx::Error),
     #[error("migration: {0}")]
     Migrate(#[from] sqlx::migrate::MigrateError),
-    #[error("the login {login:?} of {name} may bypass row level security or owns tables. Give it no rights of its own, then start again.")]
+    #[error(
+        "the login {login:?} of {name} may bypass row level security or owns tables, itself or through a role it is a member of. Give it no rights of its own, then start again."
+    )]
     TooMighty { name: &'static str, login: String },
     #[error(
         "the login {login:?} of {name} is not a member of {group:?}. Run `vestibule migrate`, or as an administrator: GRANT {group} TO {login}"
@@ -87,21 +89,22 @@ async fn ensure_login(
     let login = percent_decoded(parsed.username());
     let password = parsed.password().map(percent_decoded);
     let mut tx = connection.begin().await?;
-    // Roles belong to the whole cluster: one at a time, also across databases of it.
-    sqlx::query("select pg_advisory_xact_lock(hashtextextended('vestibule roles', 0))").execute(&mut *tx).await?;
-    let exists: bool =
-        sqlx::query_scalar("select exists (select from pg_roles where rolname = $1)").bind(&login).fetch_one(&mut *tx).await?;
+    let exists: bool = sqlx::query_scalar("select exists (select from pg_roles where rolname = $1)")
+        .bind(&login)
+        .fetch_one(&mut *tx)
+        .await?;
     if !exists {
         // Identifiers and passwords cannot be parameters here; the database quotes them itself.
-        let statement: String = sqlx::query_scalar("select format('create role %I login %s password %L', $1::text, $2::text, $3::text)")
-            .bind(&login)
-            .bind(inherit)
-            .bind(password.unwrap_or_default())
-            .fetch_one(&mut *tx)
-            .await?;
+        let statement: String =
+            sqlx::query_scalar("select format('create role %I login %s password %L', $1::text, $2::text, $3::text)")
+                .bind(&login)
+                .bind(inherit)
+                .bind(password.unwrap_or_default())
+                .fetch_one(&mut *tx)
+                .await?;
         match sqlx::raw_sql(sqlx::AssertSqlSafe(statement)).execute(&mut *tx).await {
             Ok(_) => {}
-            // Another database of this cluster was quicker.
+            // Another database of this cluster was quicker. Roles are shared, but no lock reaches across databases.
             Err(sqlx::Error::Database(error)) if matches!(error.code().as_deref(), Some("42710" | "23505")) => {
                 tx.rollback().await?;
                 return Box::pin(ensure_login(connection, url, name, group, inherit)).await;
@@ -109,13 +112,15 @@ async fn ensure_login(
             Err(error) => return Err(error.into()),
         }
     }
-    let member: bool = sqlx::query_scalar("select pg_has_role($1, $2, 'member')").bind(&login).bind(group).fetch_one(&mut *tx).await?;
+    let member: bool =
+        sqlx::query_scalar("select pg_has_role($1, $2, 'member')").bind(&login).bind(group).fetch_one(&mut *tx).await?;
     if !member {
         let statement: String = sqlx::query_scalar("select format('grant %I to %I', $1::text, $2::text)")
             .bind(group)
             .bind(&login)
             .fetch_one(&mut *tx)
             .await?;
+        // A grant waits for another one of the same role, and finds it done.
         if sqlx::raw_sql(sqlx::AssertSqlSafe(statement)).execute(&mut *tx).await.is_err() {
             return Err(DatabaseError::NotMember { name, login, group });
         }
@@ -126,12 +131,16 @@ async fn ensure_login(
 
 /// Refuses logins that row level security would not hold back.
 pub async fn check_logins(pools: &Pools) -> Result<(), DatabaseError> {
-    for (pool, name, group) in [(&pools.request, "DATABASE_URL", "authenticated"), (&pools.worker, "DATABASE_WORKER_URL", "outbox_worker")]
+    for (pool, name, group) in
+        [(&pools.request, "DATABASE_URL", "authenticated"), (&pools.worker, "DATABASE_WORKER_URL", "outbox_worker")]
     {
         let (login, mighty, member): (String, bool, bool) = sqlx::query_as(
             "select current_user::text,
-                    r.rolsuper or r.rolbypassrls
-                        or exists (select from pg_tables where schemaname = 'public' and tableowner = current_user),
+                    exists (select from pg_roles as any_of_ours
+                            where (any_of_ours.rolsuper or any_of_ours.rolbypassrls)
+                              and pg_has_role(current_user, any_of_ours.oid, 'member'))
+                        or exists (select from pg_tables
+                                   where schemaname = 'public' and pg_has_role(current_user, tableowner, 'member')),
                     case when exists (select from pg_roles where rolname = $1) then pg_has_role(current_user, $1, 'member') else false end
              from pg_roles as r where r.rolname = current_user",
         )
@@ -150,5 +159,8 @@ pub async fn check_logins(pools: &Pools) -> Result<(), DatabaseError> {
 
 fn percent_decoded(text: &str) -> String {
     // `+` means a plus in a URL's user part, not a space.
-    form_urlencoded::parse(format!("x={}", text.replace('+', "%2B")).as_bytes()).next().map(|(_, value)| value.into_owned()).unwrap_or_default()
+    form_urlencoded::parse(format!("x={}", text.replace('+', "%2B")).as_bytes())
+        .next()
+        .map(|(_, value)| value.into_owned())
+        .unwrap_or_default()
 }
