@@ -149,6 +149,9 @@ pub fn decide(evidence: &Evidence) -> Verdict {
 pub enum Place {
     /// Needs an organization.
     Inside,
+    /// The same, for a person who was told that their token is behind, and asked not to wait for it. The database's word
+    /// is enough: it is asked for every request, and the token has proved who is calling.
+    InsideAnyway,
     /// The form that creates one.
     Onboarding,
     /// Sign-in and sign-up.
@@ -184,11 +187,12 @@ pub fn at(place: Place, verdict: Verdict) -> Answer {
         (Place::SignIn | Place::TokenPending, Verdict::NeedsOnboarding) => Answer::ToOnboarding,
         (Place::SignIn, _) => Answer::Show,
 
-        (Place::Inside, Verdict::Inside(_)) => Answer::Show,
-        (Place::Inside, Verdict::NeedsOnboarding) => Answer::ToOnboarding,
+        (Place::Inside | Place::InsideAnyway, Verdict::Inside(_)) => Answer::Show,
+        (Place::InsideAnyway, Verdict::Wait(WaitCause::StaleClaim(_))) => Answer::Show,
+        (Place::Inside | Place::InsideAnyway, Verdict::NeedsOnboarding) => Answer::ToOnboarding,
         (Place::Onboarding, Verdict::NeedsOnboarding) => Answer::Show,
         (Place::TokenPending, Verdict::Wait(_)) => Answer::Show,
-        (Place::Inside | Place::Onboarding, Verdict::Wait(_)) => Answer::ToTokenPending,
+        (Place::Inside | Place::InsideAnyway | Place::Onboarding, Verdict::Wait(_)) => Answer::ToTokenPending,
 
         // Clerk's own form shows the unfinished task.
         (_, Verdict::SignedOut | Verdict::FinishTask) => Answer::ToSignIn,
@@ -218,7 +222,8 @@ mod tests {
         MembershipEvidence::Other(ORGANIZATION),
         MembershipEvidence::Unreachable,
     ];
-    const PLACES: [Place; 4] = [Place::Inside, Place::Onboarding, Place::SignIn, Place::TokenPending];
+    const PLACES: [Place; 5] =
+        [Place::Inside, Place::InsideAnyway, Place::Onboarding, Place::SignIn, Place::TokenPending];
 
     fn sessions() -> Vec<SessionEvidence> {
         let mut all = vec![
@@ -236,7 +241,8 @@ mod tests {
     }
 
     fn every_evidence() -> Vec<Evidence> {
-        let pairs = sessions().into_iter().flat_map(|session| MEMBERSHIPS.map(|membership| Evidence { session, membership }));
+        let pairs =
+            sessions().into_iter().flat_map(|session| MEMBERSHIPS.map(|membership| Evidence { session, membership }));
         pairs.collect()
     }
 
@@ -259,7 +265,8 @@ mod tests {
             let has_one = matches!(evidence.membership, MembershipEvidence::Claimed(_) | MembershipEvidence::Other(_));
             for place in PLACES {
                 let answer = at(place, decide(&evidence));
-                let leads_there = answer == Answer::ToOnboarding || (place == Place::Onboarding && answer == Answer::Show);
+                let leads_there =
+                    answer == Answer::ToOnboarding || (place == Place::Onboarding && answer == Answer::Show);
                 assert!(!(has_one && leads_there), "{place:?} {evidence:?}");
             }
         }
@@ -271,7 +278,8 @@ mod tests {
             let incurable = matches!(evidence.session, SessionEvidence::Refused(_));
             for place in PLACES {
                 let answer = at(place, decide(&evidence));
-                let waits = answer == Answer::ToTokenPending || (place == Place::TokenPending && answer == Answer::Show);
+                let waits =
+                    answer == Answer::ToTokenPending || (place == Place::TokenPending && answer == Answer::Show);
                 assert!(!(incurable && waits), "{place:?} {evidence:?}");
             }
         }
@@ -281,7 +289,8 @@ mod tests {
     fn an_outage_signs_nobody_out() {
         for evidence in every_evidence() {
             let outage = evidence.session == SessionEvidence::KeysUnreachable
-                || (matches!(evidence.session, SessionEvidence::Verified(_)) && evidence.membership == MembershipEvidence::Unreachable);
+                || (matches!(evidence.session, SessionEvidence::Verified(_))
+                    && evidence.membership == MembershipEvidence::Unreachable);
             if outage {
                 assert!(matches!(decide(&evidence), Verdict::CannotVerify(_)), "{evidence:?}");
                 assert!(matches!(at(Place::Inside, decide(&evidence)), Answer::ExplainOutage(_)));
@@ -297,6 +306,19 @@ mod tests {
         assert_eq!(with(ClaimEvidence::Names, other), Verdict::Wait(WaitCause::StaleClaim(ORGANIZATION)));
         assert_eq!(with(ClaimEvidence::NoTemplate, other), Verdict::Inside(ORGANIZATION));
         assert_eq!(with(ClaimEvidence::NoTemplate, MembershipEvidence::None), Verdict::NeedsOnboarding);
+    }
+
+    /// Not waiting for the token opens the door to verified members only.
+    #[test]
+    fn insisting_lets_in_nobody_but_verified_members() {
+        for evidence in every_evidence() {
+            if at(Place::InsideAnyway, decide(&evidence)) == Answer::Show {
+                assert!(matches!(evidence.session, SessionEvidence::Verified(_)), "{evidence:?}");
+                let member =
+                    matches!(evidence.membership, MembershipEvidence::Claimed(_) | MembershipEvidence::Other(_));
+                assert!(member, "{evidence:?}");
+            }
+        }
     }
 
     /// Follows redirects while the evidence stays the same: the server alone never leads in a circle.

@@ -1,24 +1,46 @@
 //! `/dashboard`: inside.
 
+use axum::http::{HeaderValue, header};
+use axum::response::{IntoResponse, Redirect, Response};
 use leptos::prelude::*;
 
 use super::layout::{Brand, Moment, SiteFooter, initials};
 use super::{Admission, Document, Page, Visit, admit, problems};
 use crate::islands::account_menu::AccountMenu;
-use crate::model::gate::{Outage, Place, Verdict};
+use crate::model::gate::{Outage, Place, Verdict, WaitCause};
 use crate::server::failures;
 use crate::server::organizations::{self, Dashboard, Member, Person};
 use crate::server::state::AppState;
 
+/// Says that this person asked not to wait for their token. Opens nothing by itself: the gate asks the database each time.
+pub const ANYWAY: &str = "vestibule_anyway";
+/// How long that lasts, in seconds. A token that is still behind then is worth another look.
+const ANYWAY_SECONDS: u32 = 600;
+
+/// `POST /dashboard`, from the token-pending screen: opens the dashboard without waiting for the token.
+pub fn open_anyway(app: &AppState) -> Response {
+    let mut response = Redirect::to("/dashboard").into_response();
+    let secure = if app.config().is_https() { "; Secure" } else { "" };
+    let cookie = format!("{ANYWAY}=1; Path=/; Max-Age={ANYWAY_SECONDS}; HttpOnly; SameSite=Lax{secure}");
+    if let Ok(value) = HeaderValue::from_str(&cookie) {
+        response.headers_mut().append(header::SET_COOKIE, value);
+    }
+    response
+}
+
 /// `GET /dashboard`. The gate's transaction goes on: one connection, and the membership just checked still holds.
 pub async fn page(app: &AppState, visit: &Visit) -> Page {
-    let (_, judged) = match admit(app, visit, Place::Inside).await {
+    let place = if visit.has_cookie(ANYWAY) { Place::InsideAnyway } else { Place::Inside };
+    let (_, judged) = match admit(app, visit, place).await {
         Admission::Instead(page) => return page,
         Admission::Show(shown) => *shown,
     };
-    let (Verdict::Inside(id), Some(mut transaction)) = (judged.verdict, judged.transaction) else {
-        return problems::fault(visit);
+    let (id, behind) = match judged.verdict {
+        Verdict::Inside(id) => (id, false),
+        Verdict::Wait(WaitCause::StaleClaim(id)) => (id, true),
+        _ => return problems::fault(visit),
     };
+    let Some(mut transaction) = judged.transaction else { return problems::fault(visit) };
     let found = async {
         let dashboard = organizations::find_dashboard(&mut transaction, id).await?;
         transaction.commit().await?;
@@ -28,7 +50,7 @@ pub async fn page(app: &AppState, visit: &Visit) -> Page {
         Ok(Some(dashboard)) => {
             let host = app.config().public_host().unwrap_or_default().to_owned();
             let title = dashboard.organization.name.to_string();
-            let body = move || view! { <Inside dashboard=dashboard.clone() host=host.clone() /> };
+            let body = move || view! { <Inside dashboard=dashboard.clone() host=host.clone() behind /> };
             Page::Document(Document::new(title, body).with_islands())
         }
         // Deleted between two statements: the gate decides anew.
@@ -41,10 +63,11 @@ pub async fn page(app: &AppState, visit: &Visit) -> Page {
 }
 
 #[component]
-fn Inside(dashboard: Dashboard, host: String) -> impl IntoView {
+fn Inside(dashboard: Dashboard, host: String, behind: bool) -> impl IntoView {
     let name = dashboard.organization.name.to_string();
     let me = called(&dashboard.me).unwrap_or_else(|| "You".to_owned());
-    let my_role = dashboard.members.iter().find(|m| m.person.user_id == dashboard.me.user_id).map(|m| role_name(&m.role));
+    let my_role =
+        dashboard.members.iter().find(|m| m.person.user_id == dashboard.me.user_id).map(|m| role_name(&m.role));
     view! {
         <header class="site-header site-header-inside">
             <Brand />
@@ -64,6 +87,17 @@ fn Inside(dashboard: Dashboard, host: String) -> impl IntoView {
                     {my_role.map(|role| view! { <p>"Your role here: " {role}</p> })}
                 </div>
             </header>
+            {behind
+                .then(|| {
+                    view! {
+                        <div class="notice" data-kind="wait" role="status">
+                            <p>
+                                <strong>"Your session is still catching up."</strong>
+                                " You are in on our own records. Everything here works; in other places your organization may appear a little later."
+                            </p>
+                        </div>
+                    }
+                })}
             <div class="page-columns">
                 <Facts dashboard=dashboard.clone() host />
                 <Members members=dashboard.members.clone() me=dashboard.me.clone() />
@@ -115,7 +149,8 @@ fn Members(members: Vec<Member>, me: Person) -> impl IntoView {
         .into_iter()
         .map(|member| {
             let mine = member.person.user_id == me.user_id;
-            let name = called(&member.person).unwrap_or_else(|| if mine { "You" } else { "Name not known yet" }.to_owned());
+            let name =
+                called(&member.person).unwrap_or_else(|| if mine { "You" } else { "Name not known yet" }.to_owned());
             let shown = if mine && name != "You" { format!("{name} (you)") } else { name.clone() };
             // The address is the name of those who have no other.
             let email = member.person.email.clone().filter(|email| *email != name);

@@ -11,7 +11,8 @@ use crate::server::state::AppState;
 /// Looks at the token only: which buttons to show is no secret, so the database is not asked.
 pub async fn page(app: &AppState, visit: &Visit) -> Page {
     let signed_in = match check(app, &visit.headers).await.evidence {
-        SessionEvidence::Missing => false,
+        // Signed in somewhere at Clerk, but not here: after a sign-out without script it looks like this too.
+        SessionEvidence::Missing | SessionEvidence::NotReady => false,
         // Refused tokens lead to the dashboard's explanation; expired ones are renewed on the way.
         _ => true,
     };

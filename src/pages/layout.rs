@@ -5,7 +5,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use time::macros::format_description;
 
-use crate::islands::door::{DoorHead, DoorState, Mark};
+use super::door::{DoorState, Mark};
 
 /// The product's name with its mark, leading home.
 #[component]
@@ -30,13 +30,16 @@ pub fn SiteFooter() -> impl IntoView {
 
 /// A page of the entrance: one door in a hall.
 #[component]
-pub fn Hall(#[prop(optional)] wide: bool, children: Children) -> impl IntoView {
+pub fn Hall(door: DoorState, #[prop(optional)] wide: bool, children: Children) -> impl IntoView {
     view! {
         <header class="site-header">
             <Brand />
         </header>
         <main class="hall" id="main" tabindex="-1">
             <section class="door" class:door-wide=wide aria-labelledby="title">
+                <div class="door-mark">
+                    <Mark door />
+                </div>
                 {children()}
             </section>
         </main>
@@ -56,8 +59,11 @@ pub fn HallWithHead(
     children: Children,
 ) -> impl IntoView {
     view! {
-        <Hall wide>
-            <DoorHead door title lead />
+        <Hall door wide>
+            <header class="door-head">
+                <h1 id="title">{title}</h1>
+                <p>{lead}</p>
+            </header>
             {children()}
         </Hall>
     }

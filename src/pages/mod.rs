@@ -5,7 +5,8 @@
 
 use std::sync::Arc;
 
-use axum::http::{HeaderMap, StatusCode, Uri};
+use axum::http::{HeaderMap, StatusCode, Uri, header};
+use cookie::Cookie;
 use leptos::prelude::*;
 
 use crate::model::gate::{Answer, Place, Verdict, at};
@@ -16,6 +17,7 @@ use crate::server::state::AppState;
 use crate::server::telemetry;
 
 pub mod dashboard;
+pub mod door;
 pub mod landing;
 pub mod layout;
 pub mod onboarding;
@@ -82,6 +84,15 @@ impl Visit {
         form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
     }
 
+    /// Whether a cookie is there.
+    pub fn has_cookie(&self, name: &str) -> bool {
+        self.headers
+            .get_all(header::COOKIE)
+            .iter()
+            .filter_map(|value| value.to_str().ok())
+            .any(|value| Cookie::split_parse(value).flatten().any(|cookie| cookie.name() == name))
+    }
+
     /// This page's own path and query, to come back to.
     pub fn here(&self) -> NextPath {
         NextPath::or_dashboard(self.uri.path_and_query().map(|path| path.as_str()))
@@ -108,8 +119,10 @@ pub async fn admit(app: &AppState, visit: &Visit, place: Place) -> Admission {
     let after = visit.next().unwrap_or_else(|| NextPath::or_dashboard(None));
     // A page that is itself a stop on the way hands on where the person wanted to go.
     let back = match place {
-        Place::Inside => visit.here(),
-        Place::Onboarding if matches!(judged.verdict, Verdict::Wait(crate::model::gate::WaitCause::StaleClaim(_))) => after.clone(),
+        Place::Inside | Place::InsideAnyway => visit.here(),
+        Place::Onboarding if matches!(judged.verdict, Verdict::Wait(crate::model::gate::WaitCause::StaleClaim(_))) => {
+            after.clone()
+        }
         Place::Onboarding => visit.here(),
         Place::SignIn | Place::TokenPending => after.clone(),
     };

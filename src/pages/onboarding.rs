@@ -3,6 +3,7 @@
 use axum::http::StatusCode;
 use leptos::prelude::*;
 
+use super::door::DoorState;
 use super::layout::Hall;
 use super::{Admission, Document, Page, Visit, admit};
 use crate::islands::onboarding_form::OnboardingForm;
@@ -65,7 +66,7 @@ fn form(app: &AppState, draft: Draft) -> Document {
     Document::new("Create your organization", move || {
         let (draft, address) = (draft.clone(), address.clone());
         view! {
-            <Hall wide=true>
+            <Hall door=DoorState::Ajar wide=true>
                 <OnboardingForm
                     name_error=draft.wrong_with(Some(Field::Name))
                     slug_error=draft.wrong_with(Some(Field::Slug))

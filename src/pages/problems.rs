@@ -3,9 +3,9 @@
 use axum::http::StatusCode;
 use leptos::prelude::*;
 
+use super::door::DoorState;
 use super::layout::{HallWithHead, Reference, SignOutButton};
 use super::{Document, Page, Visit};
-use crate::islands::door::DoorState;
 use crate::model::gate::Outage;
 use crate::server::session::TokenError;
 
@@ -89,10 +89,9 @@ pub fn outage(visit: &Visit, outage: Outage) -> Page {
             "We cannot check your session right now",
             "The sign-in service did not answer in time. You are still signed in, and nothing was lost.",
         ),
-        Outage::Database => (
-            "We cannot reach our database right now",
-            "You are still signed in, and what you saved is safe.",
-        ),
+        Outage::Database => {
+            ("We cannot reach our database right now", "You are still signed in, and what you saved is safe.")
+        }
     };
     let reference = visit.reference();
     let here = visit.here();
@@ -115,7 +114,10 @@ pub fn outage(visit: &Visit, outage: Outage) -> Page {
             </HallWithHead>
         }
     });
-    Page::Document(Document { retry_after: Some(RETRY_SECONDS), ..document.with_status(StatusCode::SERVICE_UNAVAILABLE) })
+    Page::Document(Document {
+        retry_after: Some(RETRY_SECONDS),
+        ..document.with_status(StatusCode::SERVICE_UNAVAILABLE)
+    })
 }
 
 /// 500: a fault of ours.

@@ -2,10 +2,10 @@
 
 use leptos::prelude::*;
 
+use super::door::DoorState;
 use super::layout::HallWithHead;
 use super::{Admission, Document, Page, Visit, admit};
 use crate::islands::clerk_form::ClerkFormFrame;
-use crate::islands::door::DoorState;
 use crate::model::gate::Place;
 use crate::model::next_path::NextPath;
 use crate::server::state::AppState;

@@ -17,7 +17,9 @@ pub async fn post(app: &AppState, visit: &Visit) -> Response {
     }
     let mut response = Redirect::to("/").into_response();
     let secure = if app.config().is_https() { "; Secure" } else { "" };
-    for name in cookies::names("__session", &app.config().clerk.cookie_suffix) {
+    let sessions = cookies::names("__session", &app.config().clerk.cookie_suffix);
+    // The next person at this browser has asked for nothing yet.
+    for name in sessions.into_iter().chain([super::dashboard::ANYWAY.to_owned()]) {
         if let Ok(value) = HeaderValue::from_str(&format!("{name}=; Path=/; Max-Age=0; SameSite=Lax{secure}")) {
             response.headers_mut().append(header::SET_COOKIE, value);
         }

@@ -1,8 +1,12 @@
 //! `/token-pending`: waits, for a bounded time, for a token the gate can use; then says what is the matter.
+//!
+//! Two pages: the first refreshes by itself and moves on; at its bound it comes back as the second, with the cause as it
+//! is by then. The second waits for the person.
 
 use leptos::prelude::*;
 
-use super::layout::{Hall, Moment, Reference};
+use super::door::DoorState;
+use super::layout::{HallWithHead, Moment, Reference, SignOutButton};
 use super::{Admission, Document, Page, Visit, admit};
 use crate::islands::token_pending::TokenPending;
 use crate::model::gate::{Place, Verdict, WaitCause};
@@ -33,32 +37,98 @@ pub async fn page(app: &AppState, visit: &Visit) -> Page {
         }
     }
     let next = visit.next().unwrap_or_else(|| NextPath::or_dashboard(None));
+    let document = if visit.query(TRIED).is_some() {
+        exhausted(visit, &next, cause, delivery, organization)
+    } else {
+        refreshing(&next)
+    };
+    Page::Document(document)
+}
+
+/// The parameter that says that the browser has tried already.
+const TRIED: &str = "tried";
+
+/// The page that refreshes by itself.
+fn refreshing(next: &NextPath) -> Document {
     let sign_in = format!("/sign-in?next={}", next.encoded());
+    let tried = format!("/token-pending?next={}&{TRIED}=1", next.encoded());
+    let next = next.as_str().to_owned();
+    let (title, lead) = (
+        "Refreshing your session",
+        "One moment: we are asking the sign-in service for a newer session. Nothing is lost.",
+    );
+    Document::new(title, move || {
+        let (next, sign_in, tried) = (next.clone(), sign_in.clone(), tried.clone());
+        view! {
+            <HallWithHead door=DoorState::Waiting title lead>
+                <TokenPending next sign_in exhausted=tried.clone() />
+                <noscript>
+                    <div class="notice" data-kind="wait">
+                        <p>
+                            <strong>"This page needs JavaScript to refresh by itself."</strong>
+                            " Nothing is lost. Allow JavaScript for this site and reload the page, or see "
+                            <a href=tried>"what we know"</a>
+                            "."
+                        </p>
+                    </div>
+                </noscript>
+            </HallWithHead>
+        }
+    })
+    .with_islands()
+}
+
+/// The page that names the cause. It does nothing by itself, so it cannot loop.
+fn exhausted(
+    visit: &Visit,
+    next: &NextPath,
+    cause: WaitCause,
+    delivery: Delivery,
+    organization: Option<Dashboard>,
+) -> Document {
     let next = next.as_str().to_owned();
     let reference = visit.reference();
-    Page::Document(
-        Document::new("Refreshing your session", move || {
-            let (next, sign_in) = (next.clone(), sign_in.clone());
-            let (organization, reference) = (organization.clone(), reference.clone());
-            view! {
-                <Hall wide=true>
-                    <TokenPending next sign_in cause=explain(cause, delivery)>
-                        {organization.map(|known| view! { <Known known delivery /> })}
-                        <Reference id=reference />
-                    </TokenPending>
-                    <noscript>
-                        <div class="notice" data-kind="wait">
-                            <p>
-                                <strong>"This page needs JavaScript to refresh by itself."</strong>
-                                " Nothing is lost. Allow JavaScript for this site, then reload the page."
-                            </p>
-                        </div>
-                    </noscript>
-                </Hall>
-            }
-        })
-        .with_islands(),
-    )
+    let (title, lead) = (
+        "Session still loading",
+        "We asked for a newer session several times, and this one is still not enough. Nothing is lost.",
+    );
+    Document::new(title, move || {
+        let (next, organization, reference) = (next.clone(), organization.clone(), reference.clone());
+        view! {
+            <HallWithHead door=DoorState::Waiting title lead wide=true>
+                <div class="stack">
+                    <div class="notice" data-kind="wait">
+                        <p>
+                            <strong>"Cause: "</strong>
+                            {explain(cause, delivery)}
+                        </p>
+                    </div>
+                    <div class="actions">
+                        <form method="get" action="/token-pending">
+                            <input type="hidden" name="next" value=next />
+                            <button class="button" type="submit">
+                                "Refresh"
+                            </button>
+                        </form>
+                        {organization
+                            .is_some()
+                            .then(|| {
+                                view! {
+                                    <form method="post" action="/dashboard">
+                                        <button class="button button-quiet" type="submit">
+                                            "Open the dashboard anyway"
+                                        </button>
+                                    </form>
+                                }
+                            })}
+                        <SignOutButton text="Sign out" quiet=true />
+                    </div>
+                    {organization.map(|known| view! { <Known known delivery /> })}
+                    <Reference id=reference />
+                </div>
+            </HallWithHead>
+        }
+    })
 }
 
 fn explain(cause: WaitCause, delivery: Delivery) -> String {
@@ -74,6 +144,9 @@ fn explain(cause: WaitCause, delivery: Delivery) -> String {
         (WaitCause::StaleClaim(_), Delivery::Pending) => {
             "our message about your organization has not reached the sign-in service yet. We keep sending it; you do not have to do anything."
         }
+        (WaitCause::StaleClaim(_), Delivery::Failed) => {
+            "the sign-in service refused our message about your organization. Waiting cannot help: give the people who run this site the reference below. Your organization is saved."
+        }
         (WaitCause::StaleClaim(_), Delivery::Delivered) => {
             "the sign-in service knows about your organization, but still issues sessions without it."
         }
@@ -86,6 +159,7 @@ fn Known(known: Dashboard, delivery: Delivery) -> impl IntoView {
     let told = match delivery {
         Delivery::Delivered => "Yes",
         Delivery::Pending => "Not yet",
+        Delivery::Failed => "No, it refused our message",
     };
     let email = known.me.email.clone();
     view! {
