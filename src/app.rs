@@ -7,8 +7,8 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
-use axum::middleware::{Next, from_fn, from_fn_with_state, map_response};
-use axum::response::{IntoResponse, Redirect, Response};
+use axum::middleware::{Next, from_fn, from_fn_with_state, map_request, map_response};
+use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum::routing::{any, get, post};
 use futures_util::FutureExt as _;
 use leptos::nonce::use_nonce;
@@ -26,7 +26,7 @@ use crate::pages::{self, Document, Page, Visit};
 use crate::server::clerk::frontend_proxy;
 use crate::server::config::Config;
 use crate::server::state::AppState;
-use crate::server::{api, security, telemetry};
+use crate::server::{api, rpc, security, telemetry};
 
 /// Largest body that pages, server functions and the API take, in bytes. The largest honest one is a form of two fields.
 pub const MAX_BODY_BYTES: usize = 16 * 1024;
@@ -54,7 +54,7 @@ pub fn router(app: AppState) -> Router {
         .route("/sign-up", get(show!(pages::sign_in::sign_up)))
         .route("/sign-out", post(sign_out))
         .route("/onboarding", get(show!(pages::onboarding::page)).post(post_onboarding))
-        .route("/dashboard", get(show!(pages::dashboard::page)))
+        .route("/dashboard", get(show!(pages::dashboard::page)).post(open_anyway))
         .route("/token-pending", get(show!(pages::token_pending::page)));
     let api = Router::new()
         .route("/api/organizations/create", post(api::create_organization))
@@ -75,6 +75,7 @@ pub fn router(app: AppState) -> Router {
         .merge(files(app.site().root.as_path()))
         .layer(
             ServiceBuilder::new()
+                .layer(map_request(forget_request_id))
                 .layer(SetRequestIdLayer::new(HeaderName::from_static(telemetry::REQUEST_ID), MakeRequestUuid))
                 .layer(PropagateRequestIdLayer::new(HeaderName::from_static(telemetry::REQUEST_ID)))
                 .layer(from_fn(telemetry::log_request))
@@ -101,6 +102,10 @@ async fn sign_out(State(app): State<AppState>, request: Request) -> Response {
     pages::sign_out::post(&app, &visit(&request)).await
 }
 
+async fn open_anyway(State(app): State<AppState>) -> Response {
+    pages::dashboard::open_anyway(&app)
+}
+
 async fn not_found(State(app): State<AppState>, request: Request) -> Response {
     let page = pages::problems::not_found(&visit(&request));
     respond(&app, page, request).await
@@ -121,7 +126,13 @@ async fn explain_fault(State(app): State<AppState>, request: Request, next: Next
 
 async fn server_function(State(app): State<AppState>, request: Request) -> Response {
     let context = move || provide_context(app.clone());
-    leptos_axum::handle_server_fns_with_context(context, request).await.into_response()
+    rpc::with_status(leptos_axum::handle_server_fns_with_context(context, request).await.into_response()).await
+}
+
+/// Ids of requests are ours: one from outside could be anything, and would stand in our log.
+async fn forget_request_id(mut request: Request) -> Request {
+    request.headers_mut().remove(telemetry::REQUEST_ID);
+    request
 }
 
 /// The body limit answers with a bare status: say it in our own words.
@@ -145,6 +156,12 @@ async fn respond(app: &AppState, page: Page, request: Request) -> Response {
         Page::Redirect(to) => Redirect::to(&to).into_response(),
         Page::Document(document) => {
             let status = document.status;
+            if !document.islands {
+                // Leptos ends every document of its own with a script for its islands.
+                let html = Owner::new().with(|| shell(app, &document).to_html());
+                let policy = [(header::CONTENT_SECURITY_POLICY, security::page_policy(None))];
+                return (status, policy, Html(html)).into_response();
+            }
             let app = app.clone();
             let render = move || shell(&app, &document);
             // A POST that shows its form again is rendered like a GET.
@@ -159,12 +176,13 @@ async fn respond(app: &AppState, page: Page, request: Request) -> Response {
 fn shell(app: &AppState, document: &Document) -> impl IntoView + use<> {
     let nonce = use_nonce().map(|nonce| nonce.to_string()).unwrap_or_default();
     if let (Some(response), Ok(policy)) =
-        (use_context::<ResponseOptions>(), HeaderValue::from_str(&security::page_policy(&nonce)))
+        (use_context::<ResponseOptions>(), HeaderValue::from_str(&security::page_policy(Some(&nonce))))
     {
         response.insert_header(header::CONTENT_SECURITY_POLICY, policy);
     }
     let site = app.site();
-    let title = if document.title == "Vestibule" { document.title.clone() } else { format!("{} · Vestibule", document.title) };
+    let title =
+        if document.title == "Vestibule" { document.title.clone() } else { format!("{} · Vestibule", document.title) };
     let options = site.leptos.clone();
     let scripts = document.islands.then(|| view! { <HydrationScripts options islands=true /> });
     let retry = document.retry_after.map(|seconds| view! { <meta http-equiv="refresh" content=seconds.to_string() /> });

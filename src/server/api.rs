@@ -33,7 +33,8 @@ pub async fn create(
     slug: &str,
     idempotency_key: Option<IdempotencyKey>,
 ) -> Result<Created, Failure> {
-    let name = OrganizationName::parse(name).map_err(|error| Failure::at(Field::Name, FailureCode::Invalid, error.to_string()))?;
+    let name = OrganizationName::parse(name)
+        .map_err(|error| Failure::at(Field::Name, FailureCode::Invalid, error.to_string()))?;
     let slug = Slug::parse(slug).map_err(|error| Failure::at(Field::Slug, FailureCode::Invalid, error.to_string()))?;
     app.limit_creation(session.user_id())?;
     organizations::create(app, session, NewOrganization { name, slug, idempotency_key }).await.map_err(|error| match error {
@@ -87,7 +88,7 @@ pub async fn create_organization(State(app): State<AppState>, headers: HeaderMap
             let status = if created.replayed { StatusCode::OK } else { StatusCode::CREATED };
             (status, Json(created)).into_response()
         }
-        Err(failure) => failure.into_response(),
+        Err(failure) => Failure { request_id: telemetry::request_id(&headers), ..failure }.into_response(),
     }
 }
 
@@ -95,14 +96,24 @@ async fn create_from_json(app: &AppState, headers: &HeaderMap, body: &Bytes) -> 
     let session = authenticate(app, headers).await?;
     let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     if !content_type.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/json") {
-        return Err(Failure::new(FailureCode::UnsupportedMediaType, "Send application/json with \"name\" and \"slug\". Nothing was created."));
+        return Err(Failure::new(
+            FailureCode::UnsupportedMediaType,
+            "Send application/json with \"name\" and \"slug\". Nothing was created.",
+        ));
     }
-    let request: CreateRequest = serde_json::from_slice(body)
-        .map_err(|_| Failure::new(FailureCode::Invalid, "The body must be a JSON object with the texts \"name\" and \"slug\". Nothing was created."))?;
+    let request: CreateRequest = serde_json::from_slice(body).map_err(|_| {
+        Failure::new(
+            FailureCode::Invalid,
+            "The body must be a JSON object with the texts \"name\" and \"slug\". Nothing was created.",
+        )
+    })?;
     let idempotency_key = match headers.get("idempotency-key") {
         None => None,
         Some(value) => Some(value.to_str().ok().and_then(IdempotencyKey::parse).ok_or_else(|| {
-            Failure::new(FailureCode::Invalid, "The Idempotency-Key header must be 1 to 200 printable ASCII characters. Nothing was created.")
+            Failure::new(
+                FailureCode::Invalid,
+                "The Idempotency-Key header must be 1 to 200 printable ASCII characters. Nothing was created.",
+            )
         })?),
     };
     create(app, &session, &request.name, &request.slug, idempotency_key).await

@@ -136,7 +136,9 @@ impl Config {
 /// Names that look like ours but are not read: typing errors, most likely.
 pub fn unknown_names(variables: &BTreeMap<String, String>) -> Vec<String> {
     let ours = |name: &str| {
-        ["CLERK_", "DATABASE_", "AUTH_DEBUG", "PUBLIC_ORIGIN", "VESTIBULE_"].iter().any(|prefix| name.starts_with(prefix))
+        ["CLERK_", "DATABASE_", "AUTH_DEBUG", "PUBLIC_ORIGIN", "VESTIBULE_"]
+            .iter()
+            .any(|prefix| name.starts_with(prefix))
     };
     let known = |name: &str| name == "CLERK_TELEMETRY_DISABLED" || NAMES.iter().any(|(known, _)| *known == name);
     variables.keys().filter(|name| ours(name) && !known(name)).cloned().collect()
@@ -158,20 +160,32 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn read(&mut self, development: bool) -> Option<Config> {
-        let listen = self.parsed("LISTEN", "127.0.0.1:3000", |text| text.parse().ok(), "must be an address and a port, such as 0.0.0.0:3000");
-        let public_origin = self.required("PUBLIC_ORIGIN", "set it to what the browser's address bar shows").and_then(|text| {
-            let origin = origin_of(&text);
-            if origin.is_none() {
-                self.problem("PUBLIC_ORIGIN", format!("must be scheme, host and port only, such as https://app.example.com; it is {text:?}"));
-            }
-            origin
-        });
+        let listen = self.parsed(
+            "LISTEN",
+            "127.0.0.1:3000",
+            |text| text.parse().ok(),
+            "must be an address and a port, such as 0.0.0.0:3000",
+        );
+        let public_origin =
+            self.required("PUBLIC_ORIGIN", "set it to what the browser's address bar shows").and_then(|text| {
+                let origin = origin_of(&text);
+                if origin.is_none() {
+                    self.problem(
+                        "PUBLIC_ORIGIN",
+                        format!("must be scheme, host and port only, such as https://app.example.com; it is {text:?}"),
+                    );
+                }
+                origin
+            });
         let publishable_key = self.required("CLERK_PUBLISHABLE_KEY", "copy it from Clerk's dashboard, API keys");
         let secret_key = self.required("CLERK_SECRET_KEY", "copy it from Clerk's dashboard, API keys");
         let frontend_api = publishable_key.as_deref().and_then(frontend_api_of);
         if let Some(key) = &publishable_key {
             if frontend_api.is_none() {
-                self.problem("CLERK_PUBLISHABLE_KEY", "is not a publishable key: it must be pk_live_ and the encoded host".into());
+                self.problem(
+                    "CLERK_PUBLISHABLE_KEY",
+                    "is not a publishable key: it must be pk_live_ and the encoded host".into(),
+                );
             } else if key.starts_with("pk_test_") {
                 self.problem(
                     "CLERK_PUBLISHABLE_KEY",
@@ -183,24 +197,40 @@ impl Reader<'_> {
             let live = publishable.starts_with("pk_live_");
             let expected = if live { "sk_live_" } else { "sk_test_" };
             if !secret.starts_with(expected) {
-                self.problem("CLERK_SECRET_KEY", format!("does not belong to the publishable key: it should begin with {expected}"));
+                self.problem(
+                    "CLERK_SECRET_KEY",
+                    format!("does not belong to the publishable key: it should begin with {expected}"),
+                );
             }
         }
         if !development && frontend_api.as_deref().is_some_and(|host| host.ends_with(EMULATOR_SUFFIX)) {
-            self.problem("CLERK_PUBLISHABLE_KEY", "belongs to the development emulator, which a production build refuses".into());
+            self.problem(
+                "CLERK_PUBLISHABLE_KEY",
+                "belongs to the development emulator, which a production build refuses".into(),
+            );
         }
         let api_url = self.url("CLERK_API_URL", CLERK_API);
         let frontend_api_url = self.url("CLERK_FRONTEND_API_URL", CLERK_FRONTEND_API);
-        let issuer = self.optional("CLERK_ISSUER").or_else(|| frontend_api.as_ref().map(|host| format!("https://{host}")));
+        let issuer =
+            self.optional("CLERK_ISSUER").or_else(|| frontend_api.as_ref().map(|host| format!("https://{host}")));
         if issuer.as_deref().is_some_and(|issuer| !issuer.contains("://") || issuer.ends_with('/')) {
-            self.problem("CLERK_ISSUER", "must be the exact `iss` of the tokens: https:// and the host, no slash at the end".into());
+            self.problem(
+                "CLERK_ISSUER",
+                "must be the exact `iss` of the tokens: https:// and the host, no slash at the end".into(),
+            );
         }
         let jwt_key = self.optional("CLERK_JWT_KEY");
         if jwt_key.as_deref().is_some_and(|pem| super::session::keys::Keys::from_pem(pem).is_err()) {
             self.problem("CLERK_JWT_KEY", "is not an RSA public key in PEM form".into());
         }
         let mut authorized_parties = BTreeSet::new();
-        for party in self.optional("CLERK_AUTHORIZED_PARTIES").unwrap_or_default().split(',').map(str::trim).filter(|p| !p.is_empty()) {
+        for party in self
+            .optional("CLERK_AUTHORIZED_PARTIES")
+            .unwrap_or_default()
+            .split(',')
+            .map(str::trim)
+            .filter(|p| !p.is_empty())
+        {
             match origin_of(party) {
                 Some(origin) => _ = authorized_parties.insert(origin),
                 None => self.problem("CLERK_AUTHORIZED_PARTIES", format!("{party:?} is not an origin")),
@@ -239,7 +269,10 @@ impl Reader<'_> {
         if let (Some(request), Some(worker)) = (&request, &worker)
             && user_of(request) == user_of(worker)
         {
-            self.problem("DATABASE_WORKER_URL", "must be another login than DATABASE_URL: their rights differ on purpose".into());
+            self.problem(
+                "DATABASE_WORKER_URL",
+                "must be another login than DATABASE_URL: their rights differ on purpose".into(),
+            );
         }
         Some(DatabaseConfig { request: request?, worker: worker?, migration })
     }
@@ -260,7 +293,13 @@ impl Reader<'_> {
         value
     }
 
-    fn parsed<T>(&mut self, name: &'static str, default: &str, parse: impl Fn(&str) -> Option<T>, help: &str) -> Option<T> {
+    fn parsed<T>(
+        &mut self,
+        name: &'static str,
+        default: &str,
+        parse: impl Fn(&str) -> Option<T>,
+        help: &str,
+    ) -> Option<T> {
         let text = self.optional(name).unwrap_or_else(|| default.to_owned());
         let value = parse(&text);
         if value.is_none() {
@@ -290,7 +329,8 @@ impl Reader<'_> {
 fn origin_of(text: &str) -> Option<String> {
     let url = Url::parse(text).ok()?;
     let bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
-    (matches!(url.scheme(), "http" | "https") && bare && !text.contains('*')).then(|| url.origin().ascii_serialization())
+    (matches!(url.scheme(), "http" | "https") && bare && !text.contains('*'))
+        .then(|| url.origin().ascii_serialization())
 }
 
 /// The Frontend API host that a publishable key encodes (protocol notes, 4.1).
@@ -347,7 +387,10 @@ mod tests {
     fn everything_missing_is_said_at_once() {
         let error = Config::from_variables(&BTreeMap::new(), false).expect_err("nothing is set");
         let names: Vec<_> = error.0.iter().map(|problem| problem.name).collect();
-        assert_eq!(names, ["PUBLIC_ORIGIN", "CLERK_PUBLISHABLE_KEY", "CLERK_SECRET_KEY", "DATABASE_URL", "DATABASE_WORKER_URL"]);
+        assert_eq!(
+            names,
+            ["PUBLIC_ORIGIN", "CLERK_PUBLISHABLE_KEY", "CLERK_SECRET_KEY", "DATABASE_URL", "DATABASE_WORKER_URL"]
+        );
     }
 
     #[test]
@@ -359,7 +402,10 @@ mod tests {
         assert_eq!(problems(&[("CLERK_ISSUER", "https://clerk.example.test/")]), ["CLERK_ISSUER"]);
         assert_eq!(problems(&[("CLERK_JWT_KEY", "nonsense")]), ["CLERK_JWT_KEY"]);
         assert_eq!(problems(&[("CLERK_AUTHORIZED_PARTIES", "https://a.example, b")]), ["CLERK_AUTHORIZED_PARTIES"]);
-        assert_eq!(problems(&[("DATABASE_WORKER_URL", "postgres://request:pw1@db/vestibule")]), ["DATABASE_WORKER_URL"]);
+        assert_eq!(
+            problems(&[("DATABASE_WORKER_URL", "postgres://request:pw1@db/vestibule")]),
+            ["DATABASE_WORKER_URL"]
+        );
         assert_eq!(problems(&[("AUTH_DEBUG_LOG", "yes"), ("LISTEN", "3000")]), ["LISTEN", "AUTH_DEBUG_LOG"]);
     }
 

@@ -10,9 +10,11 @@ use crate::server::session::TokenError;
 
 /// Logs a fault of ours or of a service, and gives what the browser may know.
 pub fn unavailable(error: &sqlx::Error) -> Failure {
-    let connection = matches!(error, sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Tls(_));
+    let connection =
+        matches!(error, sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Tls(_));
     // The text of a database error may quote values, so only its kind and code are logged.
-    let code = error.as_database_error().and_then(|error| error.code().map(|code| code.into_owned())).unwrap_or_default();
+    let code =
+        error.as_database_error().and_then(|error| error.code().map(|code| code.into_owned())).unwrap_or_default();
     tracing::error!(database.unreachable = connection, database.code = %code, "a database call failed");
     if connection { Failure::unavailable() } else { Failure::internal() }
 }
@@ -20,17 +22,20 @@ pub fn unavailable(error: &sqlx::Error) -> Failure {
 /// What a caller without usable claims is told.
 pub fn refused(error: Option<&TokenError>, evidence: SessionEvidence) -> Failure {
     match evidence {
-        SessionEvidence::Expired | SessionEvidence::NotYetValid | SessionEvidence::AuthorizedPartyMissing | SessionEvidence::NotReady => {
-            Failure::new(
-                FailureCode::SessionStale,
-                "Your session needs a moment to renew itself. Nothing was saved, and nothing you typed is lost. Try again.",
-            )
-        }
+        SessionEvidence::Expired
+        | SessionEvidence::NotYetValid
+        | SessionEvidence::AuthorizedPartyMissing
+        | SessionEvidence::NotReady => Failure::new(
+            FailureCode::SessionStale,
+            "Your session needs a moment to renew itself. Nothing was saved, and nothing you typed is lost. Try again.",
+        ),
         SessionEvidence::Refused(_) => {
             let reason = error.map(ToString::to_string).unwrap_or_default();
             Failure::new(
                 FailureCode::SessionRefused,
-                format!("This app does not accept your session ({reason}). Nothing was saved. Sign out and in again; if that does not help, tell the people who run it."),
+                format!(
+                    "This app does not accept your session ({reason}). Nothing was saved. Sign out and in again; if that does not help, tell the people who run it."
+                ),
             )
         }
         SessionEvidence::Pending => Failure::new(

@@ -2,16 +2,22 @@
 
 use axum::http::StatusCode;
 use axum::http::request::Parts;
+use axum::response::{IntoResponse as _, Response};
 use leptos::prelude::use_context;
 use leptos_axum::ResponseOptions;
 
-use crate::model::failure::Failure;
 use super::state::AppState;
 use super::telemetry;
+use crate::model::failure::Failure;
+
+/// Largest failure in JSON, in bytes.
+const MAX_FAILURE_BYTES: usize = 16 * 1024;
 
 /// Runs a server function's body with the state and the request's headers. Without the status set here, every failure
 /// would be a 500.
-pub async fn answer<T>(body: impl AsyncFnOnce(&AppState, &axum::http::HeaderMap) -> Result<T, Failure>) -> Result<T, Failure> {
+pub async fn answer<T>(
+    body: impl AsyncFnOnce(&AppState, &axum::http::HeaderMap) -> Result<T, Failure>,
+) -> Result<T, Failure> {
     let (Some(app), Some(parts)) = (use_context::<AppState>(), use_context::<Parts>()) else {
         return Err(Failure::internal());
     };
@@ -27,4 +33,21 @@ pub fn status(code: u16) {
     if let (Some(response), Ok(code)) = (use_context::<ResponseOptions>(), StatusCode::from_u16(code)) {
         response.set_status(code);
     }
+}
+
+/// Gives an answer that Leptos made itself, because the body could not be read, the status of its failure. It would be a 500.
+pub async fn with_status(response: Response) -> Response {
+    if response.status() != StatusCode::INTERNAL_SERVER_ERROR {
+        return response;
+    }
+    let (mut parts, body) = response.into_parts();
+    let Ok(body) = axum::body::to_bytes(body, MAX_FAILURE_BYTES).await else {
+        return Failure::internal().into_response();
+    };
+    if let Some(code) =
+        serde_json::from_slice::<Failure>(&body).ok().and_then(|f| StatusCode::from_u16(f.status()).ok())
+    {
+        parts.status = code;
+    }
+    Response::from_parts(parts, body.into())
 }

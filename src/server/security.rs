@@ -14,12 +14,14 @@ use crate::model::failure::{Failure, FailureCode};
 const CLERK_STYLES: &str =
     "'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=' 'sha256-KQDhUccuEkZUQDnfbVDeY+ev2LZ+73AQR7ro4JppAY8='";
 
-/// The policy of a page whose inline scripts carry `nonce`.
-pub fn page_policy(nonce: &str) -> String {
+/// The policy of a page: of one whose inline scripts carry `nonce`, or of one without any script.
+pub fn page_policy(nonce: Option<&str>) -> String {
+    let scripts = nonce.map_or_else(String::new, |nonce| {
+        format!("script-src 'self' 'nonce-{nonce}' 'wasm-unsafe-eval'; connect-src 'self'; worker-src blob:; ")
+    });
     format!(
-        "default-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; \
-         script-src 'self' 'nonce-{nonce}' 'wasm-unsafe-eval'; connect-src 'self'; img-src 'self' data:; \
-         worker-src blob:; style-src 'self' {CLERK_STYLES}"
+        "default-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; {scripts}\
+         img-src 'self' data:; style-src 'self' {CLERK_STYLES}"
     )
 }
 

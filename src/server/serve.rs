@@ -27,7 +27,9 @@ pub enum ServeError {
     State(#[from] StateError),
     #[error(transparent)]
     Site(#[from] SiteError),
-    #[error("cannot listen on {address}: {source}. If another program holds the port, stop it or choose another one with LISTEN.")]
+    #[error(
+        "cannot listen on {address}: {source}. If another program holds the port, stop it or choose another one with LISTEN."
+    )]
     Listen { address: SocketAddr, source: std::io::Error },
     #[error("the server stopped: {0}")]
     Io(#[from] std::io::Error),

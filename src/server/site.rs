@@ -40,12 +40,16 @@ impl Site {
     pub fn load(root: &Path, executable: &Path) -> Result<Self, SiteError> {
         let manifest = root.join("clerk/manifest.json");
         let text = std::fs::read(&manifest).map_err(|source| SiteError::Missing { path: manifest.clone(), source })?;
-        let scripts = serde_json::from_slice(&text).map_err(|source| SiteError::Unreadable { path: manifest, source })?;
+        let scripts =
+            serde_json::from_slice(&text).map_err(|source| SiteError::Unreadable { path: manifest, source })?;
         let hashes: HashMap<String, String> = executable
             .parent()
             .and_then(|folder| std::fs::read_to_string(folder.join("hash.txt")).ok())
             .map(|text| {
-                text.lines().filter_map(|line| line.split_once(':')).map(|(k, v)| (k.trim().to_owned(), v.trim().to_owned())).collect()
+                text.lines()
+                    .filter_map(|line| line.split_once(':'))
+                    .map(|(k, v)| (k.trim().to_owned(), v.trim().to_owned()))
+                    .collect()
             })
             .unwrap_or_default();
         let stylesheet = match hashes.get("css") {
@@ -62,7 +66,10 @@ impl Site {
             root: PathBuf::from("target/site"),
             stylesheet: "/pkg/vestibule.css".to_owned(),
             leptos: options(Path::new("target/site"), false),
-            scripts: ClerkScripts { clerk_js: "/clerk/clerk.browser.js".to_owned(), clerk_ui: "/clerk/ui.browser.js".to_owned() },
+            scripts: ClerkScripts {
+                clerk_js: "/clerk/clerk.browser.js".to_owned(),
+                clerk_ui: "/clerk/ui.browser.js".to_owned(),
+            },
         }
     }
 
@@ -79,5 +86,9 @@ impl Site {
 }
 
 fn options(root: &Path, hash_files: bool) -> LeptosOptions {
-    LeptosOptions::builder().output_name("vestibule").site_root(root.display().to_string()).hash_files(hash_files).build()
+    LeptosOptions::builder()
+        .output_name("vestibule")
+        .site_root(root.display().to_string())
+        .hash_files(hash_files)
+        .build()
 }

@@ -145,6 +145,9 @@ fn limiter((per_second, at_once): (u32, u32)) -> DefaultKeyedRateLimiter<UserId>
 
 fn check(limiter: &DefaultKeyedRateLimiter<UserId>, user: &UserId) -> Result<(), Failure> {
     limiter.check_key(user).map_err(|_| {
-        Failure::new(FailureCode::RateLimited, "That was a lot at once. Nothing is lost. Wait a few seconds, then try again.")
+        Failure::new(
+            FailureCode::RateLimited,
+            "That was a lot at once. Nothing is lost. Wait a few seconds, then try again.",
+        )
     })
 }

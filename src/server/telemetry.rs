@@ -1,11 +1,16 @@
 //! Logging. One line per event, with dotted fields; no token, secret, name or address.
 
+use std::io::IsTerminal as _;
+
 use tracing_subscriber::EnvFilter;
 
 /// Starts logging to standard error. `filter` is a `RUST_LOG` expression.
 pub fn start(filter: Option<&str>, json: bool) {
     let filter = EnvFilter::new(filter.unwrap_or("info,sqlx=warn,hyper=warn"));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal());
     // A second start (tests) changes nothing.
     _ = if json { builder.json().try_init() } else { builder.with_target(false).try_init() };
 }

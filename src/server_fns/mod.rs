@@ -3,13 +3,13 @@
 //! Every function is a public endpoint: the gate of the page it is used on protects nothing here.
 
 use leptos::prelude::*;
-use leptos::server_fn::codec::Json;
 
 use crate::model::failure::Failure;
+use crate::model::json_text::PostJson;
 use crate::model::onboarding::{self, Availability, Created};
 
 /// Creates the caller's first organization, or gives back the one they have. 201 when it is new.
-#[server(prefix = "/api/rpc", endpoint = "create_organization", input = Json, output = Json)]
+#[server(prefix = "/api/rpc", endpoint = "create_organization", input = PostJson, output = PostJson)]
 pub async fn create_organization(name: String, slug: String) -> Result<Created, Failure> {
     crate::server::rpc::answer(async |app, headers| {
         let session = crate::server::api::authenticate(app, headers).await?;
@@ -21,7 +21,7 @@ pub async fn create_organization(name: String, slug: String) -> Result<Created, 
 }
 
 /// Whether a slug is free right now.
-#[server(prefix = "/api/rpc", endpoint = "check_slug", input = Json, output = Json)]
+#[server(prefix = "/api/rpc", endpoint = "check_slug", input = PostJson, output = PostJson)]
 pub async fn check_slug(slug: String) -> Result<Availability, Failure> {
     crate::server::rpc::answer(async |app, headers| {
         let session = crate::server::api::authenticate(app, headers).await?;
@@ -31,7 +31,7 @@ pub async fn check_slug(slug: String) -> Result<Availability, Failure> {
 }
 
 /// How the gate sees the caller's token right now, and whether Clerk has been told everything.
-#[server(prefix = "/api/rpc", endpoint = "session_status", input = Json, output = Json)]
+#[server(prefix = "/api/rpc", endpoint = "session_status", input = PostJson, output = PostJson)]
 pub async fn session_status() -> Result<onboarding::SessionStatus, Failure> {
     crate::server::rpc::answer(async |app, headers| crate::server::api::session_status(app, headers).await).await
 }

@@ -50,7 +50,8 @@ struct EmailAddress {
 impl ClerkUser {
     /// First and last name, if there is any.
     pub fn display_name(&self) -> Option<String> {
-        let name = [self.first_name.as_deref(), self.last_name.as_deref()].into_iter().flatten().collect::<Vec<_>>().join(" ");
+        let name =
+            [self.first_name.as_deref(), self.last_name.as_deref()].into_iter().flatten().collect::<Vec<_>>().join(" ");
         let name = name.trim();
         (!name.is_empty()).then(|| name.to_owned())
     }
@@ -135,9 +136,18 @@ impl BackendApi {
         self.call::<Value>(Method::POST, &["sessions", session.as_str(), "revoke"], None).await.map(|_| ())
     }
 
-    async fn call<T: DeserializeOwned>(&self, method: Method, path: &[&str], body: Option<&Value>) -> Result<T, ClerkError> {
+    async fn call<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &[&str],
+        body: Option<&Value>,
+    ) -> Result<T, ClerkError> {
         let mut url = self.base.clone();
-        url.path_segments_mut().map_err(|()| ClerkError::Unreachable("bad address"))?.pop_if_empty().push("v1").extend(path);
+        url.path_segments_mut()
+            .map_err(|()| ClerkError::Unreachable("bad address"))?
+            .pop_if_empty()
+            .push("v1")
+            .extend(path);
         let mut request = self
             .http
             .request(method, url)
@@ -159,7 +169,11 @@ impl BackendApi {
             Ok(envelope) => envelope.errors.into_iter().next().map(|error| error.code),
             Err(_) => None,
         };
-        Err(ClerkError::Refused { status: status.as_u16(), code: code.unwrap_or_else(|| default_code(status)), retry_after })
+        Err(ClerkError::Refused {
+            status: status.as_u16(),
+            code: code.unwrap_or_else(|| default_code(status)),
+            retry_after,
+        })
     }
 }
 

@@ -78,7 +78,9 @@ fn uses_suffixed(plain: &Pair, suffixed: &Pair, issuer_host: &str, production: b
         let payload = plain.payload();
         match payload.as_ref().and_then(|payload| payload.get("iss")).and_then(Value::as_str) {
             None => return false,
-            Some(issuer) if issuer.trim_start_matches("https://").trim_start_matches("http://") != issuer_host => return true,
+            Some(issuer) if issuer.trim_start_matches("https://").trim_start_matches("http://") != issuer_host => {
+                return true;
+            }
             Some(_) => {}
         }
     }
@@ -93,7 +95,8 @@ fn uses_suffixed(plain: &Pair, suffixed: &Pair, issuer_host: &str, production: b
     if suffixed_uat == 0 && plain_uat != 0 {
         return false;
     }
-    if !production && suffixed_uat != 0 && plain_uat == 0 && suffixed.session.is_some() && suffixed.number("exp") <= now {
+    if !production && suffixed_uat != 0 && plain_uat == 0 && suffixed.session.is_some() && suffixed.number("exp") <= now
+    {
         return false;
     }
     if suffixed.session.is_some() && suffixed.uat.is_none() {
@@ -149,8 +152,12 @@ mod tests {
         assert_eq!(session(&[("__session", &old)]), Some(old.clone()), "nothing suffixed");
         assert_eq!(both(&new, &old), Some(new.clone()), "the newer plain token wins");
         assert_eq!(both(&old, &new), Some(new.clone()), "the newer suffixed token wins");
-        let signed_out_suffixed =
-            [("__session", old.as_str()), ("__client_uat", "1"), ("__client_uat_SUFFIXED", "0"), ("__session_SUFFIXED", &new)];
+        let signed_out_suffixed = [
+            ("__session", old.as_str()),
+            ("__client_uat", "1"),
+            ("__client_uat_SUFFIXED", "0"),
+            ("__session_SUFFIXED", &new),
+        ];
         assert_eq!(session(&signed_out_suffixed), Some(old.clone()), "signed out under the suffix");
         let no_suffixed_uat = [("__session", old.as_str()), ("__session_SUFFIXED", &new)];
         assert_eq!(session(&no_suffixed_uat), Some(old.clone()), "a suffixed token without its uat");

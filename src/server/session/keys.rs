@@ -40,7 +40,7 @@ pub enum Keys {
     /// `CLERK_JWT_KEY`: verification without any network.
     Pem(Arc<DecodingKey>),
     /// `GET /v1/jwks`.
-    Jwks(JwksCache),
+    Jwks(Box<JwksCache>),
 }
 
 impl Keys {
@@ -52,7 +52,7 @@ impl Keys {
 
     /// Fetches keys through the Backend API when they are needed.
     pub fn from_backend_api(api: BackendApi, clock: Clock) -> Self {
-        Self::Jwks(JwksCache { api, clock, known: RwLock::default(), fetching: Mutex::default() })
+        Self::Jwks(Box::new(JwksCache { api, clock, known: RwLock::default(), fetching: Mutex::default() }))
     }
 
     /// The key with this id. A configured PEM has no id and fits every token.

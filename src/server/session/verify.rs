@@ -183,6 +183,9 @@ impl Verifier {
         let expires_at = seconds("exp").ok_or(TokenError::Malformed)?;
         let issued_at = seconds("iat").ok_or(TokenError::Malformed)?;
         let not_before = seconds("nbf");
+        if payload.contains_key("nbf") && not_before.is_none() {
+            return Err(TokenError::Malformed);
+        }
 
         let issuer = text("iss").unwrap_or_default();
         if issuer != self.issuer {
