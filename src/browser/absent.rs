@@ -23,6 +23,10 @@ impl Clerk {
         false
     }
 
+    pub fn is_sure(&self) -> bool {
+        false
+    }
+
     pub async fn reload_session(&self) -> bool {
         false
     }
@@ -45,6 +49,9 @@ impl Clerk {
 pub fn session_cookie_claim() -> Option<ActiveOrganizationClaim> {
     None
 }
+
+/// Drops the future: on the server nothing runs by itself.
+pub fn spawn(_: impl Future<Output = ()> + 'static) {}
 
 pub async fn sleep(_: u32) {}
 

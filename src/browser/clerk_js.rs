@@ -5,7 +5,6 @@
 
 use std::cell::RefCell;
 
-use futures_util::future::{FutureExt, LocalBoxFuture, Shared};
 use js_sys::{Function, Object, Promise, Reflect};
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
@@ -28,11 +27,9 @@ pub struct ClerkForm<'a> {
     pub other_form: &'a str,
 }
 
-type Starting = Shared<LocalBoxFuture<'static, Option<Clerk>>>;
-
 thread_local! {
-    /// One start per page, whoever asks first.
-    static STARTING: RefCell<Option<Starting>> = const { RefCell::new(None) };
+    /// One start per page, whoever asks first: a promise of clerk-js.
+    static STARTING: RefCell<Option<Promise>> = const { RefCell::new(None) };
 }
 
 impl Clerk {
@@ -45,19 +42,27 @@ impl Clerk {
             request_interface(&settings);
         }
         let starting = STARTING.with_borrow_mut(|starting| {
-            starting.get_or_insert_with(|| async move { load(&settings).await.ok() }.boxed_local().shared()).clone()
+            starting.get_or_insert_with(|| wasm_bindgen_futures::future_to_promise(load(settings))).clone()
         });
-        let clerk = starting.await;
-        if clerk.is_none() {
-            // The next one who asks may have more luck.
-            STARTING.with_borrow_mut(|starting| *starting = None);
+        match JsFuture::from(starting).await {
+            Ok(js) => Some(Self { js }),
+            Err(_) => {
+                // The next one who asks may have more luck.
+                STARTING.with_borrow_mut(|starting| *starting = None);
+                None
+            }
         }
-        clerk
     }
 
     /// Whether clerk-js has an active session.
     pub fn is_signed_in(&self) -> bool {
         self.session().is_some()
+    }
+
+    /// Whether clerk-js has heard from Clerk. When Clerk cannot be reached it starts in a degraded state, in which having
+    /// no session means nothing.
+    pub fn is_sure(&self) -> bool {
+        Reflect::get(&self.js, &"status".into()).ok().and_then(|status| status.as_string()).as_deref() == Some("ready")
     }
 
     /// `session.reload()`: token, cookie and user, fresh from Clerk.
@@ -75,8 +80,9 @@ impl Clerk {
 
     /// Shows Clerk's sign-in or sign-up form in the element with this id.
     pub fn mount(&self, element_id: &str, form: &ClerkForm<'_>) -> bool {
-        let Some(element) =
-            web_sys::window().and_then(|window| window.document()).and_then(|document| document.get_element_by_id(element_id))
+        let Some(element) = web_sys::window()
+            .and_then(|window| window.document())
+            .and_then(|document| document.get_element_by_id(element_id))
         else {
             return false;
         };
@@ -108,13 +114,15 @@ impl Clerk {
     }
 }
 
-async fn load(settings: &ClerkSettings) -> Result<Clerk, JsValue> {
-    let attributes =
-        [("data-clerk-publishable-key", settings.publishable_key.as_str()), ("data-clerk-proxy-url", settings.proxy_url.as_str())];
+async fn load(settings: ClerkSettings) -> Result<JsValue, JsValue> {
+    let attributes = [
+        ("data-clerk-publishable-key", settings.publishable_key.as_str()),
+        ("data-clerk-proxy-url", settings.proxy_url.as_str()),
+    ];
     run_script(&settings.clerk_js, &attributes).await?;
     let js = Reflect::get(&js_sys::global(), &"Clerk".into())?;
     let options = object(&[
-        ("ui", object(&[("ClerkUI", interface_constructor(settings).into())])),
+        ("ui", object(&[("ClerkUI", interface_constructor(&settings).into())])),
         ("signInUrl", "/sign-in".into()),
         ("signUpUrl", "/sign-up".into()),
         ("signInFallbackRedirectUrl", "/dashboard".into()),
@@ -123,7 +131,7 @@ async fn load(settings: &ClerkSettings) -> Result<Clerk, JsValue> {
         ("telemetry", JsValue::FALSE),
     ]);
     call(&js, "load", &[options]).await?;
-    Ok(Clerk { js })
+    Ok(js)
 }
 
 thread_local! {

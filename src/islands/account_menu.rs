@@ -2,6 +2,7 @@
 
 use leptos::prelude::*;
 
+use super::when;
 use crate::browser::{self, Clerk};
 
 /// How long signing out through clerk-js may take before the server does it, in milliseconds.
@@ -15,10 +16,10 @@ pub fn AccountMenu(name: String, email: String, initials: String) -> impl IntoVi
     let unreachable = RwSignal::new(false);
     // Starting twice is starting once.
     let open = move |_| {
-        leptos::task::spawn_local(async move { unreachable.set(Clerk::start(true).await.is_none()) });
+        browser::spawn(async move { unreachable.set(Clerk::start(true).await.is_none()) });
     };
     let manage = move |_| {
-        leptos::task::spawn_local(async move {
+        browser::spawn(async move {
             match Clerk::start(true).await {
                 Some(clerk) => clerk.open_user_profile(),
                 None => unreachable.set(true),
@@ -28,7 +29,7 @@ pub fn AccountMenu(name: String, email: String, initials: String) -> impl IntoVi
     // With clerk-js, other tabs learn of it at once. Without, the form goes to the server, which ends the session at Clerk.
     let sign_out = move |event: leptos::ev::SubmitEvent| {
         event.prevent_default();
-        leptos::task::spawn_local(async move {
+        browser::spawn(async move {
             let signed_out = async {
                 let clerk = Clerk::start(true).await?;
                 (clerk.is_signed_in() && clerk.sign_out().await).then_some(())
@@ -55,7 +56,7 @@ pub fn AccountMenu(name: String, email: String, initials: String) -> impl IntoVi
                 <button type="button" on:click=manage>
                     "Manage account"
                 </button>
-                <p role="status" hidden=move || !unreachable.get()>
+                <p role="status" hidden=when(move || !unreachable.get())>
                     "The sign-in service cannot be reached, so your account cannot be shown now."
                 </p>
                 <form id=SIGN_OUT method="post" action="/sign-out" on:submit=sign_out>

@@ -2,6 +2,7 @@
 
 use leptos::prelude::*;
 
+use super::when;
 use crate::browser::{self, Clerk, ClerkForm};
 
 /// How long the form may take to appear before we say that it does not, in milliseconds.
@@ -14,16 +15,13 @@ const MOUNT: &str = "clerk-form";
 #[island]
 pub fn ClerkFormFrame(sign_up: bool, after: String, other_form: String) -> impl IntoView {
     let failed = RwSignal::new(false);
-    Effect::new(move || {
-        let (after, other_form) = (after.clone(), other_form.clone());
-        leptos::task::spawn_local(async move {
-            let mounted = async {
-                let clerk = Clerk::start(true).await?;
-                clerk.mount(MOUNT, &ClerkForm { sign_up, after: &after, other_form: &other_form }).then_some(())
-            };
-            let shown = matches!(browser::within(APPEAR_LIMIT_MS, mounted).await, Some(Some(())));
-            failed.set(!shown);
-        });
+    browser::spawn(async move {
+        let mounted = async {
+            let clerk = Clerk::start(true).await?;
+            clerk.mount(MOUNT, &ClerkForm { sign_up, after: &after, other_form: &other_form }).then_some(())
+        };
+        let shown = matches!(browser::within(APPEAR_LIMIT_MS, mounted).await, Some(Some(())));
+        failed.set(!shown);
     });
     let state = move || failed.get().then_some("failed");
     // Clerk replaces the class of its element, and the stylesheet hides the skeleton once the element is filled.
@@ -36,7 +34,7 @@ pub fn ClerkFormFrame(sign_up: bool, after: String, other_form: String) -> impl 
                 <span></span>
                 <p>"Loading the form…"</p>
             </div>
-            <div class="notice" data-kind="error" role="alert" hidden=move || !failed.get()>
+            <div class="notice" data-kind="error" role="alert" hidden=when(move || !failed.get())>
                 <p>
                     <strong>"The sign-in service did not answer."</strong>
                     " Nothing was sent. Check your connection, then try again."

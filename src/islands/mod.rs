@@ -5,8 +5,20 @@
 
 pub mod account_menu;
 pub mod clerk_form;
-pub mod door;
 pub mod onboarding_form;
 pub mod progress;
 pub mod token_pending;
 mod wait;
+
+/// A condition in a view. Boxed, so that the view's machinery exists once in the browser and not once per closure: each
+/// kind of closure would add half a kilobyte of WASM.
+pub(in crate::islands) fn when(condition: impl FnMut() -> bool + Send + 'static) -> Box<dyn FnMut() -> bool + Send> {
+    Box::new(condition)
+}
+
+/// A text in a view that changes between fixed ones. Boxed like [`when`].
+pub(in crate::islands) fn words(
+    text: impl FnMut() -> &'static str + Send + 'static,
+) -> Box<dyn FnMut() -> &'static str + Send> {
+    Box::new(text)
+}

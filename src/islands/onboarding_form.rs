@@ -5,14 +5,14 @@
 
 use leptos::prelude::*;
 
-use super::door::{DoorState, Mark};
 use super::progress::Progress;
 use super::wait;
+use super::{when, words};
 use crate::browser::{self, Clerk};
-use crate::model::failure::{Failure, FailureCode, Field};
+use crate::model::failure::{self, Failure, FailureCode};
 use crate::model::freshness::Stage;
 use crate::model::onboarding::{Availability, Created};
-use crate::model::organization::{NAME_MAX_CHARS, OrganizationName, SLUG_MAX_CHARS, Slug};
+use crate::model::organization::{OrganizationName, Slug};
 use crate::server_fns::{check_slug, create_organization};
 
 /// How long typing must rest before a slug is checked, in milliseconds.
@@ -118,7 +118,7 @@ impl Form {
         self.slug_error.set(if text.is_empty() { String::new() } else { message(Slug::parse(&text)) });
         let Ok(slug) = parsed else { return self.slug_status.set(SlugStatus::Unknown) };
         self.slug_status.set(SlugStatus::Checking);
-        leptos::task::spawn_local(async move {
+        browser::spawn(async move {
             browser::sleep(CHECK_AFTER_MS).await;
             if self.check_number.get_untracked() != number {
                 return;
@@ -159,31 +159,31 @@ impl Form {
         }
         self.busy.set(true);
         self.failure.set(String::new());
-        let (name, slug) = (self.name.get_untracked(), self.slug.get_untracked());
         browser::debug("creating the organization");
-        let mut answer = create_organization(name.clone(), slug.clone()).await;
-        if matches!(&answer, Err(failure) if failure.code == FailureCode::SessionStale) {
-            // The token grew old while somebody typed. One renewal, one repetition.
-            let renewed = async { Clerk::start(false).await?.fetch_token().await.then_some(()) };
-            if matches!(browser::within(RENEW_LIMIT_MS, renewed).await, Some(Some(()))) {
-                answer = create_organization(name, slug).await;
+        let mut renewed = false;
+        loop {
+            match create_organization(self.name.get_untracked(), self.slug.get_untracked()).await {
+                Ok(created) => return self.wait_and_go(created).await,
+                // The token grew old while somebody typed. One renewal, one repetition.
+                Err(failure) if failure.code == FailureCode::SessionStale && !renewed => {
+                    renewed = true;
+                    let renewal = async { Clerk::start(false).await?.fetch_token().await.then_some(()) };
+                    browser::within(RENEW_LIMIT_MS, renewal).await;
+                }
+                Err(failure) => return self.show(failure),
             }
-        }
-        match answer {
-            Ok(created) => self.wait_and_go(created).await,
-            Err(failure) => self.show(failure),
         }
     }
 
     fn show(self, failure: Failure) {
         self.busy.set(false);
-        browser::debug(&format!("not created: {:?}", failure.code));
+        browser::debug("not created: the form says why");
         match failure.field {
-            Some(Field::Name) => {
+            Some(failure::Field::Name) => {
                 self.name_error.set(failure.message);
                 browser::focus("name");
             }
-            Some(Field::Slug) => {
+            Some(failure::Field::Slug) => {
                 self.slug_status.set(SlugStatus::Unknown);
                 self.slug_error.set(failure.message);
                 browser::focus("slug");
@@ -196,7 +196,7 @@ impl Form {
     }
 
     async fn wait_and_go(self, created: Created) {
-        browser::debug(&format!("organization created: {} ({:?})", created.organization.id, created.delivery));
+        browser::debug(&format!("organization created: {}", created.organization.id));
         let (organization, delivery) = (created.organization.id, created.delivery);
         // An earlier request may have given it another name.
         self.name.set(created.organization.name.into());
@@ -208,7 +208,7 @@ impl Form {
         };
         let target = match wait::until_fresh(organization, delivery, show).await {
             Ok(()) => "/dashboard",
-            Err(_) => "/token-pending?next=%2Fdashboard",
+            Err(_) => "/token-pending?next=%2Fdashboard&tried=1",
         };
         browser::debug(&format!("navigating to {target}"));
         browser::go_to(target);
@@ -235,20 +235,18 @@ pub fn OnboardingForm(
     // What was typed before the island woke stands in the fields. Waking writes the signals into the fields, so it is
     // read before, and put back after.
     let typed = [browser::value_of("name"), browser::value_of("slug")];
-    Effect::new(move || {
-        let [name, slug] = typed.clone();
+    browser::spawn(async move {
+        let [name, slug] = typed;
         if let Some(slug) = slug.filter(|slug| *slug != form.slug.get_untracked()) {
             form.slug_changed(slug);
         }
         if let Some(name) = name.filter(|name| *name != form.name.get_untracked()) {
             form.name_changed(name);
         }
-        leptos::task::spawn_local(async move {
-            // Ready before it is needed; meanwhile it keeps the token young.
-            if Clerk::start(false).await.is_none() {
-                browser::debug("clerk-js could not be loaded");
-            }
-        });
+        // Ready before it is needed; meanwhile it keeps the token young.
+        if Clerk::start(false).await.is_none() {
+            browser::debug("clerk-js could not be loaded");
+        }
     });
     let title = move || if waiting() { "Organization created" } else { "Create your organization" };
     let lead = move || {
@@ -258,126 +256,155 @@ pub fn OnboardingForm(
             "This is where your work and your people will be. You become its owner."
         }
     };
+    let no_preview = move || !form.slug_error.with(String::is_empty) || form.slug.with(String::is_empty);
     let on_submit = move |event: leptos::ev::SubmitEvent| {
         event.prevent_default();
-        leptos::task::spawn_local(form.submit());
+        browser::spawn(form.submit());
     };
     view! {
         <header class="door-head">
-            <span hidden=waiting>
-                <Mark door=DoorState::Ajar />
-            </span>
-            <span hidden=move || !waiting()>
-                <Mark door=DoorState::Waiting />
-            </span>
             <h1 id="title" tabindex="-1">
-                {title}
+                {words(title)}
             </h1>
-            <p>{lead}</p>
+            <p>{words(lead)}</p>
         </header>
-        <div class="stack" hidden=move || !waiting()>
+        <div class="stack" hidden=when(move || !waiting())>
             <Progress stage=form.stage slow=form.slow waiting=form.waiting />
         </div>
-        <p class="door-foot" hidden=move || !waiting()>
-            <bdi>{move || form.name.get()}</bdi>
+        <p class="door-foot" hidden=when(move || !waiting())>
+            <bdi>{form.name}</bdi>
             " is saved. You can close this page; nothing will be lost."
         </p>
-        <div class="notice" data-kind="error" role="alert" hidden=move || form.failure.with(String::is_empty)>
+        <div class="notice" data-kind="error" role="alert" hidden=when(move || form.failure.with(String::is_empty))>
             <p>
                 <strong>"Your organization was not created. "</strong>
-                {move || form.failure.get()}
+                {form.failure}
             </p>
         </div>
-        <form class="form" method="post" action="/onboarding" novalidate hidden=waiting on:submit=on_submit>
-            <NameField form />
-            <SlugField form address />
+        <form class="form" method="post" action="/onboarding" novalidate hidden=when(waiting) on:submit=on_submit>
+            <div class="field">
+                <TextField
+                    field=&NAME
+                    value=form.name
+                    error=form.name_error
+                    busy=form.busy
+                    changed=Box::new(move |text| form.name_changed(text))
+                />
+            </div>
+            <div class="field">
+                <TextField
+                    field=&SLUG
+                    value=form.slug
+                    error=form.slug_error
+                    busy=form.busy
+                    changed=Box::new(move |text| form.slug_changed(text))
+                />
+                <p class="slug-preview" hidden=when(no_preview)>
+                    "Address: "
+                    <span>{address} "/" <strong>{form.slug}</strong></span>
+                </p>
+                <p class="field-status" id="slug-status" role="status" data-state=move || form.slug_status.get().state()>
+                    {words(move || form.slug_status.get().text())}
+                </p>
+            </div>
             <button
                 class="button button-wide"
                 type="submit"
                 aria-disabled=move || form.busy.get().then_some("true")
                 aria-busy=move || form.busy.get().then_some("true")
             >
-                {move || if form.busy.get() { "Creating your organization…" } else { "Create organization" }}
+                {words(move || if form.busy.get() { "Creating your organization…" } else { "Create organization" })}
             </button>
         </form>
     }
 }
 
+/// `NAME_MAX_CHARS` and `SLUG_MAX_CHARS` as attributes. The test below keeps them equal.
+const NAME_MAX_CHARS_TEXT: &str = "80";
+const SLUG_MAX_CHARS_TEXT: &str = "48";
+
+/// What differs between the two fields.
+struct Field {
+    id: &'static str,
+    label: &'static str,
+    hint: &'static str,
+    max_chars: &'static str,
+    autocomplete: &'static str,
+    autocapitalize: &'static str,
+    inputmode: &'static str,
+    /// Everything that describes the field to a screen reader, without and with an error.
+    described_by: [&'static str; 2],
+}
+
+const NAME: Field = Field {
+    id: "name",
+    label: "Organization name",
+    hint: "As people know it, for example “Acme Studio”.",
+    max_chars: NAME_MAX_CHARS_TEXT,
+    autocomplete: "organization",
+    autocapitalize: "words",
+    inputmode: "text",
+    described_by: ["name-hint", "name-hint name-error"],
+};
+
+const SLUG: Field = Field {
+    id: "slug",
+    label: "Web address",
+    hint: "A short name: small letters, numbers and single hyphens.",
+    max_chars: SLUG_MAX_CHARS_TEXT,
+    autocomplete: "off",
+    autocapitalize: "none",
+    inputmode: "url",
+    described_by: ["slug-hint slug-status", "slug-hint slug-error slug-status"],
+};
+
+/// A label, a hint, the input and its error. `changed` is told what was typed.
 #[component]
-fn NameField(form: Form) -> impl IntoView {
-    let invalid = move || !form.name_error.with(String::is_empty);
+fn TextField(
+    field: &'static Field,
+    value: RwSignal<String>,
+    error: RwSignal<String>,
+    busy: RwSignal<bool>,
+    changed: Box<dyn Fn(String)>,
+) -> impl IntoView {
+    let invalid = move || !error.with(String::is_empty);
     view! {
-        <div class="field">
-            <label for="name">"Organization name"</label>
-            <p class="field-hint" id="name-hint">
-                "As people know it, for example “Acme Studio”."
-            </p>
-            <input
-                class="input"
-                id="name"
-                name="name"
-                type="text"
-                required
-                maxlength=NAME_MAX_CHARS.to_string()
-                autocomplete="organization"
-                autocapitalize="words"
-                spellcheck="false"
-                enterkeyhint="next"
-                dir="auto"
-                aria-describedby=move || if invalid() { "name-hint name-error" } else { "name-hint" }
-                aria-invalid=move || invalid().then_some("true")
-                readonly=move || form.busy.get()
-                value=form.name.get_untracked()
-                prop:value=move || form.name.get()
-                on:input=move |event| form.name_changed(event_target_value(&event))
-            />
-            <p class="field-error" id="name-error" hidden=move || !invalid()>
-                {move || form.name_error.get()}
-            </p>
-        </div>
+        <label for=field.id>{field.label}</label>
+        <p class="field-hint" id=format!("{}-hint", field.id)>
+            {field.hint}
+        </p>
+        <input
+            class="input"
+            id=field.id
+            name=field.id
+            type="text"
+            required
+            maxlength=field.max_chars
+            autocomplete=field.autocomplete
+            autocapitalize=field.autocapitalize
+            inputmode=field.inputmode
+            spellcheck="false"
+            dir="auto"
+            aria-describedby=move || field.described_by[usize::from(invalid())]
+            aria-invalid=move || invalid().then_some("true")
+            readonly=when(move || busy.get())
+            value=value.get_untracked()
+            prop:value=value
+            on:input=move |event| changed(event_target_value(&event))
+        />
+        <p class="field-error" id=format!("{}-error", field.id) hidden=when(move || !invalid())>
+            {error}
+        </p>
     }
 }
 
-#[component]
-fn SlugField(form: Form, address: String) -> impl IntoView {
-    let invalid = move || !form.slug_error.with(String::is_empty);
-    view! {
-        <div class="field">
-            <label for="slug">"Web address"</label>
-            <p class="field-hint" id="slug-hint">
-                "A short name: small letters, numbers and single hyphens."
-            </p>
-            <input
-                class="input"
-                id="slug"
-                name="slug"
-                type="text"
-                required
-                maxlength=SLUG_MAX_CHARS.to_string()
-                inputmode="url"
-                autocomplete="off"
-                autocapitalize="none"
-                spellcheck="false"
-                enterkeyhint="done"
-                aria-describedby=move || {
-                    if invalid() { "slug-hint slug-error slug-status" } else { "slug-hint slug-status" }
-                }
-                aria-invalid=move || invalid().then_some("true")
-                readonly=move || form.busy.get()
-                value=form.slug.get_untracked()
-                prop:value=move || form.slug.get()
-                on:input=move |event| form.slug_changed(event_target_value(&event))
-            />
-            <p class="slug-preview" hidden=move || invalid() || form.slug.with(String::is_empty)>
-                "Address: "
-                <span>{address} "/" <strong>{move || form.slug.get()}</strong></span>
-            </p>
-            <p class="field-error" id="slug-error" hidden=move || !invalid()>
-                {move || form.slug_error.get()}
-            </p>
-            <p class="field-status" id="slug-status" role="status" data-state=move || form.slug_status.get().state()>
-                {move || form.slug_status.get().text()}
-            </p>
-        </div>
+#[cfg(test)]
+mod tests {
+    use crate::model::organization::{NAME_MAX_CHARS, SLUG_MAX_CHARS};
+
+    #[test]
+    fn the_fields_take_as_much_as_the_rules() {
+        assert_eq!(super::NAME_MAX_CHARS_TEXT, NAME_MAX_CHARS.to_string());
+        assert_eq!(super::SLUG_MAX_CHARS_TEXT, SLUG_MAX_CHARS.to_string());
     }
 }

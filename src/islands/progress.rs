@@ -4,6 +4,7 @@ use std::cmp::Ordering;
 
 use leptos::prelude::*;
 
+use super::words;
 use crate::model::freshness::Stage;
 
 /// The steps as people read them.
@@ -25,8 +26,12 @@ fn sentence(stage: Stage, slow: bool) -> &'static str {
         (Stage::TellingClerk, true) => {
             "Step 2 of 4: the sign-in service is slow to answer. We keep trying, here for 10 seconds at most."
         }
-        (Stage::RefreshingSession, false) => "Step 3 of 4: refreshing your session. This usually takes a second or two.",
-        (Stage::RefreshingSession, true) => "Step 3 of 4: your session takes longer to refresh than usual. We keep trying.",
+        (Stage::RefreshingSession, false) => {
+            "Step 3 of 4: refreshing your session. This usually takes a second or two."
+        }
+        (Stage::RefreshingSession, true) => {
+            "Step 3 of 4: your session takes longer to refresh than usual. We keep trying."
+        }
         (Stage::Opening, _) => "Step 4 of 4: opening your dashboard.",
     }
 }
@@ -43,14 +48,14 @@ pub fn Progress(stage: RwSignal<Stage>, slow: RwSignal<bool>, waiting: RwSignal<
         view! {
             <li data-state=move || state().0 aria-current=move || (state().0 == "current").then_some("step")>
                 <span>{STEPS[index]}</span>
-                <span class="progress-state">{move || state().1}</span>
+                <span class="progress-state">{words(move || state().1)}</span>
             </li>
         }
     };
     view! {
         <ol class="progress">{step(0)} {step(1)} {step(2)} {step(3)}</ol>
         <p class="progress-note" role="status" aria-live="polite">
-            {move || if waiting.get() { sentence(stage.get(), slow.get()) } else { "" }}
+            {words(move || if waiting.get() { sentence(stage.get(), slow.get()) } else { "" })}
         </p>
     }
 }

@@ -1,6 +1,7 @@
 //! Carries out the wait of `model::freshness` in the browser: clerk-js, our server, timers and the cookie.
 
 use crate::browser::{self, Clerk};
+use crate::model::claims::ActiveOrganizationClaim;
 use crate::model::freshness::{BOUNDS, GaveUp, Seen, Stage, Step, Wait};
 use crate::model::ids::OrganizationId;
 use crate::model::onboarding::Delivery;
@@ -24,7 +25,11 @@ pub async fn until_fresh(
         let seen = match step {
             Step::Arrived => return Ok(()),
             Step::GiveUp(reason) => {
-                browser::debug(&format!("giving up after {} attempts: {reason:?}", wait.attempts()));
+                browser::debug(match reason {
+                    GaveUp::NotDelivered => "giving up: Clerk has not been told yet",
+                    GaveUp::TokenStale => "giving up: Clerk still hands out old tokens",
+                    GaveUp::Unreachable => "giving up: no answer",
+                });
                 return Err(reason);
             }
             Step::Reload { limit_ms } => {
@@ -47,8 +52,18 @@ pub async fn until_fresh(
                 Seen::Paused
             }
         };
-        if !matches!(seen, Seen::Paused) {
-            browser::debug(&format!("{seen:?}"));
+        match seen {
+            Seen::Cookie(Some(ActiveOrganizationClaim::Organization(id))) if id == organization => {
+                browser::debug("session reloaded: the token names the organization");
+            }
+            Seen::Cookie(Some(ActiveOrganizationClaim::NoTemplate)) => {
+                browser::debug("session reloaded: tokens here never name an organization");
+            }
+            Seen::Cookie(_) => browser::debug("session reloaded: the token is still the old one"),
+            Seen::Server(status) if status.inside => browser::debug("the server agrees"),
+            Seen::Server(_) => browser::debug("the server does not agree yet"),
+            Seen::Failed => browser::debug("no answer"),
+            Seen::Paused => {}
         }
         step = wait.next(seen, browser::now_ms());
     }

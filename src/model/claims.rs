@@ -20,12 +20,8 @@ pub enum ActiveOrganizationClaim {
 }
 
 /// The paths in order of preference.
-const PATHS: [&[&str]; 4] = [
-    &["publicMetadata", "activeOrgId"],
-    &["metadata", "activeOrgId"],
-    &["activeOrgId"],
-    &["organizationId"],
-];
+const PATHS: [&[&str]; 4] =
+    [&["publicMetadata", "activeOrgId"], &["metadata", "activeOrgId"], &["activeOrgId"], &["organizationId"]];
 
 /// What stands at a path of a payload.
 pub enum Found {
@@ -84,7 +80,10 @@ mod tests {
 
     #[test]
     fn the_first_path_that_exists_decides() {
-        assert_eq!(read(&format!(r#"{{"publicMetadata":{{"activeOrgId":"{A}"}},"activeOrgId":"{B}"}}"#)), organization(A));
+        assert_eq!(
+            read(&format!(r#"{{"publicMetadata":{{"activeOrgId":"{A}"}},"activeOrgId":"{B}"}}"#)),
+            organization(A)
+        );
         assert_eq!(read(&format!(r#"{{"metadata":{{"activeOrgId":"{A}"}},"organizationId":"{B}"}}"#)), organization(A));
         assert_eq!(read(&format!(r#"{{"activeOrgId":"{B}"}}"#)), organization(B));
         assert_eq!(read(&format!(r#"{{"organizationId":"{B}"}}"#)), organization(B));
@@ -100,7 +99,9 @@ mod tests {
         for json in ["{}", r#"{"publicMetadata":{}}"#, r#"{"publicMetadata":null,"metadata":"x"}"#] {
             assert_eq!(read(json), ActiveOrganizationClaim::NoTemplate, "{json}");
         }
-        for json in [r#"{"activeOrgId":null}"#, r#"{"activeOrgId":""}"#, r#"{"activeOrgId":7}"#, r#"{"activeOrgId":"org_1"}"#] {
+        for json in
+            [r#"{"activeOrgId":null}"#, r#"{"activeOrgId":""}"#, r#"{"activeOrgId":7}"#, r#"{"activeOrgId":"org_1"}"#]
+        {
             assert_eq!(read(json), ActiveOrganizationClaim::Absent, "{json}");
         }
     }

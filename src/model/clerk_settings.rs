@@ -59,7 +59,8 @@ mod tests {
             clerk_ui: "ui".into(),
         };
         let values = settings.values();
-        let find = |name: &str| ATTRIBUTES.iter().position(|known| *known == name).map(|index| values[index].to_owned());
+        let find =
+            |name: &str| ATTRIBUTES.iter().position(|known| *known == name).map(|index| values[index].to_owned());
         assert_eq!(ClerkSettings::read(find), Some(settings.clone()));
         assert_eq!(ClerkSettings::read(|_| None), None);
     }

@@ -2,9 +2,10 @@
 //!
 //! What must stay true: nothing here is copied from a library's error text.
 
-use leptos::server_fn::codec::JsonEncoding;
 use leptos::server_fn::error::{FromServerFnError, ServerFnErrorErr};
 use serde::{Deserialize, Serialize};
+
+use super::json_text::JsonText;
 
 /// What went wrong, for programs. Part of the public API: codes are added, never renamed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -71,7 +72,10 @@ impl Failure {
     }
 
     pub fn signed_out() -> Self {
-        Self::new(FailureCode::SignedOut, "You are signed out. Nothing was saved. Sign in again and send the form once more.")
+        Self::new(
+            FailureCode::SignedOut,
+            "You are signed out. Nothing was saved. Sign in again and send the form once more.",
+        )
     }
 
     pub fn unavailable() -> Self {
@@ -82,7 +86,10 @@ impl Failure {
     }
 
     pub fn internal() -> Self {
-        Self::new(FailureCode::Internal, "Something failed on our side. Nothing you typed is lost. Try again in a moment.")
+        Self::new(
+            FailureCode::Internal,
+            "Something failed on our side. Nothing you typed is lost. Try again in a moment.",
+        )
     }
 
     /// The HTTP status that goes with the code.
@@ -102,7 +109,7 @@ impl Failure {
 }
 
 impl FromServerFnError for Failure {
-    type Encoder = JsonEncoding;
+    type Encoder = JsonText;
 
     fn from_server_fn_error(error: ServerFnErrorErr) -> Self {
         match error {
@@ -110,7 +117,7 @@ impl FromServerFnError for Failure {
                 FailureCode::Network,
                 "The connection failed before we got an answer. What you typed is still here. Check your connection and press the button again: it cannot create a second organization.",
             ),
-            ServerFnErrorErr::Args(_) | ServerFnErrorErr::MissingArg(_) => {
+            ServerFnErrorErr::Args(_) | ServerFnErrorErr::MissingArg(_) | ServerFnErrorErr::Deserialization(_) => {
                 Self::new(FailureCode::Invalid, "The request could not be read. Reload the page and try again.")
             }
             _ => Self::internal(),

@@ -1,4 +1,5 @@
-//! Plain data and rules, the same on both sides. No I/O, no clock, no Leptos; uses nothing else of ours.
+//! Plain data and rules, the same on both sides. No I/O, no clock; uses nothing else of ours, and
+//! of Leptos only the traits that errors and encodings of server functions must have.
 
 pub mod claims;
 pub mod clerk_settings;
@@ -6,6 +7,7 @@ pub mod failure;
 pub mod freshness;
 pub mod gate;
 pub mod ids;
+pub mod json_text;
 pub mod next_path;
 pub mod onboarding;
 pub mod organization;
