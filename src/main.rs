@@ -33,7 +33,10 @@ enum Command {
 async fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let mut variables = environment();
-    telemetry::start(variables.get("RUST_LOG").map(String::as_str), variables.get("LOG_FORMAT").is_some_and(|f| f == "json"));
+    telemetry::start(
+        variables.get("RUST_LOG").map(String::as_str),
+        variables.get("LOG_FORMAT").is_some_and(|f| f == "json"),
+    );
     for name in config::unknown_names(&variables) {
         tracing::warn!(config.name = %name, "this variable is set, but nothing reads it: a typing error?");
     }

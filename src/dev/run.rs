@@ -51,15 +51,18 @@ pub async fn start(
     listen: SocketAddr,
 ) -> Result<Development, DevelopmentError> {
     std::fs::create_dir_all(data_dir).map_err(|source| DevelopmentError::File { path: data_dir.to_owned(), source })?;
-    let data_dir = std::path::absolute(data_dir).map_err(|source| DevelopmentError::File { path: data_dir.to_owned(), source })?;
+    let data_dir =
+        std::path::absolute(data_dir).map_err(|source| DevelopmentError::File { path: data_dir.to_owned(), source })?;
     let mut development = Development { cluster: None, emulator: None, data_dir: data_dir.clone() };
     // Browsers give `localhost` and `127.0.0.1` different cookies: one of them it must be.
     variables.entry("PUBLIC_ORIGIN".to_owned()).or_insert_with(|| format!("http://localhost:{}", listen.port()));
     variables.insert("LISTEN".to_owned(), listen.to_string());
+    if let (false, Some(site)) = (variables.contains_key("LEPTOS_SITE_ROOT"), built_site()) {
+        variables.insert("LEPTOS_SITE_ROOT".to_owned(), site.display().to_string());
+    }
 
     if !variables.contains_key("DATABASE_URL") {
-        let here = std::env::current_dir().unwrap_or_else(|_| data_dir.clone());
-        let binaries = postgres::find_binaries(&here)?;
+        let binaries = find_postgres(&data_dir)?;
         let options = postgres::Options { binaries, data_dir: data_dir.join("postgres"), lifetime: Lifetime::Kept };
         let cluster = Cluster::start(options).await?;
         let logins = prepare_database(&cluster, DATABASE).await?;
@@ -90,6 +93,21 @@ pub async fn start(
         development.emulator = Some(emulator);
     }
     Ok(development)
+}
+
+/// Looks upwards from the working directory, then from the binary: it may have been started from anywhere.
+fn find_postgres(data_dir: &Path) -> Result<PathBuf, ClusterError> {
+    let here = std::env::current_dir().unwrap_or_else(|_| data_dir.to_owned());
+    postgres::find_binaries(&here).or_else(|error| match std::env::current_exe() {
+        Ok(executable) => postgres::find_binaries(&executable).map_err(|_| error),
+        Err(_) => Err(error),
+    })
+}
+
+/// The site that cargo-leptos builds beside the binary's folder.
+fn built_site() -> Option<PathBuf> {
+    let site = std::env::current_exe().ok()?.parent()?.parent()?.join("site");
+    site.is_dir().then_some(site)
 }
 
 /// Creates the owner and the database unless they exist, and gives the three addresses. Their passwords are made anew at
