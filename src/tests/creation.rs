@@ -6,8 +6,8 @@ use axum::http::{Method, StatusCode, header};
 use serde_json::{Value, json};
 
 use crate::support::clerk::Call;
-use crate::support::keys::token;
-use crate::support::{Reply, TestApp, Who, request};
+use crate::support::keys::{self, token};
+use crate::support::{Reply, TestApp, Who, all, request, until};
 
 const CREATE: &str = "/api/organizations/create";
 const RPC: &str = "/api/rpc/create_organization";
@@ -67,8 +67,8 @@ async fn one_call_stores_everything_tells_clerk_and_can_be_repeated() {
     for who in [Who::Bearer(&token), Who::Cookie(&token), Who::Suffixed(&token)] {
         assert_eq!(assert_created(&app.post_json(CREATE, who, &acme()).await, StatusCode::OK), id);
     }
+    assert_eq!(assert_created(&app.post_json(RPC, Who::Cookie(&token), &acme()).await, StatusCode::OK), id);
     let fields = [("name", "Acme Studio"), ("slug", "acme")];
-    assert_eq!(assert_created(&app.post_form(RPC, Who::Cookie(&token), &fields).await, StatusCode::OK), id);
     assert_eq!(app.post_form("/onboarding", Who::Cookie(&token), &fields).await.location(), "/dashboard");
     // A second tab with another name in it gets the one organization too.
     let other = app.post_json(CREATE, Who::Cookie(&token), &json!({"name": "Other", "slug": "other"})).await;
@@ -80,7 +80,7 @@ async fn one_call_stores_everything_tells_clerk_and_can_be_repeated() {
 async fn the_server_function_creates_with_a_cookie() {
     let app = TestApp::start().await;
     let token = token("user_ada");
-    let reply = app.post_form(RPC, Who::Cookie(&token), &[("name", "  Acme   Studio "), ("slug", "acme")]).await;
+    let reply = app.post_json(RPC, Who::Cookie(&token), &json!({"name": "  Acme   Studio ", "slug": "acme"})).await;
     let id = assert_created(&reply, StatusCode::CREATED);
     assert_stored(&app, &id).await;
 }
@@ -165,16 +165,22 @@ async fn a_clients_key_stands_for_one_intention() {
     assert_ne!(second.text("/organization/id"), first.text("/organization/id"));
     assert_eq!(app.database.counts().await, [2, 2, 1, 2, 2]);
     // The one created last is the active one.
-    let active: String =
-        app.database.value("select active_organization_id::text from user_profiles where user_id = $1", "user_ada").await;
+    let active: String = app
+        .database
+        .value("select active_organization_id::text from user_profiles where user_id = $1", "user_ada")
+        .await;
     assert_eq!(active, second.text("/organization/id"));
     // Keys belong to people: somebody else's same key is another key.
-    let graces = crate::support::keys::token("user_grace");
+    let graces = keys::token("user_grace");
     let reply = with_key(&app, Who::Bearer(&graces), "key-1", &json!({"name": "Grace's", "slug": "graces"})).await;
     assert_eq!(reply.status, StatusCode::CREATED, "{reply:?}");
     for bad in ["", "two words", &"k".repeat(201)] {
         let reply = with_key(&app, who, bad, &json!({"name": "Third", "slug": "third"})).await;
-        assert_eq!((reply.status, reply.text("/code")), (StatusCode::UNPROCESSABLE_ENTITY, "invalid".to_owned()), "{bad:?}");
+        assert_eq!(
+            (reply.status, reply.text("/code")),
+            (StatusCode::UNPROCESSABLE_ENTITY, "invalid".to_owned()),
+            "{bad:?}"
+        );
     }
     assert_eq!(app.database.counts().await, [3, 3, 2, 3, 3]);
 }
@@ -194,7 +200,8 @@ async fn a_client_that_hangs_up_while_clerk_is_told_loses_nothing() {
         }
     }
     assert_eq!(app.database.counts().await, [1, 1, 1, 1, 1]);
-    let waiting: bool = app.database.value("select delivered_at is null from outbox_messages where user_id = $1", "user_ada").await;
+    let waiting: bool =
+        app.database.value("select delivered_at is null from outbox_messages where user_id = $1", "user_ada").await;
     assert!(waiting);
     release.send(true).expect("the stub listens");
     app.settled().await;
@@ -213,9 +220,10 @@ async fn a_client_that_hangs_up_before_the_commit_is_served_all_the_same() {
         .await
         .expect("the lock");
     let blocked = async {
-        crate::support::until("somebody who waits for the lock", async || {
-            let query = "select count(*) > 0 from pg_locks where locktype = 'advisory' and not granted and $1 = ''";
-            app.database.value::<bool>(query, "").await.then_some(())
+        until("somebody who waits for the lock", async || {
+            let query = "select count(*) > 0 from pg_locks l join pg_database d on d.oid = l.database
+                where d.datname = $1 and l.locktype = 'advisory' and not l.granted";
+            app.database.value::<bool>(query, &app.database.name).await.then_some(())
         })
         .await;
     };
@@ -243,21 +251,4 @@ async fn with_key(app: &TestApp, who: Who<'_>, key: &str, body: &Value) -> Reply
         .header("idempotency-key", key)
         .body(body.to_string().into());
     app.send(request.expect("a request")).await
-}
-
-/// Runs all at once, and gives the results in order.
-async fn all<T>(futures: impl Iterator<Item: Future<Output = T>>) -> Vec<T> {
-    let mut futures: Vec<_> = futures.map(|future| (Box::pin(future), None)).collect();
-    std::future::poll_fn(|context| {
-        for (future, result) in &mut futures {
-            if result.is_none()
-                && let std::task::Poll::Ready(value) = future.as_mut().poll(context)
-            {
-                *result = Some(value);
-            }
-        }
-        if futures.iter().all(|(_, result)| result.is_some()) { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
-    })
-    .await;
-    futures.into_iter().filter_map(|(_, result)| result).collect()
 }

@@ -34,7 +34,11 @@ async fn a_new_person_is_led_to_the_form() {
         }
         let form = app.get("/onboarding", who).await;
         assert_eq!(form.status, StatusCode::OK);
-        assert!(form.body.contains("Create your organization") && form.body.contains(r#"name="slug""#), "{}", form.body);
+        assert!(
+            form.body.contains("Create your organization") && form.body.contains(r#"name="slug""#),
+            "{}",
+            form.body
+        );
     }
 }
 
@@ -46,9 +50,23 @@ async fn a_stale_token_waits_and_never_sees_the_form_again() {
     let who = Who::Cookie(&stale);
     assert_eq!(app.get("/dashboard?tab=1", who).await.location(), "/token-pending?next=/dashboard%3Ftab%3D1");
     assert_eq!(app.get("/onboarding", who).await.location(), "/token-pending?next=/dashboard");
-    let waiting = app.get("/token-pending?next=/dashboard%3Ftab%3D1", who).await;
+    let waiting = app.get("/token-pending?next=/dashboard%3Ftab%3D1&tried=1", who).await;
     assert_eq!(waiting.status, StatusCode::OK);
+    assert!(waiting.body.contains("Session still loading") && !waiting.body.contains(".wasm"), "{}", waiting.body);
+    let refreshing = app.get("/token-pending?next=/dashboard%3Ftab%3D1", who).await;
+    assert!(
+        refreshing.body.contains("Refreshing your session") && refreshing.body.contains(".wasm"),
+        "{}",
+        refreshing.body
+    );
     assert!(waiting.body.contains("Acme Studio") && waiting.body.contains("/dashboard?tab=1"), "{}", waiting.body);
+
+    // Or she asks not to wait: the database's word is enough, and the page says so.
+    assert!(waiting.body.contains("Open the dashboard anyway"), "{}", waiting.body);
+    let anyway = app.post_form("/dashboard", who, &[]).await;
+    assert_eq!((anyway.status, anyway.location()), (StatusCode::SEE_OTHER, "/dashboard"));
+    let cookie = anyway.header("set-cookie");
+    assert!(cookie.starts_with("vestibule_anyway=1; Path=/; Max-Age=600; HttpOnly; SameSite=Lax"), "{cookie}");
 
     let fresh = token_for(ADA, &id);
     let who = Who::Cookie(&fresh);
@@ -66,13 +84,27 @@ async fn the_dashboard_shows_the_organization_and_its_people() {
     let page = app.get("/dashboard", Who::Cookie(&fresh)).await;
     assert_eq!(page.status, StatusCode::OK);
     // Clerk's answer to the announcement taught us Ada's name; nothing is known about Grace but that she is there.
-    for text in ["Acme Studio", "app.example.com", "acme", "Ada Lovelace (you)", "ada@example.test", "Owner", "Name not known yet", "2 people", "2 January 2026"] {
+    for text in [
+        "Acme Studio",
+        "app.example.com",
+        "acme",
+        "Ada Lovelace (you)",
+        "ada@example.test",
+        "Owner",
+        "Name not known yet",
+        "2 people",
+        "2 January 2026",
+    ] {
         assert!(page.body.contains(text), "{text}: {}", page.body);
     }
     // Grace sees the same organization, and Ada's name.
     let graces = token_for(GRACE, &id);
     let page = app.get("/dashboard", Who::Cookie(&graces)).await;
-    assert!(page.status == StatusCode::OK && page.body.contains("Ada Lovelace") && page.body.contains("You"), "{}", page.body);
+    assert!(
+        page.status == StatusCode::OK && page.body.contains("Ada Lovelace") && page.body.contains("You"),
+        "{}",
+        page.body
+    );
 }
 
 #[tokio::test]
@@ -93,7 +125,7 @@ async fn another_organization_in_the_claim_is_stale_and_opens_nothing() {
     let foreign = token_for(GRACE, &hers);
     let who = Who::Cookie(&foreign);
     assert_eq!(app.get("/dashboard", who).await.location(), "/token-pending?next=/dashboard");
-    let page = app.get("/token-pending", who).await;
+    let page = app.get("/token-pending?tried=1", who).await;
     assert!(page.body.contains("Harbour") && !page.body.contains("Acme"), "{}", page.body);
     // Somebody who belongs nowhere gets the form, whatever the claim says.
     let foreign = token_for("user_eve", &hers);
@@ -114,8 +146,13 @@ async fn a_removed_member_is_out_at_the_next_request() {
     // And the form works for them: what they created once does not stand in the way.
     let form = app.get("/onboarding", who).await;
     assert_eq!(form.status, StatusCode::OK);
-    let created = app.post_json("/api/organizations/create", Who::Bearer(&fresh), &json!({"name": "Anew", "slug": "anew"})).await;
-    assert_eq!((created.status, created.text("/organization/slug")), (StatusCode::CREATED, "anew".to_owned()), "{created:?}");
+    let created =
+        app.post_json("/api/organizations/create", Who::Bearer(&fresh), &json!({"name": "Anew", "slug": "anew"})).await;
+    assert_eq!(
+        (created.status, created.text("/organization/slug")),
+        (StatusCode::CREATED, "anew".to_owned()),
+        "{created:?}"
+    );
 }
 
 #[tokio::test]
@@ -135,17 +172,17 @@ async fn expired_and_missing_tokens_wait_with_their_cause() {
     app.clock.advance(Duration::milliseconds(65_100));
     let who = Who::Cookie(&fresh);
     assert_eq!(app.get("/dashboard", who).await.location(), "/token-pending?next=/dashboard");
-    let page = app.get("/token-pending?next=/dashboard", who).await;
+    let page = app.get("/token-pending?next=/dashboard&tried=1", who).await;
     assert_eq!(page.status, StatusCode::OK);
     assert!(page.body.contains("token has run out"), "{}", page.body);
     assert!(!page.body.contains("Acme"), "an expired token shows nobody's data");
 
-    let page = app.get("/token-pending", Who::SignedInWithoutToken).await;
+    let page = app.get("/token-pending?tried=1", Who::SignedInWithoutToken).await;
     assert!(page.body.contains("has not received your session yet"), "{}", page.body);
     let early = token_with(ADA, &json!({"nbf": NOW + 600, "exp": NOW + 660}));
-    assert!(app.get("/token-pending", Who::Cookie(&early)).await.body.contains("dated in the future"));
+    assert!(app.get("/token-pending?tried=1", Who::Cookie(&early)).await.body.contains("dated in the future"));
     let partyless = token_with(ADA, &json!({"azp": null, "exp": NOW + 600}));
-    assert!(app.get("/token-pending", Who::Cookie(&partyless)).await.body.contains("does not say which site"));
+    assert!(app.get("/token-pending?tried=1", Who::Cookie(&partyless)).await.body.contains("does not say which site"));
 }
 
 #[tokio::test]
@@ -155,4 +192,27 @@ async fn an_unfinished_clerk_task_leads_to_clerks_form() {
     let who = Who::Cookie(&pending);
     assert_eq!(app.get("/dashboard", who).await.location(), "/sign-in?next=/dashboard");
     assert_eq!(app.get("/sign-in?next=/dashboard", who).await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn not_waiting_for_the_token_opens_the_door_to_members_only() {
+    let app = TestApp::start().await;
+    let id = app.create(ADA, "Acme Studio", "acme").await;
+    let insist = async |token: &str| {
+        let request = crate::support::request(axum::http::Method::GET, "/dashboard", Who::Cookie(token))
+            .header("cookie", "vestibule_anyway=1")
+            .body(axum::body::Body::empty());
+        app.send(request.expect("a request")).await
+    };
+    let page = insist(&token(ADA)).await;
+    assert_eq!(page.status, StatusCode::OK);
+    assert!(page.body.contains("Acme Studio") && page.body.contains("still catching up"), "{}", page.body);
+    assert_eq!(insist(&token("user_eve")).await.location(), "/onboarding");
+    assert_eq!(insist("a.b.c").await.status, StatusCode::UNAUTHORIZED);
+    // Once the token has caught up, nothing is said any more.
+    let page = insist(&token_for(ADA, &id)).await;
+    assert!(page.status == StatusCode::OK && !page.body.contains("still catching up"), "{}", page.body);
+    // The database's word, each time: a removed member is out.
+    app.database.as_owner("delete from organization_users where user_id = $1", ADA).await;
+    assert_eq!(insist(&token(ADA)).await.location(), "/onboarding");
 }

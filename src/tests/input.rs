@@ -42,9 +42,9 @@ async fn bad_names_and_slugs_are_refused_at_their_field() {
     let token = token("user_ada");
     for (name, slug, field) in refused() {
         let what = format!("{:.20?} {:.20?}", name, slug);
-        let by_json = app.post_json(CREATE, Who::Bearer(&token), &json!({"name": name, "slug": slug})).await;
-        let fields = [("name", name.as_str()), ("slug", slug.as_str())];
-        let by_function = app.post_form(RPC, Who::Cookie(&token), &fields).await;
+        let body = json!({"name": name, "slug": slug});
+        let by_json = app.post_json(CREATE, Who::Bearer(&token), &body).await;
+        let by_function = app.post_json(RPC, Who::Cookie(&token), &body).await;
         for reply in [by_json, by_function] {
             assert_eq!(reply.status, StatusCode::UNPROCESSABLE_ENTITY, "{what}: {reply:?}");
             let failure = reply.json();
@@ -94,19 +94,43 @@ async fn bodies_that_are_not_the_documented_json_are_refused() {
     let good = r#"{"name":"Acme","slug":"acme"}"#;
     for content_type in ["text/plain", "application/x-www-form-urlencoded", "", "application/jsonp"] {
         let reply = app.post(CREATE, who, content_type, good).await;
-        assert_eq!((reply.status, reply.text("/code")), (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type".to_owned()));
+        assert_eq!(
+            (reply.status, reply.text("/code")),
+            (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type".to_owned())
+        );
     }
     let bodies = [
-        "", "{", "null", "[]", r#""acme""#, r#"{"name":"Acme"}"#, r#"{"slug":"acme"}"#, r#"{"name":7,"slug":"acme"}"#,
-        r#"{"name":null,"slug":"acme"}"#, r#"{"name":["Acme"],"slug":"acme"}"#, r#"{"name":"Acme","slug":{"a":1}}"#,
-        r#"{"name":"Acme","name":"Twice","slug":"acme"}"#, "\u{feff}{}", r#"{"name":"\ud800","slug":"acme"}"#,
+        "",
+        "{",
+        "null",
+        "[]",
+        r#""acme""#,
+        r#"{"name":"Acme"}"#,
+        r#"{"slug":"acme"}"#,
+        r#"{"name":7,"slug":"acme"}"#,
+        r#"{"name":null,"slug":"acme"}"#,
+        r#"{"name":["Acme"],"slug":"acme"}"#,
+        r#"{"name":"Acme","slug":{"a":1}}"#,
+        r#"{"name":"Acme","name":"Twice","slug":"acme"}"#,
+        "\u{feff}{}",
+        r#"{"name":"\ud800","slug":"acme"}"#,
     ];
     for body in bodies {
         let reply = app.post(CREATE, who, "application/json", body).await;
-        assert_eq!((reply.status, reply.text("/code")), (StatusCode::UNPROCESSABLE_ENTITY, "invalid".to_owned()), "{body}");
+        assert_eq!(
+            (reply.status, reply.text("/code")),
+            (StatusCode::UNPROCESSABLE_ENTITY, "invalid".to_owned()),
+            "{body}"
+        );
     }
-    let reply = app.post(RPC, Who::Cookie(&token), "application/x-www-form-urlencoded", "name=Acme").await;
-    assert_eq!((reply.status, reply.text("/code")), (StatusCode::UNPROCESSABLE_ENTITY, "invalid".to_owned()), "{reply:?}");
+    for body in ["", "name=Acme&slug=acme", r#"{"name":"Acme"}"#, r#"{"name":7,"slug":"acme"}"#, "[]"] {
+        let reply = app.post(RPC, Who::Cookie(&token), "application/json", body).await;
+        assert_eq!(
+            (reply.status, reply.text("/code")),
+            (StatusCode::UNPROCESSABLE_ENTITY, "invalid".to_owned()),
+            "{body}"
+        );
+    }
     assert_eq!(app.database.counts().await, NOTHING);
 }
 
@@ -119,7 +143,7 @@ async fn oversized_bodies_are_refused_with_and_without_a_declared_length() {
     let fields = format!("slug=acme&name={huge}");
     for (path, content_type, body) in [
         (CREATE, "application/json", &json),
-        (RPC, "application/x-www-form-urlencoded", &fields),
+        (RPC, "application/json", &json),
         ("/onboarding", "application/x-www-form-urlencoded", &fields),
     ] {
         let declared = app.post(path, Who::Cookie(&token), content_type, body.clone()).await;
@@ -129,7 +153,9 @@ async fn oversized_bodies_are_refused_with_and_without_a_declared_length() {
             .header(header::CONTENT_TYPE, content_type)
             .body(Body::from(body.clone()));
         let undeclared = app.send(chunked.expect("a request")).await;
-        assert_eq!(undeclared.status, StatusCode::PAYLOAD_TOO_LARGE, "{path}: {undeclared:?}");
+        // Leptos reads the body of a server function itself, and cannot tell us that it was cut off.
+        let expected = if path == RPC { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::PAYLOAD_TOO_LARGE };
+        assert_eq!(undeclared.status, expected, "{path}: {undeclared:?}");
     }
     assert_eq!(app.database.counts().await, NOTHING);
 }
@@ -150,7 +176,7 @@ async fn whoever_is_not_signed_in_creates_nothing() {
     ];
     for (who, status, code) in cases {
         let by_json = app.post_json(CREATE, who, &json!({"name": "Acme", "slug": "acme"})).await;
-        let by_function = app.post_form(RPC, who, &[("name", "Acme"), ("slug", "acme")]).await;
+        let by_function = app.post_json(RPC, who, &json!({"name": "Acme", "slug": "acme"})).await;
         for reply in [by_json, by_function] {
             assert_eq!((reply.status, reply.text("/code")), (status, code.to_owned()), "{reply:?}");
         }
@@ -163,7 +189,8 @@ async fn the_slug_check_says_free_taken_or_invalid_and_has_a_limit() {
     let app = TestApp::start().await;
     app.create("user_grace", "Acme", "acme").await;
     let token = token("user_ada");
-    let check = async |slug: &str| app.post_form("/api/rpc/check_slug", Who::Cookie(&token), &[("slug", slug)]).await;
+    let check =
+        async |slug: &str| app.post_json("/api/rpc/check_slug", Who::Cookie(&token), &json!({"slug": slug})).await;
     let free = check("free-one").await;
     assert_eq!((free.status, free.json()), (StatusCode::OK, json!("free")));
     assert_eq!(check("acme").await.json(), json!("taken"));
@@ -171,7 +198,7 @@ async fn the_slug_check_says_free_taken_or_invalid_and_has_a_limit() {
         let reply = check(bad).await;
         assert_eq!((reply.status, &reply.json()["field"]), (StatusCode::UNPROCESSABLE_ENTITY, &json!("slug")), "{bad}");
     }
-    let nobody = app.post_form("/api/rpc/check_slug", Who::Nobody, &[("slug", "acme")]).await;
+    let nobody = app.post_json("/api/rpc/check_slug", Who::Nobody, &json!({"slug": "acme"})).await;
     assert_eq!((nobody.status, nobody.text("/code")), (StatusCode::UNAUTHORIZED, "signed_out".to_owned()));
 
     // A list of names cannot be tried out. Others are not held back by it.
@@ -185,6 +212,6 @@ async fn the_slug_check_says_free_taken_or_invalid_and_has_a_limit() {
     }
     assert_eq!(limited["code"], "rate_limited");
     let graces = crate::support::keys::token("user_grace");
-    let reply = app.post_form("/api/rpc/check_slug", Who::Cookie(&graces), &[("slug", "guess")]).await;
+    let reply = app.post_json("/api/rpc/check_slug", Who::Cookie(&graces), &json!({"slug": "guess"})).await;
     assert_eq!(reply.status, StatusCode::OK);
 }

@@ -1,6 +1,13 @@
 //! Integration tests: the real router over HTTP messages, a real Postgres, and a stand-in for Clerk's Backend API.
 
+mod architecture;
 mod creation;
 mod gate;
 mod input;
+mod outbox;
+mod refusals;
+mod requests;
+mod rls;
+mod supabase;
 mod support;
+mod tokens;

@@ -79,17 +79,12 @@ pub fn request(method: Method, path: &str, who: Who<'_>) -> axum::http::request:
         Who::Nobody => return builder.header("sec-fetch-site", "same-origin"),
         Who::Bearer(token) => return builder.header(header::AUTHORIZATION, format!("Bearer {token}")),
         Who::Cookie(token) => browser(&format!("__session={token}; __client_uat={NOW}; theme=dark")),
-        Who::Suffixed(token) => {
-            browser(&format!("__session_{COOKIE_SUFFIX}={token}; __client_uat_{COOKIE_SUFFIX}={NOW}; __client_uat={NOW}"))
-        }
+        Who::Suffixed(token) => browser(&format!(
+            "__session_{COOKIE_SUFFIX}={token}; __client_uat_{COOKIE_SUFFIX}={NOW}; __client_uat={NOW}"
+        )),
         Who::SignedInWithoutToken => browser(&format!("__client_uat={NOW}; __client_uat_{COOKIE_SUFFIX}={NOW}")),
     };
     builder.header(name, value).header("sec-fetch-site", "same-origin").header(header::ORIGIN, ORIGIN)
-}
-
-/// Fields as a browser sends them.
-pub fn form(fields: &[(&str, &str)]) -> String {
-    form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish()
 }
 
 impl TestApp {
@@ -121,7 +116,7 @@ impl TestApp {
     }
 
     /// Another process with the same database and the same Clerk.
-    pub fn second_process(&self) -> AppState {
+    pub fn second_process(&self) -> (AppState, Clock) {
         let mut variables = self.database.variables();
         let own = [
             ("PUBLIC_ORIGIN", ORIGIN),
@@ -130,7 +125,8 @@ impl TestApp {
             ("CLERK_API_URL", &self.clerk.url),
         ];
         variables.extend(own.map(|(name, value)| (name.to_owned(), value.to_owned())));
-        state(&variables).0
+        let (state, clock, _) = state(&variables);
+        (state, clock)
     }
 
     pub async fn send(&self, request: Request<Body>) -> Reply {
@@ -149,7 +145,8 @@ impl TestApp {
     }
 
     pub async fn post_form(&self, path: &str, who: Who<'_>, fields: &[(&str, &str)]) -> Reply {
-        self.post(path, who, "application/x-www-form-urlencoded", form(fields)).await
+        let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+        self.post(path, who, "application/x-www-form-urlencoded", body).await
     }
 
     pub async fn post(&self, path: &str, who: Who<'_>, content_type: &str, body: impl Into<String>) -> Reply {

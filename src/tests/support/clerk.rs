@@ -143,7 +143,12 @@ fn is_authorized(headers: &HeaderMap) -> bool {
     headers.get("authorization").is_some_and(|value| value == format!("Bearer {SECRET_KEY}").as_str())
 }
 
-async fn update_metadata(State(stub): State<StubClerk>, Path(user): Path<String>, headers: HeaderMap, body: Bytes) -> Response {
+async fn update_metadata(
+    State(stub): State<StubClerk>,
+    Path(user): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
     if !is_authorized(&headers) {
         return StatusCode::UNAUTHORIZED.into_response();
     }

@@ -26,7 +26,8 @@ const PREFIX: &str = "vestibule_test_";
 /// A migrated database, from which others are copied.
 const TEMPLATE: &str = "vestibule_test_template";
 /// All that hold something of ours.
-pub const TABLES: [&str; 5] = ["organizations", "organization_users", "user_profiles", "outbox_messages", "idempotency_keys"];
+pub const TABLES: [&str; 5] =
+    ["organizations", "organization_users", "user_profiles", "outbox_messages", "idempotency_keys"];
 
 struct Server {
     /// Keeps the embedded server alive; its supervisor ends it with this process.
@@ -59,7 +60,8 @@ async fn start() -> Server {
     let (cluster, admin) = match given {
         Some(url) => (None, url),
         None => {
-            let binaries = find_binaries(Path::new(env!("CARGO_MANIFEST_DIR"))).expect("npm packages are installed: make setup");
+            let binaries =
+                find_binaries(Path::new(env!("CARGO_MANIFEST_DIR"))).expect("npm packages are installed: make setup");
             let options = Options { binaries, data_dir: std::env::temp_dir(), lifetime: Lifetime::Throwaway };
             let cluster = Cluster::start(options).await.expect("Postgres starts");
             let admin = cluster.superuser_url("postgres");

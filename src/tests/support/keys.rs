@@ -73,7 +73,10 @@ pub fn token(user: &str) -> String {
 
 /// A good token that names an organization.
 pub fn token_for(user: &str, organization: &str) -> String {
-    token_with(user, &json!({"publicMetadata": {"activeOrgId": organization, "onboardingComplete": true, "role": null}}))
+    token_with(
+        user,
+        &json!({"publicMetadata": {"activeOrgId": organization, "onboardingComplete": true, "role": null}}),
+    )
 }
 
 /// A token with changed claims.

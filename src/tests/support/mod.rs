@@ -10,7 +10,7 @@ pub mod keys;
 
 use std::time::Duration;
 
-pub use app::{Reply, TestApp, Who, form, request};
+pub use app::{Reply, TestApp, Who, request};
 
 /// The app's origin: the only authorized party.
 pub const ORIGIN: &str = "https://app.example.com";
@@ -42,4 +42,25 @@ pub async fn until<T>(what: &str, mut condition: impl AsyncFnMut() -> Option<T>)
 /// Fails when `work` takes too long.
 pub async fn soon<T>(what: &str, work: impl Future<Output = T>) -> T {
     tokio::time::timeout(WAIT_LIMIT, work).await.unwrap_or_else(|_| panic!("waited in vain: {what}"))
+}
+
+/// Runs all at once, and gives the results in order.
+pub async fn all<T>(futures: impl Iterator<Item: Future<Output = T>>) -> Vec<T> {
+    let mut futures: Vec<_> = futures.map(|future| (Box::pin(future), None)).collect();
+    std::future::poll_fn(|context| {
+        for (future, result) in &mut futures {
+            if result.is_none()
+                && let std::task::Poll::Ready(value) = future.as_mut().poll(context)
+            {
+                *result = Some(value);
+            }
+        }
+        if futures.iter().all(|(_, result)| result.is_some()) {
+            std::task::Poll::Ready(())
+        } else {
+            std::task::Poll::Pending
+        }
+    })
+    .await;
+    futures.into_iter().filter_map(|(_, result)| result).collect()
 }

@@ -1,0 +1,74 @@
+//! The dependency rule of the house: who may use whom. Read from the sources' own paths.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Each folder or file of `src`, and what it may use besides itself.
+const ALLOWED: [(&str, &[&str]); 11] = [
+    ("model", &[]),
+    ("browser", &["model"]),
+    ("server", &["model"]),
+    ("clerk_emulator", &[]),
+    ("server_fns", &["model", "server"]),
+    ("islands", &["model", "server_fns", "browser"]),
+    ("pages", &["model", "islands", "server"]),
+    ("app", &["pages", "islands", "server", "model"]),
+    ("dev", &["server", "clerk_emulator"]),
+    ("main", &["app", "server", "dev"]),
+    // The map of the crate names everything.
+    ("lib", &["model", "browser", "server", "clerk_emulator", "server_fns", "islands", "pages", "app", "dev"]),
+];
+
+fn sources(path: &Path) -> Vec<PathBuf> {
+    if path.is_file() {
+        return if path.extension().is_some_and(|extension| extension == "rs") {
+            vec![path.to_owned()]
+        } else {
+            Vec::new()
+        };
+    }
+    fs::read_dir(path).expect("a folder").flat_map(|entry| sources(&entry.expect("an entry").path())).collect()
+}
+
+/// The modules of ours that a source names by `crate::` or, in the binary, by `vestibule::`.
+fn used(source: &str) -> BTreeSet<String> {
+    let code = source.lines().filter(|line| !line.trim_start().starts_with("//"));
+    let code = code.collect::<Vec<_>>().join("\n");
+    let after = ["crate::", "vestibule::"].iter().flat_map(|root| code.split(root).skip(1).collect::<Vec<_>>());
+    let name = |rest: &str| rest.chars().take_while(|c| c.is_alphanumeric() || "_{*".contains(*c)).collect::<String>();
+    after.map(name).filter(|name| !name.is_empty()).collect()
+}
+
+#[test]
+fn every_module_uses_only_what_it_may() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut wrong = Vec::new();
+    let mut files = 0;
+    for entry in fs::read_dir(&root).expect("src") {
+        let path = entry.expect("an entry").path();
+        let name = path.file_stem().expect("a name").to_string_lossy().into_owned();
+        if name == "tests" {
+            continue;
+        }
+        let Some((_, allowed)) = ALLOWED.iter().find(|(known, _)| *known == name) else {
+            panic!("{name} is not in the table of this test, nor of the architecture notes");
+        };
+        for source in sources(&path) {
+            files += 1;
+            let text = fs::read_to_string(&source).expect("a source");
+            let foreign = used(&text).into_iter().filter(|used| *used != name && !allowed.contains(&used.as_str()));
+            // Where `crate::` begins a group or a glob, the parts cannot be seen here; nobody writes it that way.
+            wrong.extend(foreign.map(|used| format!("{} uses {used}", source.display())));
+        }
+    }
+    assert_eq!(wrong, Vec::<String>::new());
+    assert!(files > 50, "the sources were found");
+}
+
+#[test]
+fn the_reader_of_this_test_sees_what_it_must() {
+    let source = "use crate::server::api;\n// crate::dev::x\nlet x = crate::model::ids::UserId; use vestibule::app;\nuse crate::{pages};";
+    let found: Vec<_> = used(source).into_iter().collect();
+    assert_eq!(found, ["app", "model", "server", "{pages"]);
+}

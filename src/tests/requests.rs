@@ -1,0 +1,233 @@
+//! What every request meets: cross-site writes, headers, scripts, health, and the way out.
+
+use axum::body::Body;
+use axum::http::{Method, Request, StatusCode, header};
+use serde_json::json;
+
+use crate::support::keys::{token, token_for, token_with};
+use crate::support::{COOKIE_SUFFIX, NOW, ORIGIN, TestApp, Who};
+
+const ADA: &str = "user_ada";
+const CREATE: &str = "/api/organizations/create";
+
+/// A write with exactly these headers.
+fn write(path: &str, headers: &[(&str, &str)]) -> Request<Body> {
+    let mut builder =
+        Request::builder().method(Method::POST).uri(path).header(header::CONTENT_TYPE, "application/json");
+    for (name, value) in headers {
+        builder = builder.header(*name, *value);
+    }
+    builder.body(Body::from(r#"{"name":"Acme","slug":"acme"}"#)).expect("a request")
+}
+
+#[tokio::test]
+async fn writes_that_another_site_caused_are_refused() {
+    let app = TestApp::start().await;
+    let cookie = format!("__session={}; __client_uat={NOW}", token(ADA));
+    let cookie = ("cookie", cookie.as_str());
+    let refused = [
+        vec![cookie, ("sec-fetch-site", "cross-site"), ("origin", "https://evil.example")],
+        vec![cookie, ("sec-fetch-site", "cross-site")],
+        vec![cookie, ("sec-fetch-site", "same-site"), ("origin", ORIGIN)],
+        vec![cookie, ("sec-fetch-site", "cross-site"), ("origin", ORIGIN)],
+        vec![cookie, ("origin", "https://evil.example")],
+        vec![cookie, ("origin", "http://app.example.com")],
+        vec![cookie, ("origin", "https://app.example.com.evil.example")],
+        vec![cookie, ("origin", "null")],
+        vec![cookie],
+        vec![("sec-fetch-site", "cross-site")],
+    ];
+    for headers in &refused {
+        for path in [CREATE, "/api/rpc/create_organization", "/onboarding", "/sign-out"] {
+            let reply = app.send(write(path, headers)).await;
+            assert_eq!(
+                (reply.status, reply.text("/code")),
+                (StatusCode::FORBIDDEN, "cross_site".to_owned()),
+                "{path} {headers:?}"
+            );
+            assert!(reply.headers.get("set-cookie").is_none());
+        }
+    }
+    assert_eq!(app.database.counts().await, [0; 5]);
+    assert!(app.clerk.revoked().is_empty());
+    // The same from our own page, in both ways in which browsers say so.
+    for headers in [vec![cookie, ("sec-fetch-site", "same-origin")], vec![cookie, ("origin", ORIGIN)]] {
+        assert!(app.send(write(CREATE, &headers)).await.status.is_success(), "{headers:?}");
+    }
+}
+
+#[tokio::test]
+async fn every_answer_carries_the_security_headers() {
+    let app = TestApp::start().await;
+    let id = app.create(ADA, "Acme", "acme").await;
+    let fresh = token_for(ADA, &id);
+    let who = Who::Cookie(&fresh);
+    let mut replies = Vec::new();
+    for path in ["/", "/dashboard", "/sign-in", "/no-such-page", "/health", "/api/me", "/onboarding"] {
+        replies.push((path, app.get(path, who).await));
+    }
+    replies.push((CREATE, app.post_json(CREATE, Who::Nobody, &json!({})).await));
+    for (path, reply) in &replies {
+        let expected = [
+            ("x-content-type-options", "nosniff"),
+            ("cache-control", "no-store"),
+            ("referrer-policy", "same-origin"),
+            ("cross-origin-opener-policy", "same-origin"),
+            ("strict-transport-security", "max-age=63072000; includeSubDomains"),
+        ];
+        for (name, value) in expected {
+            assert_eq!(reply.header(name), value, "{path} {name}");
+        }
+        let policy = reply.header("content-security-policy");
+        assert!(
+            policy.starts_with("default-src 'none'; base-uri 'none'") && policy.contains("frame-ancestors 'none'"),
+            "{path}: {policy}"
+        );
+        assert!(!policy.contains("unsafe-inline") && !policy.contains("'unsafe-eval'"), "{path}: {policy}");
+        assert!(!reply.header("x-request-id").is_empty(), "{path}");
+    }
+    let api = app.get("/api/me", who).await;
+    assert!(!api.header("content-security-policy").contains("script-src"));
+}
+
+#[tokio::test]
+async fn scripts_carry_a_nonce_of_their_own_request() {
+    let app = TestApp::start().await;
+    let id = app.create(ADA, "Acme", "acme").await;
+    let (fresh, newcomer) = (token_for(ADA, &id), token("user_grace"));
+    let mut nonces = std::collections::BTreeSet::new();
+    for (path, token) in [("/dashboard", &fresh), ("/onboarding", &newcomer), ("/dashboard", &fresh)] {
+        let page = app.get(path, Who::Cookie(token)).await;
+        let policy = page.header("content-security-policy");
+        let nonce = policy.split("'nonce-").nth(1).and_then(|rest| rest.split('\'').next()).expect("a nonce");
+        assert!(nonce.len() >= 16, "{nonce}");
+        let scripts: Vec<&str> = page.body.split("<script").skip(1).collect();
+        assert!(!scripts.is_empty() && page.body.contains(".wasm"), "{path} has islands");
+        for script in scripts {
+            let tag = script.split('>').next().unwrap_or_default();
+            assert!(tag.contains(&format!("nonce=\"{nonce}\"")), "{path}: {tag}");
+        }
+        for handler in [" onclick=", " onload=", " style=", "javascript:"] {
+            assert!(!page.body.contains(handler), "{path}: the policy would block {handler}");
+        }
+        nonces.insert(nonce.to_owned());
+    }
+    assert_eq!(nonces.len(), 3, "a nonce is used once");
+}
+
+#[tokio::test]
+async fn pages_without_islands_load_no_script() {
+    let app = TestApp::start().await;
+    let fresh = token(ADA);
+    for (path, who) in [
+        ("/", Who::Nobody),
+        ("/", Who::Cookie(&fresh)),
+        ("/no-such-page", Who::Nobody),
+        ("/no/such/page", Who::Cookie(&fresh)),
+    ] {
+        let page = app.get(path, who).await;
+        assert!(
+            !page.body.contains("<script") && !page.body.contains(".wasm") && !page.body.contains(".js"),
+            "{path}: {}",
+            page.body
+        );
+        assert!(page.body.starts_with("<!DOCTYPE html>"), "{}", page.body);
+    }
+}
+
+#[tokio::test]
+async fn the_landing_page_knows_who_is_signed_in() {
+    let app = TestApp::start().await;
+    let outside = app.get("/", Who::Nobody).await;
+    assert!(outside.body.contains("Create your account") && !outside.body.contains("Open the dashboard"));
+    let inside = app.get("/", Who::Cookie(&token(ADA))).await;
+    assert!(inside.body.contains("Open the dashboard") && !inside.body.contains("Create your account"));
+}
+
+#[tokio::test]
+async fn unknown_addresses_and_methods_have_answers() {
+    let app = TestApp::start().await;
+    for path in ["/no-such-page", "/dashboard/deeper", "/api/nothing", "/pkg/../main.rs", "/%ff%00"] {
+        let page = app.get(path, Who::Nobody).await;
+        assert_eq!(page.status, StatusCode::NOT_FOUND, "{path}");
+    }
+    let page = app.get("/no-such-page", Who::Nobody).await;
+    assert!(
+        page.header("content-type").starts_with("text/html") && page.body.contains("There is no door here"),
+        "{}",
+        page.body
+    );
+    assert!(page.body.contains("/no-such-page"));
+    for path in ["/sign-out", CREATE] {
+        assert_eq!(app.get(path, Who::Nobody).await.status, StatusCode::METHOD_NOT_ALLOWED, "{path}");
+    }
+    let reply = app.post_json("/api/rpc/no_such_function", Who::Nobody, &json!({})).await;
+    assert!(reply.status.is_client_error(), "{reply:?}");
+    // The proxy hands on Clerk's own paths and no others.
+    for path in ["/__clerk/", "/__clerk/admin", "/__clerk/v1/../admin", "/__clerk//v1/x"] {
+        assert_eq!(app.get(path, Who::Nobody).await.status, StatusCode::NOT_FOUND, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn health_and_readiness_answer_without_a_session() {
+    let app = TestApp::start().await;
+    assert_eq!(
+        (app.get("/health", Who::Nobody).await.body, app.get("/ready", Who::Nobody).await.body),
+        ("ok".to_owned(), "ready".to_owned())
+    );
+}
+
+#[tokio::test]
+async fn me_says_who_is_calling_or_why_nobody_is() {
+    let app = TestApp::start().await;
+    let token = token(ADA);
+    let me = app.get("/api/me", Who::Bearer(&token)).await;
+    assert_eq!(
+        (me.status, me.text("/user_id"), me.text("/session_id")),
+        (StatusCode::OK, ADA.to_owned(), "sess_of_user_ada".to_owned())
+    );
+    assert_eq!((&me.json()["organization"], &me.json()["expires_at"]), (&json!(null), &json!(NOW + 60)));
+    let id = app.create(ADA, "Acme", "acme").await;
+    let me = app.get("/api/me", Who::Bearer(&token_for(ADA, &id))).await;
+    assert_eq!(me.json()["organization"], json!({"id": id, "name": "Acme", "slug": "acme"}));
+    assert!(!me.body.contains("eyJ"), "no token is handed back");
+
+    let nobody = app.get("/api/me", Who::Nobody).await;
+    assert_eq!((nobody.status, nobody.text("/code")), (StatusCode::UNAUTHORIZED, "signed_out".to_owned()));
+    assert_eq!(nobody.text("/request_id"), nobody.header("x-request-id"));
+    let expired = token_with(ADA, &json!({"exp": NOW - 60}));
+    assert_eq!(app.get("/api/me", Who::Bearer(&expired)).await.text("/code"), "session_stale");
+}
+
+#[tokio::test]
+async fn signing_out_revokes_the_session_and_clears_both_cookies() {
+    let app = TestApp::start().await;
+    let token = token(ADA);
+    for who in [Who::Cookie(&token), Who::Suffixed(&token)] {
+        let reply = app.post_form("/sign-out", who, &[]).await;
+        assert_eq!(reply.location(), "/");
+        let cleared: Vec<_> =
+            reply.headers.get_all("set-cookie").iter().filter_map(|value| value.to_str().ok()).collect();
+        for name in ["__session=;".to_owned(), format!("__session_{COOKIE_SUFFIX}=;")] {
+            let cookie = cleared
+                .iter()
+                .find(|cookie| cookie.starts_with(&name))
+                .unwrap_or_else(|| panic!("{name}: {cleared:?}"));
+            assert!(cookie.contains("Path=/") && cookie.contains("Max-Age=0") && cookie.contains("Secure"), "{cookie}");
+        }
+    }
+    assert_eq!(app.clerk.revoked(), ["sess_of_user_ada", "sess_of_user_ada"]);
+    // Whoever is not signed in any more gets out too.
+    assert_eq!(app.post_form("/sign-out", Who::Nobody, &[]).await.location(), "/");
+}
+
+#[tokio::test]
+async fn a_request_id_from_outside_is_not_taken_over() {
+    let app = TestApp::start().await;
+    let request = crate::support::request(Method::GET, "/health", Who::Nobody)
+        .header("x-request-id", "mine")
+        .body(axum::body::Body::empty());
+    let reply = app.send(request.expect("a request")).await;
+    assert!(!reply.header("x-request-id").is_empty() && reply.header("x-request-id") != "mine", "{reply:?}");
+}

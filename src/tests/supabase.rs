@@ -1,0 +1,129 @@
+//! Migrations: where Supabase's roles and default grants exist already, and when several run at once.
+
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
+use vestibule::server::config::{DatabaseConfig, Secret};
+use vestibule::server::database::{check_logins, migrate, open};
+
+use crate::support::database::{Database, OWNER, admin_pool, run};
+
+/// What Supabase does to every project's `public` schema.
+const SUPABASE_DEFAULTS: &str = "
+    grant usage on schema public to anon, authenticated, service_role;
+    alter default privileges in schema public grant all on tables to anon, authenticated, service_role;
+    alter default privileges in schema public grant all on functions to anon, authenticated, service_role;
+    alter default privileges in schema public grant all on sequences to anon, authenticated, service_role;";
+
+/// Every privilege that a role was given on anything in `public`, as `object privilege`.
+async fn grants(database: &Database, role: &str) -> Vec<String> {
+    sqlx::query_scalar(
+        "select distinct found.object || ' ' || lower(found.privilege) from (
+            select c.relname::text, a.privilege_type, a.grantee from pg_class c, aclexplode(c.relacl) a
+            where c.relnamespace = 'public'::regnamespace
+            union all
+            select c.relname || '.' || t.attname, a.privilege_type, a.grantee
+            from pg_class c join pg_attribute t on t.attrelid = c.oid, aclexplode(t.attacl) a
+            where c.relnamespace = 'public'::regnamespace
+            union all
+            select p.proname::text || '()', a.privilege_type, a.grantee from pg_proc p, aclexplode(p.proacl) a
+            where p.pronamespace = 'public'::regnamespace
+         ) as found (object, privilege, grantee)
+         where found.grantee = 0 or found.grantee = (select oid from pg_roles where rolname = $1)
+         order by 1",
+    )
+    .bind(role)
+    .fetch_all(&database.owner)
+    .await
+    .expect("the catalog")
+}
+
+/// All that callers may do.
+const MEANT: [&str; 13] = [
+    "create_organization() execute",
+    "organization_slug_taken() execute",
+    "organization_users select",
+    "organizations select",
+    "outbox_messages.attempts select",
+    "outbox_messages.created_at select",
+    "outbox_messages.dead_at select",
+    "outbox_messages.delivered_at select",
+    "outbox_messages.id select",
+    "outbox_messages.user_id select",
+    "requesting_user_id() execute",
+    "requesting_user_organization_ids() execute",
+    "user_profiles select",
+];
+
+#[tokio::test]
+async fn supabases_default_grants_are_taken_back() {
+    let database = Database::create_empty().await;
+    let mut owner =
+        PgConnection::connect(database.config().migration.expect("the owner").expose()).await.expect("the owner");
+    run(&mut owner, SUPABASE_DEFAULTS).await;
+    database.migrate().await.expect("the schema");
+    assert_eq!(grants(&database, "anon").await, Vec::<String>::new());
+    assert_eq!(grants(&database, "service_role").await, Vec::<String>::new());
+    assert_eq!(grants(&database, "authenticated").await, MEANT);
+    check_logins(&open(&database.config()).expect("addresses")).await.expect("the logins fit");
+}
+
+#[tokio::test]
+async fn plain_postgres_gives_the_same_grants() {
+    let database = Database::create().await;
+    assert_eq!(grants(&database, "authenticated").await, MEANT);
+    assert_eq!(grants(&database, "anon").await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn migrating_again_and_at_the_same_time_is_harmless() {
+    let database = Database::create_empty().await;
+    let (first, second, third) = tokio::join!(database.migrate(), database.migrate(), database.migrate());
+    for result in [first, second, third] {
+        result.expect("all agree");
+    }
+    database.migrate().await.expect("nothing to do");
+    let applied: i64 = database.value("select count(*) from _sqlx_migrations where success and $1 = ''", "").await;
+    assert!(applied >= 1);
+    assert_eq!(grants(&database, "authenticated").await, MEANT);
+}
+
+/// Logins belong to the whole server, so migrations of two databases meet in them.
+#[tokio::test]
+async fn several_databases_may_be_migrated_at_once_with_new_logins() {
+    let name = uuid::Uuid::now_v7().simple().to_string();
+    let logins = [format!("vestibule_test_r{name}"), format!("vestibule_test_w{name}")];
+    let databases = tokio::join!(Database::create_empty(), Database::create_empty(), Database::create_empty());
+    let databases = [databases.0, databases.1, databases.2];
+    let migrated = databases.each_ref().map(|database| {
+        let config = database.config();
+        let with = |login: &str| {
+            let mut url = url::Url::parse(config.request.expose()).expect("an address");
+            url.set_username(login).expect("a name");
+            Secret::new(String::from(url))
+        };
+        let owner = config.migration.clone().expect("the owner");
+        let changed = DatabaseConfig { request: with(&logins[0]), worker: with(&logins[1]), migration: None };
+        // Threads of their own, so that they truly meet.
+        tokio::task::spawn_blocking(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+            runtime.block_on(async {
+                migrate(&owner, &changed).await.map_err(|error| error.to_string())?;
+                check_logins(&open(&changed).expect("addresses")).await.map_err(|error| error.to_string())
+            })
+        })
+    });
+    let mut results = Vec::new();
+    for handle in migrated {
+        results.push(handle.await.expect("no panic"));
+    }
+    let admin = admin_pool("postgres");
+    for login in logins {
+        sqlx::raw_sql(AssertSqlSafe(format!("drop role {login}"))).execute(&admin).await.expect("dropped");
+    }
+    assert_eq!(results, [Ok(()), Ok(()), Ok(())]);
+}
+
+#[tokio::test]
+async fn the_owner_is_no_superuser() {
+    let database = Database::create().await;
+    assert!(!database.value::<bool>("select rolsuper or rolbypassrls from pg_roles where rolname = $1", OWNER).await);
+}
