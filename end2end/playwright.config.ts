@@ -1,4 +1,4 @@
-// The browser tests drive the real app, which tests/support/app.ts starts with an empty data folder.
+// The browser tests drive the real app, which tests/support/app.mjs starts with an empty data folder.
 import { defineConfig } from '@playwright/test';
 import { chromiumFlags, systemChromium } from './tests/support/find-chromium.mjs';
 

@@ -1,7 +1,7 @@
 // The one path everybody walks: sign up, create an organization, be inside.
 import type { Page } from '@playwright/test';
 import { accessibilityProblems } from './support/accessibility';
-import { newPerson, signInByCode, signInByPassword, signOut, signUp, unique } from './support/people';
+import { newOrganization, newPerson, signInByCode, signInByPassword, signOut, signUp, unique } from './support/people';
 import { expect, test } from './support/test';
 
 const field = {
@@ -9,12 +9,6 @@ const field = {
   slug: (page: Page) => page.getByLabel('Web address'),
   create: (page: Page) => page.getByRole('button', { name: 'Create organization' }),
 };
-
-/** An organization that no other test has, with the slug that its name suggests. */
-function newOrganization() {
-  const id = unique();
-  return { name: `Blue Harbor ${id}`, slug: `blue-harbor-${id}` };
-}
 
 async function fillIn(page: Page, organization: { name: string; slug: string }) {
   await page.goto('/onboarding');

@@ -1,7 +1,7 @@
 // The e-mails that the Clerk emulator would have sent.
 //
 //   GET <inbox address with .json>  ->  [{ "to", "code", "subject", "at" }], newest first
-import type { App } from './app';
+import type { App } from './app.mjs';
 
 const MAIL_LIMIT_MS = 10_000;
 const POLL_MS = 100;

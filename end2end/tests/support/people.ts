@@ -20,6 +20,12 @@ export function unique(): string {
   return randomBytes(4).toString('hex');
 }
 
+/** An organization that no other test has, with the slug that its name suggests. */
+export function newOrganization(): { name: string; slug: string } {
+  const id = unique();
+  return { name: `Blue Harbor ${id}`, slug: `blue-harbor-${id}` };
+}
+
 /** From the sign-up page to wherever the app leads a new person. */
 export async function signUp(page: Page, inbox: Inbox, person: Person): Promise<void> {
   await page.goto('/sign-up');
@@ -30,6 +36,7 @@ export async function signUp(page: Page, inbox: Inbox, person: Person): Promise<
 }
 
 export async function signInByCode(page: Page, inbox: Inbox, person: Person): Promise<void> {
+  await page.goto('/sign-in');
   await identify(page, person);
   // Which of the two cards comes first is a setting of the instance.
   const code = codeField(page);
@@ -44,16 +51,26 @@ export async function signInByCode(page: Page, inbox: Inbox, person: Person): Pr
 }
 
 export async function signInByPassword(page: Page, person: Person): Promise<void> {
+  await page.goto('/sign-in');
+  await signInHere(page, person);
+}
+
+/** By password, in the form that the page shows. */
+export async function signInHere(page: Page, person: Person): Promise<void> {
   await identify(page, person);
   await fillAndSend(page.locator('input[name=password]'), person.password);
   await leaveForms(page);
+}
+
+export async function openAccountMenu(page: Page): Promise<void> {
+  await page.locator('summary', { hasText: 'account menu' }).click();
 }
 
 /** By the app's own account menu. Ends on the page that follows, without a session in the browser. */
 export async function signOut(page: Page): Promise<void> {
   // Clerk removes the cookies first and leaves the page later: a mark shows when the page is another.
   await page.evaluate(() => document.documentElement.setAttribute('data-before-sign-out', ''));
-  await page.locator('summary[aria-label="Account menu"], summary:has-text("Account menu")').click();
+  await openAccountMenu(page);
   await page.getByRole('button', { name: 'Sign out' }).click();
 
   const sessions = async () => (await page.context().cookies()).filter((cookie) => cookie.name.startsWith('__session'));
@@ -63,7 +80,6 @@ export async function signOut(page: Page): Promise<void> {
 }
 
 async function identify(page: Page, person: Person): Promise<void> {
-  await page.goto('/sign-in');
   await fillAndSend(page.locator('input[name=identifier]'), person.email);
   // The first card has a hidden password field of its own: go on when the next one is there.
   await page.waitForURL(/\/factor-one/);

@@ -1,6 +1,6 @@
 // What goes wrong in a browser without anyone seeing it: errors in the console (Content Security
-// Policy violations among them), uncaught errors, failed requests. A test fails on each that it did
-// not announce.
+// Policy violations among them), uncaught errors, failed requests, requests to anybody but the app.
+// A test fails on each that it did not announce.
 import type { BrowserContext } from '@playwright/test';
 
 interface Expectation {
@@ -14,10 +14,21 @@ export class Problems {
   private readonly found: string[] = [];
   private readonly expected: Expectation[] = [];
 
+  constructor(private readonly origin: string) {}
+
   watch(context: BrowserContext): void {
+    context.on('request', (request) => {
+      const { origin, protocol } = new URL(request.url());
+      // Workers and pictures that the page made itself.
+      if (origin === this.origin || protocol === 'data:' || protocol === 'blob:') return;
+      this.found.push(`request: ${request.method()} ${request.url()} goes to another origin`);
+    });
     context.on('console', (message) => {
+      // Binary and site are not of one build: the page stays as dead as after an error.
+      const asleep = message.text().startsWith('Could not find WASM function');
+      if (message.type() !== 'error' && !asleep) return;
       // Chromium repeats every failed request there; those are reported below, with more to go by.
-      if (message.type() !== 'error' || message.text().startsWith('Failed to load resource:')) return;
+      if (message.text().startsWith('Failed to load resource:')) return;
       this.found.push(`console: ${message.text()} (${message.location().url})`);
     });
     context.on('weberror', (webError) => {

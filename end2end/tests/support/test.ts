@@ -1,6 +1,7 @@
 // What every test starts from: the running app, its inbox, and a browser whose silent errors count.
-import { test as base, type Page } from '@playwright/test';
-import { App } from './app';
+import { test as base, type BrowserContextOptions, type Page } from '@playwright/test';
+import { App } from './app.mjs';
+import { Clerk } from './clerk';
 import { Inbox } from './inbox';
 import { Problems } from './problems';
 
@@ -9,12 +10,13 @@ interface TestFixtures {
   /** Announces a problem that the test causes on purpose: how often, or from how often to how often. */
   expectProblem: Problems['expect'];
   /** Another person's browser: cookies of its own, watched like the first. */
-  visitor: () => Promise<Page>;
+  visitor: (options?: BrowserContextOptions) => Promise<Page>;
 }
 
 interface WorkerFixtures {
   app: App;
   inbox: Inbox;
+  clerk: Clerk;
 }
 
 const START_TIMEOUT_MS = 90_000;
@@ -32,11 +34,13 @@ export const test = base.extend<TestFixtures, WorkerFixtures>({
 
   inbox: [async ({ app }, use) => use(new Inbox(app)), { scope: 'worker' }],
 
+  clerk: [async ({ app }, use) => use(new Clerk(app)), { scope: 'worker' }],
+
   baseURL: async ({ app }, use) => use(app.origin),
 
   problems: [
     async ({ app, context }, use, testInfo) => {
-      const problems = new Problems();
+      const problems = new Problems(app.origin);
       problems.watch(context);
       const logBefore = app.log().length;
       await use(problems);
@@ -57,8 +61,8 @@ export const test = base.extend<TestFixtures, WorkerFixtures>({
 
   visitor: async ({ browser, problems, baseURL }, use) => {
     const contexts: Awaited<ReturnType<typeof browser.newContext>>[] = [];
-    await use(async () => {
-      const context = await browser.newContext({ baseURL, locale: 'en-US' });
+    await use(async (options) => {
+      const context = await browser.newContext({ baseURL, locale: 'en-US', ...options });
       contexts.push(context);
       problems.watch(context);
       return context.newPage();

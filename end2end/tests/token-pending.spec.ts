@@ -1,0 +1,134 @@
+// The screen between a token that is not good enough and one that is.
+import type { Page } from '@playwright/test';
+import { accessibilityProblems } from './support/accessibility';
+import { expect, test } from './support/test';
+import { Traffic } from './support/traffic';
+
+const stillLoading = (page: Page) => page.getByRole('heading', { name: 'Session still loading' });
+
+/** The whole sentence. */
+const cause = (page: Page) => page.getByText('Cause:').locator('..');
+
+/** Mission B4: about 2.5 s of trying, then the screen says so. The rest is for a slow machine. */
+const EXHAUSTED = { timeout: 5_000 };
+
+test('a browser without its token gets a new one, and goes where it wanted to go', async ({ page, context, clerk }) => {
+  const signedIn = await clerk.inside(context);
+  await signedIn.loseToken();
+  const traffic = new Traffic(page);
+
+  await page.goto('/dashboard?x=1');
+
+  await expect(page).toHaveURL('/dashboard?x=1');
+  await expect(page.getByRole('heading', { name: signedIn.organization.name })).toBeVisible();
+  expect(traffic.documents()).toEqual(['GET /dashboard', 'GET /token-pending', 'GET /dashboard']);
+});
+
+test('a session that Clerk has ended leads to sign-in, and back', async ({ page, context, clerk }) => {
+  const signedIn = await clerk.inside(context);
+  await signedIn.loseToken();
+  await clerk.endSession(signedIn);
+  const traffic = new Traffic(page);
+
+  await page.goto('/dashboard?x=1');
+
+  await expect(page).toHaveURL('/sign-in?next=/dashboard%3Fx%3D1');
+  await expect(page.locator('input[name=identifier]')).toBeVisible();
+  expect(traffic.documents()).toEqual(['GET /dashboard', 'GET /token-pending', 'GET /sign-in']);
+});
+
+test('a claim that never comes is waited for, then explained, and never answered with the form', async ({ page, context, clerk }) => {
+  const signedIn = await clerk.inside(context);
+  const { id: activeOrgId, name } = signedIn.organization;
+  await clerk.changeMetadata(signedIn.userId, { activeOrgId: null });
+  await signedIn.loseToken();
+  const traffic = new Traffic(page);
+
+  await page.goto('/dashboard?x=1');
+  await expect(page.getByRole('heading', { name: 'Refreshing your session' })).toBeVisible();
+  await expect(stillLoading(page)).toBeVisible(EXHAUSTED);
+  // What was missing at first was the token; by now there is one, and the cause is another.
+  await expect(cause(page)).toContainText('still issues sessions without it');
+  await expect(page.getByRole('region', { name: 'What we know' })).toContainText(name);
+  await expect(page.getByRole('button', { name: 'Refresh' })).toBeVisible();
+  await expect(page.getByRole('button', { name: 'Sign out' })).toBeVisible();
+  for (const colorScheme of ['light', 'dark'] as const) {
+    await page.emulateMedia({ colorScheme });
+    expect(await accessibilityProblems(page)).toEqual([]);
+  }
+
+  // The form does not come back for people who try its address.
+  await page.goto('/onboarding');
+  await expect(page).toHaveURL('/token-pending?next=/dashboard');
+  await expect(stillLoading(page)).toBeVisible(EXHAUSTED);
+
+  await clerk.changeMetadata(signedIn.userId, { activeOrgId });
+  await page.getByRole('button', { name: 'Refresh' }).click();
+  await expect(page).toHaveURL('/dashboard');
+  await expect(page.getByRole('heading', { name })).toBeVisible();
+  expect(traffic.documents()).toEqual([
+    'GET /dashboard', 'GET /token-pending', 'GET /token-pending',
+    'GET /onboarding', 'GET /token-pending', 'GET /token-pending',
+    'GET /token-pending', 'GET /dashboard',
+  ]);
+});
+
+test('a member may open the dashboard anyway, and is told what is behind; nobody else may', async ({ page, context, clerk, visitor }) => {
+  const signedIn = await clerk.inside(context);
+  const { id: activeOrgId, name } = signedIn.organization;
+  const behind = page.getByText('Your session is still catching up.');
+  await clerk.changeMetadata(signedIn.userId, { activeOrgId: null });
+  await signedIn.renew();
+  await page.goto('/dashboard');
+  await page.getByRole('button', { name: 'Open the dashboard anyway' }).click(EXHAUSTED);
+
+  await expect(page).toHaveURL('/dashboard');
+  await expect(page.getByRole('heading', { name })).toBeVisible();
+  await expect(behind).toBeVisible();
+  expect(await accessibilityProblems(page)).toEqual([]);
+
+  await clerk.changeMetadata(signedIn.userId, { activeOrgId });
+  await signedIn.renew();
+  await page.reload();
+  await expect(page.getByRole('heading', { name })).toBeVisible();
+  await expect(behind).toHaveCount(0);
+
+  const stranger = await visitor();
+  await clerk.signedIn(stranger.context());
+  const origin = new URL(page.url()).origin;
+  const answer = await stranger.context().request.post('/dashboard', { headers: { origin } });
+  expect(new URL(answer.url()).pathname).toBe('/onboarding');
+});
+
+test('signing out works from the screen that waits', async ({ page, context, clerk }) => {
+  const signedIn = await clerk.inside(context);
+  await clerk.changeMetadata(signedIn.userId, { activeOrgId: null });
+  await signedIn.renew();
+  await page.goto('/dashboard');
+  await expect(stillLoading(page)).toBeVisible(EXHAUSTED);
+
+  await page.getByRole('button', { name: 'Sign out' }).click();
+  await expect(page).toHaveURL('/');
+  await expect(page.getByRole('link', { name: 'Create your account' })).toBeVisible();
+  await page.goto('/dashboard');
+  await expect(page).toHaveURL(/\/sign-in\?next=/);
+  await expect(page.locator('input[name=identifier]')).toBeVisible();
+});
+
+test('Clerk out of reach is waited for, then said, and signs nobody out', async ({ page, context, clerk, expectProblem }) => {
+  const signedIn = await clerk.inside(context);
+  await signedIn.loseToken();
+  let reachable = false;
+  await page.route('**/__clerk/**', (route) => (reachable ? route.continue() : route.abort('connectionrefused')));
+  expectProblem(/__clerk.*ERR_CONNECTION_REFUSED/, [1, 20]);
+  expectProblem(/ClerkJS|Clerk: /, [0, 20]);
+
+  await page.goto('/dashboard');
+  await expect(stillLoading(page)).toBeVisible({ timeout: 10_000 });
+  await expect(cause(page)).toContainText('your browser has not received your session yet');
+
+  reachable = true;
+  await page.getByRole('button', { name: 'Refresh' }).click();
+  await expect(page).toHaveURL('/dashboard');
+  await expect(page.getByRole('heading', { name: signedIn.organization.name })).toBeVisible();
+});
