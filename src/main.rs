@@ -27,6 +27,9 @@ enum Command {
     /// Serve for development: what is not configured (Postgres, Clerk) starts with the app.
     #[cfg(feature = "dev")]
     Dev(development::DevArguments),
+    /// The Clerk emulator by itself, for other projects: prints settings to paste into their environment.
+    #[cfg(feature = "dev")]
+    Emulator(development::EmulatorArguments),
 }
 
 #[tokio::main]
@@ -45,6 +48,8 @@ async fn main() -> ExitCode {
         Command::Migrate => migrate(&variables).await,
         #[cfg(feature = "dev")]
         Command::Dev(arguments) => development::run(&mut variables, &arguments).await,
+        #[cfg(feature = "dev")]
+        Command::Emulator(arguments) => development::emulate(arguments).await,
     };
     variables.clear();
     match result {
@@ -96,6 +101,7 @@ mod development {
 
     use tokio_util::sync::CancellationToken;
     use vestibule::app;
+    use vestibule::dev::emulator;
     use vestibule::dev::run::start;
     use vestibule::dev::seed;
     use vestibule::server::config::Config;
@@ -109,6 +115,34 @@ mod development {
         /// Where the embedded Postgres and the Clerk emulator keep their data.
         #[arg(long, default_value = ".vestibule")]
         data_dir: PathBuf,
+    }
+
+    #[derive(clap::Args)]
+    pub struct EmulatorArguments {
+        /// Where to answer, on this machine only. Port 0 takes a free one.
+        #[arg(long, default_value = "127.0.0.1:4010")]
+        listen: SocketAddr,
+        /// Where to keep people, sessions and keys. Without it they live in memory.
+        #[arg(long)]
+        data_dir: Option<PathBuf>,
+        /// A JSON file with "people" and "claims_template".
+        #[arg(long)]
+        seed: Option<PathBuf>,
+        /// The name that Clerk's forms show.
+        #[arg(long, default_value = "Emulated app")]
+        name: String,
+    }
+
+    pub async fn emulate(arguments: EmulatorArguments) -> Result<(), Box<dyn Error>> {
+        let stop = CancellationToken::new();
+        serve::stop_on_signals(stop.clone())?;
+        let seed = arguments.seed.as_deref().map(emulator::read_seed).transpose()?.unwrap_or_default();
+        let running = emulator::start(arguments.listen, arguments.data_dir, arguments.name, seed).await?;
+        print!("{}", emulator::environment(running.settings()));
+        println!("# E-mail codes arrive at {}", running.settings().inbox_url);
+        stop.cancelled().await;
+        running.shutdown().await;
+        Ok(())
     }
 
     pub async fn run(variables: &mut BTreeMap<String, String>, arguments: &DevArguments) -> Result<(), Box<dyn Error>> {

@@ -14,7 +14,7 @@ use super::seed;
 use crate::clerk_emulator::{self, Emulator};
 
 /// The claims template that the emulator applies, and that belongs into Clerk's dashboard.
-const CLAIMS_TEMPLATE: &str = include_str!("../model/claims_template.json");
+pub(super) const CLAIMS_TEMPLATE: &str = include_str!("../model/claims_template.json");
 /// The database of the app in an embedded cluster.
 const DATABASE: &str = "vestibule";
 /// Life of a session token. Clerk's.
