@@ -7,6 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use serde_json::Value;
 
 use super::clock::Clock;
+use super::control::Control;
 use super::cookies;
 use super::inbox::Inbox;
 use super::keys::Keys;
@@ -21,6 +22,7 @@ pub(super) struct App {
     pub(super) clock: Clock,
     pub(super) random: Random,
     pub(super) inbox: Inbox,
+    pub(super) control: Control,
     pub(super) handshakes: super::handshakes::Handshakes,
     /// Eight letters that tell this instance's cookies from another's.
     pub(super) cookie_suffix: String,
@@ -42,6 +44,7 @@ impl App {
             clock: Clock,
             random: Random,
             inbox: Inbox::default(),
+            control: Control::default(),
             handshakes: super::handshakes::Handshakes::default(),
             claims_template: options.claims_template,
             token_lifetime: i64::try_from(options.token_lifetime.as_secs()).unwrap_or(i64::MAX).max(1),

@@ -7,14 +7,14 @@ use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, OriginalUri, State};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{any, get};
 use http::{HeaderMap, Method};
 
 use super::app::App;
 use super::call::Call;
 use super::errors::ApiError;
 use super::response::Answer;
-use super::{bapi, fapi, inbox};
+use super::{bapi, control, fapi, inbox};
 
 /// Largest request body in bytes: metadata is the largest thing sent, and Clerk allows 8 kB of it.
 const BODY_LIMIT: usize = 256 * 1024;
@@ -24,6 +24,7 @@ pub(super) fn router(app: Arc<App>) -> Router {
     Router::new()
         .route("/inbox", get(inbox::page))
         .route("/inbox.json", get(inbox::json))
+        .route("/control", any(control::answer))
         .route("/.well-known/jwks.json", get(public_keys))
         .fallback(dispatch)
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
@@ -41,7 +42,15 @@ async fn dispatch(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    let answer = match Call::new(method.clone(), &uri, headers, &body) {
+    let call = Call::new(method.clone(), &uri, headers, &body);
+    if let Ok(Some(call)) = &call
+        && let Some(fault) = app.control.take(&call.method, uri.path())
+        && let Some(refusal) = fault.meet(&app).await
+    {
+        tracing::debug!(target: "clerk_emulator", %method, path = uri.path(), "made to fail on purpose");
+        return refusal;
+    }
+    let answer = match call {
         Ok(Some(call)) if fapi::serves(&call.path) => fapi::answer(&app, &call),
         Ok(Some(call)) => bapi::answer(&app, &call),
         Ok(None) => Answer::error(&app, &ApiError::no_such_endpoint(method.as_str(), uri.path())),

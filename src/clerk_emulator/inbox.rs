@@ -88,13 +88,13 @@ pub(super) async fn json(
     super::response::Answer::ok(list.collect::<Value>()).into_response()
 }
 
-fn may_read(app: &App, peer: SocketAddr, key: &Key) -> bool {
+pub(super) fn may_read(app: &App, peer: SocketAddr, key: &Key) -> bool {
     let given = key.token.as_deref().unwrap_or_default().as_bytes();
     let right = app.keys.inbox_token.as_bytes();
     peer.ip().to_canonical().is_loopback() && aws_lc_rs::constant_time::verify_slices_are_equal(given, right).is_ok()
 }
 
-fn refused() -> Response {
+pub(super) fn refused() -> Response {
     (StatusCode::FORBIDDEN, "The inbox opens only on this machine, with the address from the start-up log.\n")
         .into_response()
 }

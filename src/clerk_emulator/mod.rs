@@ -18,6 +18,7 @@ mod call;
 mod claims_template;
 mod clock;
 mod codes;
+mod control;
 mod cookies;
 mod dispatch;
 mod errors;

@@ -24,7 +24,7 @@ pub(super) fn session_token(app: &App, user: &User, session: &Session, azp: Opti
 
 /// As `session_token`, with a lifetime in seconds.
 pub(super) fn session_token_for(app: &App, user: &User, session: &Session, azp: Option<&str>, lifetime: i64) -> String {
-    let mut claims = claims_template::fill(&app.claims_template, &context(user, session));
+    let mut claims = claims_template::fill(&app.claims_template, &context(app, user, session));
     let now = app.clock.now_s();
     if let Some(azp) = azp {
         claims.insert("azp".to_owned(), json!(azp));
@@ -52,7 +52,7 @@ pub(super) fn template_token(
     session: &Session,
     azp: Option<&str>,
 ) -> String {
-    let mut claims = claims_template::fill(&template.claims, &context(user, session));
+    let mut claims = claims_template::fill(&template.claims, &context(app, user, session));
     let now = app.clock.now_s();
     if let Some(azp) = azp {
         claims.insert("azp".to_owned(), json!(azp));
@@ -85,8 +85,9 @@ fn insert_all(claims: &mut Map<String, Value>, more: Value) {
 }
 
 /// What shortcodes can name. Private metadata is not among it.
-fn context(user: &User, session: &Session) -> Value {
+fn context(app: &App, user: &User, session: &Session) -> Value {
     let mut person = objects::user(user);
+    person["public_metadata"] = app.control.visible(&user.id, &user.public_metadata, app.clock.now_ms());
     let primary = user.primary_email();
     let full_name = [user.first_name.as_deref(), user.last_name.as_deref()].into_iter().flatten().collect::<Vec<_>>();
     person["full_name"] = if full_name.is_empty() { Value::Null } else { json!(full_name.join(" ")) };

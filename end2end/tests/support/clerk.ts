@@ -10,6 +10,22 @@ export interface Organization {
   slug: string;
 }
 
+/** What the emulator's control takes. */
+export interface Wishes {
+  /** How long a change of metadata stays invisible to new tokens; null for ever. */
+  metadata_delay_ms?: number | null;
+  faults?: {
+    method?: string;
+    path_starts_with?: string;
+    path_ends_with?: string;
+    count: number;
+    delay_ms?: number;
+    status?: number;
+    retry_after_s?: number;
+    cut?: boolean;
+  }[];
+}
+
 /** A session of the Clerk emulator, as far as tests look. */
 interface Session {
   id: string;
@@ -28,6 +44,14 @@ export class Clerk {
   /** `PATCH /v1/users/{id}/metadata`: merges, null removes. */
   async changeMetadata(userId: string, publicMetadata: Record<string, unknown>): Promise<void> {
     await this.backend('PATCH', `/users/${userId}/metadata`, { public_metadata: publicMetadata });
+  }
+
+  /** Makes the emulator slow, stale or broken. Nothing named: everything is well again. */
+  async misbehave(wishes?: Wishes): Promise<void> {
+    const url = new URL(this.app.dev.inbox_url);
+    url.pathname = '/control';
+    const response = await fetch(url, wishes ? { method: 'PUT', body: JSON.stringify(wishes) } : { method: 'DELETE' });
+    if (!response.ok) throw new Error(`the emulator answered ${response.status}: ${await response.text()}`);
   }
 
   /** Ends a session at Clerk, without telling the browser. */

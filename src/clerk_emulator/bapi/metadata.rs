@@ -42,6 +42,7 @@ fn change(desk: &mut Desk<'_>, id: &str, write: impl Fn(&mut Value, Value)) -> R
             ));
         }
     }
+    desk.app.control.changed(id, &user.public_metadata, desk.app.clock.now_ms());
     let user = people::change_user(desk.app, desk.store, id, |user| *user = changed)?;
     Ok(objects::user_with_private_metadata(&user))
 }
