@@ -68,6 +68,7 @@ for (const [what, fault] of [
     const { organization, traffic } = await createWhile({ faults: [{ ...TELLING, ...fault }] }, page, clerk);
     await expectInside(page, organization.name);
     expect(traffic.documents()).toEqual(['GET /dashboard']);
+    expect(await clerk.faultsLeft(), 'the fault did not happen').toEqual([0]);
   });
 }
 
@@ -92,6 +93,7 @@ test('people who are told to Clerk only after a restart of the app arrive', asyn
   await clerk.signedIn(context);
   const { organization, traffic } = await createWhile({ faults: [{ ...TELLING, delay_ms: 60_000, count: 1 }] }, page, clerk);
   await expect(page.getByRole('heading', { name: 'Organization created' })).toBeVisible();
+  expect(await clerk.faultsLeft(), 'Clerk was not being told when the app was killed').toEqual([0]);
   await page.goto('about:blank');
   // The process ends between the commit and Clerk's answer.
   await app.restart('SIGKILL');

@@ -48,10 +48,21 @@ export class Clerk {
 
   /** Makes the emulator slow, stale or broken. Nothing named: everything is well again. */
   async misbehave(wishes?: Wishes): Promise<void> {
+    await this.control(wishes ? { method: 'PUT', body: JSON.stringify(wishes) } : { method: 'DELETE' });
+  }
+
+  /** How many requests are still to meet each fault: 0 once it has happened as often as was wished. */
+  async faultsLeft(): Promise<number[]> {
+    const { faults } = await this.control({ method: 'GET' });
+    return faults.map(({ count }: { count: number }) => count);
+  }
+
+  private async control(init: RequestInit) {
     const url = new URL(this.app.dev.inbox_url);
     url.pathname = '/control';
-    const response = await fetch(url, wishes ? { method: 'PUT', body: JSON.stringify(wishes) } : { method: 'DELETE' });
+    const response = await fetch(url, init);
     if (!response.ok) throw new Error(`the emulator answered ${response.status}: ${await response.text()}`);
+    return response.json();
   }
 
   /** Ends a session at Clerk, without telling the browser. */
