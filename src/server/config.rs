@@ -112,9 +112,9 @@ impl Config {
         self.public_origin.split_once("://").map(|(_, host)| host)
     }
 
-    /// The issuer's host, as it stands in tokens.
-    pub fn issuer_host(&self) -> &str {
-        self.clerk.issuer.split_once("://").map_or("", |(_, host)| host)
+    /// The host in the publishable key. By it Clerk tells its instances' cookies apart, whatever issuer is configured.
+    pub fn frontend_api(&self) -> String {
+        frontend_api_of(&self.clerk.publishable_key).unwrap_or_default()
     }
 
     /// Whether cookies may be sent over https only.

@@ -49,6 +49,18 @@ async fn what_waiting_cannot_cure_is_explained_at_once_and_everywhere() {
     }
 }
 
+/// The commonest mistake: CLERK_ISSUER is not what the tokens of this very instance say. Everybody is told, by either cookie.
+#[tokio::test]
+async fn a_wrongly_configured_issuer_is_named_and_signs_nobody_out() {
+    let app = TestApp::start_with(&[("CLERK_ISSUER", "https://clerk.wrong.test")]).await;
+    let token = token(ADA);
+    for who in [Who::Cookie(&token), Who::Suffixed(&token)] {
+        let page = app.get("/dashboard", who).await;
+        assert_eq!((page.status, page.header("location")), (StatusCode::UNAUTHORIZED, ""), "{}", page.body);
+        assert!(page.body.contains("token-invalid-issuer"), "{}", page.body);
+    }
+}
+
 #[tokio::test]
 async fn unreachable_keys_are_an_outage_and_sign_nobody_out() {
     let app = TestApp::start_with(&[("CLERK_JWT_KEY", "")]).await;

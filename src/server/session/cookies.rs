@@ -32,8 +32,8 @@ pub fn names(name: &str, suffix: &str) -> [String; 2] {
     [name.to_owned(), format!("{name}_{suffix}")]
 }
 
-/// Reads the cookies. `issuer_host` is the host of the issuer, `now` in seconds.
-pub fn read(headers: &HeaderMap, suffix: &str, issuer_host: &str, production: bool, now: i64) -> ClerkCookies {
+/// Reads the cookies. `frontend_api` is the host in the publishable key, `now` in seconds.
+pub fn read(headers: &HeaderMap, suffix: &str, frontend_api: &str, production: bool, now: i64) -> ClerkCookies {
     let mut plain = Pair::default();
     let mut suffixed = Pair::default();
     let [session, session_suffixed] = names("__session", suffix);
@@ -53,7 +53,7 @@ pub fn read(headers: &HeaderMap, suffix: &str, issuer_host: &str, production: bo
             }
         }
     }
-    let chosen = if uses_suffixed(&plain, &suffixed, issuer_host, production, now) { suffixed } else { plain };
+    let chosen = if uses_suffixed(&plain, &suffixed, frontend_api, production, now) { suffixed } else { plain };
     ClerkCookies { session: chosen.session, client_uat: chosen.uat.unwrap_or(0) }
 }
 
@@ -73,12 +73,12 @@ impl Pair {
     }
 }
 
-fn uses_suffixed(plain: &Pair, suffixed: &Pair, issuer_host: &str, production: bool, now: i64) -> bool {
+fn uses_suffixed(plain: &Pair, suffixed: &Pair, frontend_api: &str, production: bool, now: i64) -> bool {
     if plain.session.is_some() {
         let payload = plain.payload();
         match payload.as_ref().and_then(|payload| payload.get("iss")).and_then(Value::as_str) {
             None => return false,
-            Some(issuer) if issuer.trim_start_matches("https://").trim_start_matches("http://") != issuer_host => {
+            Some(issuer) if issuer.trim_start_matches("https://").trim_start_matches("http://") != frontend_api => {
                 return true;
             }
             Some(_) => {}

@@ -28,7 +28,7 @@ pub async fn check(app: &AppState, headers: &HeaderMap) -> Checked {
         Some(token) => (Some(token), false),
         None => {
             let production = config.clerk.publishable_key.starts_with("pk_live_");
-            let cookies = cookies::read(headers, &config.clerk.cookie_suffix, config.issuer_host(), production, now);
+            let cookies = cookies::read(headers, &config.clerk.cookie_suffix, &config.frontend_api(), production, now);
             (cookies.session, cookies.client_uat > 0)
         }
     };
