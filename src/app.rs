@@ -25,6 +25,7 @@ use tower_http::timeout::TimeoutLayer;
 use crate::pages::{self, Document, Page, Visit};
 use crate::server::clerk::frontend_proxy;
 use crate::server::config::Config;
+use crate::server::session::{AuthNotes, handshake};
 use crate::server::state::AppState;
 use crate::server::{api, rpc, security, telemetry};
 
@@ -55,7 +56,8 @@ pub fn router(app: AppState) -> Router {
         .route("/sign-out", post(sign_out))
         .route("/onboarding", get(show!(pages::onboarding::page)).post(post_onboarding))
         .route("/dashboard", get(show!(pages::dashboard::page)).post(open_anyway))
-        .route("/token-pending", get(show!(pages::token_pending::page)));
+        .route("/token-pending", get(show!(pages::token_pending::page)))
+        .route_layer(from_fn_with_state(app.clone(), handshake::renew));
     let api = Router::new()
         .route("/api/organizations/create", post(api::create_organization))
         .route("/api/rpc/{function}", post(server_function))
@@ -81,6 +83,7 @@ pub fn router(app: AppState) -> Router {
                 .layer(from_fn(telemetry::log_request))
                 .layer(from_fn_with_state(app.clone(), security::headers))
                 .layer(from_fn_with_state(app.clone(), explain_fault))
+                .layer(from_fn(explain_session))
                 .layer(CompressionLayer::new())
                 .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, REQUEST_LIMIT))
                 .layer(from_fn_with_state(app.clone(), security::same_site_writes)),
@@ -148,12 +151,31 @@ async fn explain_size(response: Response) -> Response {
 }
 
 fn visit(request: &Request) -> Visit {
-    Visit { uri: request.uri().clone(), headers: request.headers().clone() }
+    Visit::new(request.method(), request.uri(), request.headers(), request.extensions())
+}
+
+/// Says in Clerk's headers why a request has no session (`backend: constants.ts`), and gives each request its notes.
+async fn explain_session(mut request: Request, next: Next) -> Response {
+    let notes = AuthNotes::default();
+    request.extensions_mut().insert(notes.clone());
+    let mut response = next.run(request).await;
+    if let Some(state) = notes.state() {
+        let told = [("status", state.status), ("reason", &state.reason), ("message", &state.message)];
+        for (name, value) in told.into_iter().filter(|(_, value)| !value.is_empty()) {
+            if let (Ok(name), Ok(value)) =
+                (HeaderName::try_from(format!("x-clerk-auth-{name}")), HeaderValue::from_str(value))
+            {
+                response.headers_mut().insert(name, value);
+            }
+        }
+    }
+    response
 }
 
 async fn respond(app: &AppState, page: Page, request: Request) -> Response {
     match page {
         Page::Redirect(to) => Redirect::to(&to).into_response(),
+        Page::Handshake(cause) => handshake::to_clerk(app, request.uri(), request.headers(), cause),
         Page::Document(document) => {
             let status = document.status;
             if !document.islands {
@@ -186,6 +208,14 @@ fn shell(app: &AppState, document: &Document) -> impl IntoView + use<> {
     let options = site.leptos.clone();
     let scripts = document.islands.then(|| view! { <HydrationScripts options islands=true /> });
     let retry = document.retry_after.map(|seconds| view! { <meta http-equiv="refresh" content=seconds.to_string() /> });
+    let without_script = document.without_script.as_ref().map(|(seconds, address)| {
+        let content = format!("{seconds};url={address}");
+        view! {
+            <noscript>
+                <meta http-equiv="refresh" content=content />
+            </noscript>
+        }
+    });
     let body = (document.body)();
     let [key, suffix, proxy, clerk_js, clerk_ui] = match document.islands {
         true => site.clerk_settings(&app.config().clerk).values().map(|value| Some(value.to_owned())),
@@ -208,6 +238,7 @@ fn shell(app: &AppState, document: &Document) -> impl IntoView + use<> {
                 <meta name="theme-color" content="#e6eae4" media="(prefers-color-scheme: light)" />
                 <meta name="theme-color" content="#111816" media="(prefers-color-scheme: dark)" />
                 {retry}
+                {without_script}
                 <title>{title}</title>
                 <link rel="icon" href="/favicon.svg" type="image/svg+xml" />
                 <link rel="stylesheet" href=site.stylesheet.clone() />

@@ -4,6 +4,8 @@ import { accessibilityProblems } from './support/accessibility';
 import { expect, test } from './support/test';
 import { Traffic } from './support/traffic';
 
+test.afterEach(async ({ clerk }) => clerk.misbehave());
+
 const stillLoading = (page: Page) => page.getByRole('heading', { name: 'Session still loading' });
 
 /** The whole sentence. */
@@ -11,31 +13,7 @@ const cause = (page: Page) => page.getByText('Cause:').locator('..');
 
 /** Mission B4: about 2.5 s of trying, then the screen says so. The rest is for a slow machine. */
 const EXHAUSTED = { timeout: 5_000 };
-
-test('a browser without its token gets a new one, and goes where it wanted to go', async ({ page, context, clerk }) => {
-  const signedIn = await clerk.inside(context);
-  await signedIn.loseToken();
-  const traffic = new Traffic(page);
-
-  await page.goto('/dashboard?x=1');
-
-  await expect(page).toHaveURL('/dashboard?x=1');
-  await expect(page.getByRole('heading', { name: signedIn.organization.name })).toBeVisible();
-  expect(traffic.documents()).toEqual(['GET /dashboard', 'GET /token-pending', 'GET /dashboard']);
-});
-
-test('a session that Clerk has ended leads to sign-in, and back', async ({ page, context, clerk }) => {
-  const signedIn = await clerk.inside(context);
-  await signedIn.loseToken();
-  await clerk.endSession(signedIn);
-  const traffic = new Traffic(page);
-
-  await page.goto('/dashboard?x=1');
-
-  await expect(page).toHaveURL('/sign-in?next=/dashboard%3Fx%3D1');
-  await expect(page.locator('input[name=identifier]')).toBeVisible();
-  expect(traffic.documents()).toEqual(['GET /dashboard', 'GET /token-pending', 'GET /sign-in']);
-});
+const HANDSHAKE = 'GET /__clerk/v1/client/handshake';
 
 test('a claim that never comes is waited for, then explained, and never answered with the form', async ({ page, context, clerk }) => {
   const signedIn = await clerk.inside(context);
@@ -47,7 +25,7 @@ test('a claim that never comes is waited for, then explained, and never answered
   await page.goto('/dashboard?x=1');
   await expect(page.getByRole('heading', { name: 'Refreshing your session' })).toBeVisible();
   await expect(stillLoading(page)).toBeVisible(EXHAUSTED);
-  // What was missing at first was the token; by now there is one, and the cause is another.
+  // What was missing at first was the token: Clerk gave one on the way, and the cause is another.
   await expect(cause(page)).toContainText('still issues sessions without it');
   await expect(page.getByRole('region', { name: 'What we know' })).toContainText(name);
   await expect(page.getByRole('button', { name: 'Refresh' })).toBeVisible();
@@ -67,7 +45,7 @@ test('a claim that never comes is waited for, then explained, and never answered
   await expect(page).toHaveURL('/dashboard');
   await expect(page.getByRole('heading', { name })).toBeVisible();
   expect(traffic.documents()).toEqual([
-    'GET /dashboard', 'GET /token-pending', 'GET /token-pending',
+    'GET /dashboard', HANDSHAKE, 'GET /dashboard', 'GET /token-pending', 'GET /token-pending',
     'GET /onboarding', 'GET /token-pending', 'GET /token-pending',
     'GET /token-pending', 'GET /dashboard',
   ]);
@@ -118,16 +96,18 @@ test('signing out works from the screen that waits', async ({ page, context, cle
 test('Clerk out of reach is waited for, then said, and signs nobody out', async ({ page, context, clerk, expectProblem }) => {
   const signedIn = await clerk.inside(context);
   await signedIn.loseToken();
-  let reachable = false;
-  await page.route('**/__clerk/**', (route) => (reachable ? route.continue() : route.abort('connectionrefused')));
-  expectProblem(/__clerk.*ERR_CONNECTION_REFUSED/, [1, 20]);
+  const traffic = new Traffic(page);
+  await clerk.misbehave({ faults: [{ path_starts_with: '/v1/', status: 503, count: 1_000 }] });
+  expectProblem(/__clerk.* answered 503/, [1, 30]);
   expectProblem(/ClerkJS|Clerk: /, [0, 20]);
 
   await page.goto('/dashboard');
   await expect(stillLoading(page)).toBeVisible({ timeout: 10_000 });
   await expect(cause(page)).toContainText('your browser has not received your session yet');
+  // A handshake that Clerk cannot answer comes back, and none follows it.
+  expect(traffic.documents()).toEqual(['GET /dashboard', HANDSHAKE, 'GET /dashboard', 'GET /token-pending', 'GET /token-pending']);
 
-  reachable = true;
+  await clerk.misbehave();
   await page.getByRole('button', { name: 'Refresh' }).click();
   await expect(page).toHaveURL('/dashboard');
   await expect(page.getByRole('heading', { name: signedIn.organization.name })).toBeVisible();

@@ -6,6 +6,7 @@
 //! - Only a verified token leads inside, and only to an organization the database lets this person into.
 //! - A cause that waiting cannot cure never leads to a page that waits.
 //! - "We cannot check now" is never "signed out".
+//! - Nobody is sent in a circle: `gate/circles.rs` searches everything that server, browser, Clerk and time can do.
 
 use super::ids::OrganizationId;
 
@@ -13,6 +14,8 @@ use super::ids::OrganizationId;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Evidence {
     pub session: SessionEvidence,
+    /// Whether this request may be sent to Clerk for fresh cookies.
+    pub handshake: HandshakeEvidence,
     /// Looked at only for a verified session.
     pub membership: MembershipEvidence,
 }
@@ -24,6 +27,14 @@ pub enum SessionEvidence {
     Missing,
     /// No token, but Clerk's `__client_uat` cookie says somebody is signed in.
     NotReady,
+    /// A token, but no `__client_uat` beside it: half of what a sign-in leaves.
+    WithoutClientUat,
+    /// A token made before the browser's set of sessions last changed (`iat` before `__client_uat`).
+    OlderThanClientUat,
+    /// A development instance, and a browser that it does not know yet.
+    DevelopmentBrowserMissing,
+    /// A development instance that hands its browser token over in the address.
+    DevelopmentBrowserInAddress,
     /// Past `exp` by more than the allowed skew.
     Expired,
     /// `nbf` or `iat` lie in the future by more than the allowed skew.
@@ -38,6 +49,17 @@ pub enum SessionEvidence {
     Pending,
     /// Every rule is kept.
     Verified(ClaimEvidence),
+}
+
+/// Whether Clerk's handshake may renew this request: a redirect to Clerk, which sends the browser back with fresh
+/// cookies (protocol notes, section 3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum HandshakeEvidence {
+    /// Not a document that a browser navigates to: a redirect would help nobody.
+    NotEligible,
+    Possible,
+    /// Tried as often as Clerk's counter allows, or as often as is of use.
+    Exhausted,
 }
 
 /// Why a token was refused for good.
@@ -92,6 +114,8 @@ pub enum Verdict {
     NeedsOnboarding,
     /// Signed out.
     SignedOut,
+    /// Clerk can give the browser fresh cookies, by a redirect that nobody sees.
+    Handshake(HandshakeCause),
     /// The browser can get a usable token; until then, wait.
     Wait(WaitCause),
     /// Clerk wants something done first.
@@ -102,10 +126,24 @@ pub enum Verdict {
     CannotVerify(Outage),
 }
 
+/// Why the browser is sent to Clerk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum HandshakeCause {
+    NotReady,
+    WithoutClientUat,
+    OlderThanClientUat,
+    DevelopmentBrowserMissing,
+    DevelopmentBrowserInAddress,
+    Expired,
+    NotYetValid,
+}
+
 /// Why the browser should get another token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum WaitCause {
     NotReady,
+    /// Token and `__client_uat` do not fit each other.
+    CookiesDisagree,
     Expired,
     NotYetValid,
     AuthorizedPartyMissing,
@@ -122,12 +160,30 @@ pub enum Outage {
 
 /// Decides. Pure and total: every piece of evidence has exactly one verdict.
 pub fn decide(evidence: &Evidence) -> Verdict {
+    let renew = |cause, otherwise| match evidence.handshake {
+        HandshakeEvidence::Possible => Verdict::Handshake(cause),
+        HandshakeEvidence::NotEligible | HandshakeEvidence::Exhausted => otherwise,
+    };
+    let wait = Verdict::Wait;
     let claim = match evidence.session {
         SessionEvidence::Missing => return Verdict::SignedOut,
-        SessionEvidence::NotReady => return Verdict::Wait(WaitCause::NotReady),
-        SessionEvidence::Expired => return Verdict::Wait(WaitCause::Expired),
-        SessionEvidence::NotYetValid => return Verdict::Wait(WaitCause::NotYetValid),
-        SessionEvidence::AuthorizedPartyMissing => return Verdict::Wait(WaitCause::AuthorizedPartyMissing),
+        SessionEvidence::NotReady => return renew(HandshakeCause::NotReady, wait(WaitCause::NotReady)),
+        SessionEvidence::WithoutClientUat => {
+            return renew(HandshakeCause::WithoutClientUat, wait(WaitCause::CookiesDisagree));
+        }
+        SessionEvidence::OlderThanClientUat => {
+            return renew(HandshakeCause::OlderThanClientUat, wait(WaitCause::CookiesDisagree));
+        }
+        SessionEvidence::DevelopmentBrowserMissing => {
+            return renew(HandshakeCause::DevelopmentBrowserMissing, Verdict::SignedOut);
+        }
+        SessionEvidence::DevelopmentBrowserInAddress => {
+            return renew(HandshakeCause::DevelopmentBrowserInAddress, Verdict::SignedOut);
+        }
+        SessionEvidence::Expired => return renew(HandshakeCause::Expired, wait(WaitCause::Expired)),
+        SessionEvidence::NotYetValid => return renew(HandshakeCause::NotYetValid, wait(WaitCause::NotYetValid)),
+        // Clerk would hand out the same token again: the browser has to ask for one with its origin.
+        SessionEvidence::AuthorizedPartyMissing => return wait(WaitCause::AuthorizedPartyMissing),
         SessionEvidence::Refused(refusal) => return Verdict::Refused(refusal),
         SessionEvidence::KeysUnreachable => return Verdict::CannotVerify(Outage::Keys),
         SessionEvidence::Pending => return Verdict::FinishTask,
@@ -173,6 +229,8 @@ pub enum Answer {
     ToSignIn,
     /// Go to the token-pending screen, and come back here.
     ToTokenPending,
+    /// Go to Clerk, and come back here with fresh cookies.
+    ToHandshake(HandshakeCause),
     /// Say why this token is refused (401).
     ExplainRefusal(Refusal),
     /// Say what is out of reach (503), and try again by itself.
@@ -182,6 +240,7 @@ pub enum Answer {
 /// How the page at `place` answers `verdict`.
 pub fn at(place: Place, verdict: Verdict) -> Answer {
     match (place, verdict) {
+        (_, Verdict::Handshake(cause)) => Answer::ToHandshake(cause),
         // The sign-in page is the way out of almost everything, so it always shows, unless one is signed in already.
         (Place::SignIn | Place::Onboarding | Place::TokenPending, Verdict::Inside(_)) => Answer::GoOn,
         (Place::SignIn | Place::TokenPending, Verdict::NeedsOnboarding) => Answer::ToOnboarding,
@@ -202,145 +261,6 @@ pub fn at(place: Place, verdict: Verdict) -> Answer {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const ORGANIZATION: OrganizationId = OrganizationId(uuid::Uuid::from_u128(1));
-    const REFUSALS: [Refusal; 7] = [
-        Refusal::Malformed,
-        Refusal::Algorithm,
-        Refusal::UnknownKey,
-        Refusal::Signature,
-        Refusal::Issuer,
-        Refusal::AuthorizedParty,
-        Refusal::TokenType,
-    ];
-    const CLAIMS: [ClaimEvidence; 3] = [ClaimEvidence::NoTemplate, ClaimEvidence::Absent, ClaimEvidence::Names];
-    const MEMBERSHIPS: [MembershipEvidence; 4] = [
-        MembershipEvidence::None,
-        MembershipEvidence::Claimed(ORGANIZATION),
-        MembershipEvidence::Other(ORGANIZATION),
-        MembershipEvidence::Unreachable,
-    ];
-    const PLACES: [Place; 5] =
-        [Place::Inside, Place::InsideAnyway, Place::Onboarding, Place::SignIn, Place::TokenPending];
-
-    fn sessions() -> Vec<SessionEvidence> {
-        let mut all = vec![
-            SessionEvidence::Missing,
-            SessionEvidence::NotReady,
-            SessionEvidence::Expired,
-            SessionEvidence::NotYetValid,
-            SessionEvidence::AuthorizedPartyMissing,
-            SessionEvidence::KeysUnreachable,
-            SessionEvidence::Pending,
-        ];
-        all.extend(REFUSALS.map(SessionEvidence::Refused));
-        all.extend(CLAIMS.map(SessionEvidence::Verified));
-        all
-    }
-
-    fn every_evidence() -> Vec<Evidence> {
-        let pairs =
-            sessions().into_iter().flat_map(|session| MEMBERSHIPS.map(|membership| Evidence { session, membership }));
-        pairs.collect()
-    }
-
-    #[test]
-    fn only_a_verified_member_is_inside() {
-        for evidence in every_evidence() {
-            if let Verdict::Inside(organization) = decide(&evidence) {
-                assert!(matches!(evidence.session, SessionEvidence::Verified(_)), "{evidence:?}");
-                assert!(
-                    matches!(evidence.membership, MembershipEvidence::Claimed(id) | MembershipEvidence::Other(id) if id == organization),
-                    "{evidence:?}"
-                );
-            }
-        }
-    }
-
-    #[test]
-    fn a_person_with_an_organization_never_sees_onboarding() {
-        for evidence in every_evidence() {
-            let has_one = matches!(evidence.membership, MembershipEvidence::Claimed(_) | MembershipEvidence::Other(_));
-            for place in PLACES {
-                let answer = at(place, decide(&evidence));
-                let leads_there =
-                    answer == Answer::ToOnboarding || (place == Place::Onboarding && answer == Answer::Show);
-                assert!(!(has_one && leads_there), "{place:?} {evidence:?}");
-            }
-        }
-    }
-
-    #[test]
-    fn what_waiting_cannot_cure_is_never_waited_on() {
-        for evidence in every_evidence() {
-            let incurable = matches!(evidence.session, SessionEvidence::Refused(_));
-            for place in PLACES {
-                let answer = at(place, decide(&evidence));
-                let waits =
-                    answer == Answer::ToTokenPending || (place == Place::TokenPending && answer == Answer::Show);
-                assert!(!(incurable && waits), "{place:?} {evidence:?}");
-            }
-        }
-    }
-
-    #[test]
-    fn an_outage_signs_nobody_out() {
-        for evidence in every_evidence() {
-            let outage = evidence.session == SessionEvidence::KeysUnreachable
-                || (matches!(evidence.session, SessionEvidence::Verified(_))
-                    && evidence.membership == MembershipEvidence::Unreachable);
-            if outage {
-                assert!(matches!(decide(&evidence), Verdict::CannotVerify(_)), "{evidence:?}");
-                assert!(matches!(at(Place::Inside, decide(&evidence)), Answer::ExplainOutage(_)));
-            }
-        }
-    }
-
-    #[test]
-    fn a_stale_claim_waits_and_a_missing_template_does_not() {
-        let with = |claim, membership| decide(&Evidence { session: SessionEvidence::Verified(claim), membership });
-        let other = MembershipEvidence::Other(ORGANIZATION);
-        assert_eq!(with(ClaimEvidence::Absent, other), Verdict::Wait(WaitCause::StaleClaim(ORGANIZATION)));
-        assert_eq!(with(ClaimEvidence::Names, other), Verdict::Wait(WaitCause::StaleClaim(ORGANIZATION)));
-        assert_eq!(with(ClaimEvidence::NoTemplate, other), Verdict::Inside(ORGANIZATION));
-        assert_eq!(with(ClaimEvidence::NoTemplate, MembershipEvidence::None), Verdict::NeedsOnboarding);
-    }
-
-    /// Not waiting for the token opens the door to verified members only.
-    #[test]
-    fn insisting_lets_in_nobody_but_verified_members() {
-        for evidence in every_evidence() {
-            if at(Place::InsideAnyway, decide(&evidence)) == Answer::Show {
-                assert!(matches!(evidence.session, SessionEvidence::Verified(_)), "{evidence:?}");
-                let member =
-                    matches!(evidence.membership, MembershipEvidence::Claimed(_) | MembershipEvidence::Other(_));
-                assert!(member, "{evidence:?}");
-            }
-        }
-    }
-
-    /// Follows redirects while the evidence stays the same: the server alone never leads in a circle.
-    #[test]
-    fn redirects_alone_end_within_two_steps() {
-        for evidence in every_evidence() {
-            let verdict = decide(&evidence);
-            for start in PLACES {
-                let mut place = start;
-                let mut steps = 0;
-                loop {
-                    place = match at(place, verdict) {
-                        Answer::Show | Answer::ExplainRefusal(_) | Answer::ExplainOutage(_) => break,
-                        Answer::GoOn => Place::Inside,
-                        Answer::ToOnboarding => Place::Onboarding,
-                        Answer::ToSignIn => Place::SignIn,
-                        Answer::ToTokenPending => Place::TokenPending,
-                    };
-                    steps += 1;
-                    assert!(steps <= 2, "{start:?} {evidence:?} goes in a circle");
-                }
-            }
-        }
-    }
-}
+mod circles;
+#[cfg(test)]
+mod tests;

@@ -10,9 +10,12 @@ use crate::server::state::AppState;
 
 /// Looks at the token only: which buttons to show is no secret, so the database is not asked.
 pub async fn page(app: &AppState, visit: &Visit) -> Page {
-    let signed_in = match check(app, &visit.headers).await.evidence {
+    let signed_in = match check(app, &visit.asked).await.evidence {
         // Signed in somewhere at Clerk, but not here: after a sign-out without script it looks like this too.
-        SessionEvidence::Missing | SessionEvidence::NotReady => false,
+        SessionEvidence::Missing
+        | SessionEvidence::NotReady
+        | SessionEvidence::DevelopmentBrowserMissing
+        | SessionEvidence::DevelopmentBrowserInAddress => false,
         // Refused tokens lead to the dashboard's explanation; expired ones are renewed on the way.
         _ => true,
     };

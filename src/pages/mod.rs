@@ -5,14 +5,14 @@
 
 use std::sync::Arc;
 
-use axum::http::{HeaderMap, StatusCode, Uri, header};
+use axum::http::{Extensions, HeaderMap, Method, StatusCode, Uri, header};
 use cookie::Cookie;
 use leptos::prelude::*;
 
-use crate::model::gate::{Answer, Place, Verdict, at};
+use crate::model::gate::{Answer, HandshakeCause, Place, Verdict, WaitCause, at};
 use crate::model::next_path::NextPath;
 use crate::server::session::visit::{Judged, judge};
-use crate::server::session::{Checked, check};
+use crate::server::session::{Asked, Checked, check};
 use crate::server::state::AppState;
 use crate::server::telemetry;
 
@@ -30,6 +30,8 @@ pub mod token_pending;
 pub enum Page {
     /// 303 to a path of this site.
     Redirect(String),
+    /// 307 to Clerk's handshake, and back here.
+    Handshake(HandshakeCause),
     Document(Document),
 }
 
@@ -42,6 +44,8 @@ pub struct Document {
     pub islands: bool,
     /// Seconds after which the browser loads it again by itself.
     pub retry_after: Option<u32>,
+    /// Seconds after which a browser without script goes to an address by itself.
+    pub without_script: Option<(u32, String)>,
     pub body: Arc<dyn Fn() -> AnyView + Send + Sync>,
 }
 
@@ -53,12 +57,18 @@ impl Document {
             title: title.into(),
             islands: false,
             retry_after: None,
+            without_script: None,
             body: Arc::new(move || body().into_any()),
         }
     }
 
     pub fn with_islands(self) -> Self {
         Self { islands: true, ..self }
+    }
+
+    /// Where a browser without script goes by itself, and after how many seconds.
+    pub fn with_refresh_without_script(self, seconds: u32, address: String) -> Self {
+        Self { without_script: Some((seconds, address)), ..self }
     }
 
     pub fn with_status(self, status: StatusCode) -> Self {
@@ -69,10 +79,19 @@ impl Document {
 /// A request as pages see it.
 pub struct Visit {
     pub uri: Uri,
-    pub headers: HeaderMap,
+    /// What the session is judged by: the headers among it.
+    pub asked: Asked,
 }
 
 impl Visit {
+    pub fn new(method: &Method, uri: &Uri, headers: &HeaderMap, extensions: &Extensions) -> Self {
+        Self { uri: uri.clone(), asked: Asked::page(method, uri, headers, extensions) }
+    }
+
+    pub fn headers(&self) -> &HeaderMap {
+        &self.asked.headers
+    }
+
     /// The `next` target, if it is one of ours.
     pub fn next(&self) -> Option<NextPath> {
         self.query("next").as_deref().and_then(NextPath::parse)
@@ -86,7 +105,7 @@ impl Visit {
 
     /// Whether a cookie is there.
     pub fn has_cookie(&self, name: &str) -> bool {
-        self.headers
+        self.headers()
             .get_all(header::COOKIE)
             .iter()
             .filter_map(|value| value.to_str().ok())
@@ -100,7 +119,7 @@ impl Visit {
 
     /// Names this request in the log.
     pub fn reference(&self) -> String {
-        telemetry::request_id(&self.headers).unwrap_or_default()
+        telemetry::request_id(self.headers()).unwrap_or_default()
     }
 }
 
@@ -114,15 +133,13 @@ pub enum Admission {
 
 /// Checks the session, asks the gate, and turns every verdict but "show" into its answer.
 pub async fn admit(app: &AppState, visit: &Visit, place: Place) -> Admission {
-    let checked = check(app, &visit.headers).await;
+    let checked = check(app, &visit.asked).await;
     let judged = judge(app, &checked).await;
     let after = visit.next().unwrap_or_else(|| NextPath::or_dashboard(None));
     // A page that is itself a stop on the way hands on where the person wanted to go.
     let back = match place {
         Place::Inside | Place::InsideAnyway => visit.here(),
-        Place::Onboarding if matches!(judged.verdict, Verdict::Wait(crate::model::gate::WaitCause::StaleClaim(_))) => {
-            after.clone()
-        }
+        Place::Onboarding if matches!(judged.verdict, Verdict::Wait(WaitCause::StaleClaim(_))) => after.clone(),
         Place::Onboarding => visit.here(),
         Place::SignIn | Place::TokenPending => after.clone(),
     };
@@ -133,6 +150,10 @@ pub async fn admit(app: &AppState, visit: &Visit, place: Place) -> Admission {
         Answer::ToOnboarding => Admission::Instead(Page::Redirect("/onboarding".to_owned())),
         Answer::ToSignIn => with_next("/sign-in"),
         Answer::ToTokenPending => with_next("/token-pending"),
+        Answer::ToHandshake(cause) => {
+            visit.asked.notes.note_redirect();
+            Admission::Instead(Page::Handshake(cause))
+        }
         Answer::ExplainRefusal(_) => Admission::Instead(problems::refusal(visit, checked.error.as_ref())),
         Answer::ExplainOutage(outage) => Admission::Instead(problems::outage(visit, outage)),
     }

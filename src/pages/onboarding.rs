@@ -7,7 +7,7 @@ use super::door::DoorState;
 use super::layout::Hall;
 use super::{Admission, Document, Page, Visit, admit};
 use crate::islands::onboarding_form::OnboardingForm;
-use crate::model::failure::{Failure, Field};
+use crate::model::failure::{Failure, FailureCode, Field};
 use crate::model::gate::Place;
 use crate::server::api;
 use crate::server::state::AppState;
@@ -32,9 +32,24 @@ impl Draft {
 pub async fn page(app: &AppState, visit: &Visit) -> Page {
     match admit(app, visit, Place::Onboarding).await {
         Admission::Instead(page) => page,
-        Admission::Show(_) => Page::Document(form(app, Draft::default())),
+        Admission::Show(_) => {
+            let text =
+                |name| visit.query(name).map(|text| text.chars().take(MAX_PREFILLED).collect()).unwrap_or_default();
+            let failure = visit.query(RENEWED).map(|_| {
+                Failure::new(
+                    FailureCode::SessionStale,
+                    "Your session was renewed. Nothing was created yet, and what you typed is still here. Press the button once more.",
+                )
+            });
+            Page::Document(form(app, Draft { name: text("name"), slug: text("slug"), failure }))
+        }
     }
 }
+
+/// Says that the form was sent with a session that had run out in the meantime.
+const RENEWED: &str = "renewed";
+/// Longest text that an address may put into a field. What fits in neither is refused when it is sent.
+const MAX_PREFILLED: usize = 200;
 
 /// `POST /onboarding`, from a browser without script, or before the island woke. The gate decides where to go next: while
 /// the token is stale, that is the token-pending screen.
@@ -48,11 +63,17 @@ pub async fn post(app: &AppState, visit: &Visit, body: &[u8]) -> Page {
         }
     }
     let created = async {
-        let session = api::authenticate(app, &visit.headers).await?;
+        let session = api::authenticate(app, &visit.asked).await?;
         api::create(app, &session, &draft.name, &draft.slug, None).await
     };
     match created.await {
         Ok(_) => Page::Redirect("/dashboard".to_owned()),
+        // Only a GET can be renewed by Clerk: it comes back with what was typed.
+        Err(failure) if failure.code == FailureCode::SessionStale => {
+            let mut query = form_urlencoded::Serializer::new(String::new());
+            query.append_pair("name", &draft.name).append_pair("slug", &draft.slug).append_pair(RENEWED, "1");
+            Page::Redirect(format!("/onboarding?{}", query.finish()))
+        }
         Err(failure) => {
             let status = StatusCode::from_u16(failure.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
             draft.failure = Some(Failure { request_id: Some(visit.reference()), ..failure });

@@ -10,7 +10,7 @@ use crate::server::state::AppState;
 /// Revokes the session, removes the token cookies, and goes home. Clerk's own cookies on its `__client` are Clerk's to
 /// change: it sees the revoked session at its next call.
 pub async fn post(app: &AppState, visit: &Visit) -> Response {
-    if let Some(claims) = check(app, &visit.headers).await.claims
+    if let Some(claims) = check(app, &visit.asked).await.claims
         && let Err(error) = app.clerk().revoke_session(claims.session_id()).await
     {
         tracing::warn!(clerk.error = %error, "the session could not be revoked at Clerk; its token ends by itself within a minute");

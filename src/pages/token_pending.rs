@@ -14,10 +14,17 @@ use crate::model::next_path::NextPath;
 use crate::model::onboarding::Delivery;
 use crate::server::failures;
 use crate::server::organizations::{self, Dashboard};
+use crate::server::session::handshake;
 use crate::server::state::AppState;
 
 /// `GET /token-pending`.
 pub async fn page(app: &AppState, visit: &Visit) -> Page {
+    // The third try without script, and every try after the bound, is judged as it is.
+    let attempt = visit.query(ATTEMPT).and_then(|attempt| attempt.parse().ok()).unwrap_or(0);
+    let tried = visit.query(TRIED).is_some() || attempt >= ATTEMPTS_WITHOUT_SCRIPT;
+    if tried {
+        visit.asked.notes.note_handshake();
+    }
     let (_, judged) = match admit(app, visit, Place::TokenPending).await {
         Admission::Instead(page) => return page,
         Admission::Show(shown) => *shown,
@@ -37,19 +44,25 @@ pub async fn page(app: &AppState, visit: &Visit) -> Page {
         }
     }
     let next = visit.next().unwrap_or_else(|| NextPath::or_dashboard(None));
-    let document = if visit.query(TRIED).is_some() {
+    let document = if tried {
         exhausted(visit, &next, cause, delivery, organization)
     } else {
-        refreshing(&next)
+        refreshing(app, visit, &next, attempt + 1)
     };
     Page::Document(document)
 }
 
 /// The parameter that says that the browser has tried already.
 const TRIED: &str = "tried";
+/// The parameter that counts tries without script.
+const ATTEMPT: &str = "attempt";
+/// Tries without script, about a second apart.
+const ATTEMPTS_WITHOUT_SCRIPT: u32 = 3;
 
-/// The page that refreshes by itself.
-fn refreshing(next: &NextPath) -> Document {
+/// The page that refreshes by itself: by its island, or without script by way of Clerk's handshake, which makes a new token.
+fn refreshing(app: &AppState, visit: &Visit, next: &NextPath, attempt: u32) -> Document {
+    let again = format!("/token-pending?next={}&{ATTEMPT}={attempt}", next.encoded());
+    let without_script = handshake::address_for(app, &again, visit.headers());
     let sign_in = format!("/sign-in?next={}", next.encoded());
     let tried = format!("/token-pending?next={}&{TRIED}=1", next.encoded());
     let next = next.as_str().to_owned();
@@ -65,8 +78,8 @@ fn refreshing(next: &NextPath) -> Document {
                 <noscript>
                     <div class="notice" data-kind="wait">
                         <p>
-                            <strong>"This page needs JavaScript to refresh by itself."</strong>
-                            " Nothing is lost. Allow JavaScript for this site and reload the page, or see "
+                            <strong>"This page loads itself again in a second."</strong>
+                            " If it does not, nothing is lost: reload it, or see "
                             <a href=tried>"what we know"</a>
                             "."
                         </p>
@@ -76,6 +89,7 @@ fn refreshing(next: &NextPath) -> Document {
         }
     })
     .with_islands()
+    .with_refresh_without_script(1, without_script)
 }
 
 /// The page that names the cause. It does nothing by itself, so it cannot loop.
@@ -135,6 +149,9 @@ fn explain(cause: WaitCause, delivery: Delivery) -> String {
     match (cause, delivery) {
         (WaitCause::NotReady, _) => {
             "you are signed in, but your browser has not received your session yet. Your sign-in service may be slow."
+        }
+        (WaitCause::CookiesDisagree, _) => {
+            "what your browser keeps of your sign-in does not fit together: it changed in another tab or window. The sign-in service has not put it right yet."
         }
         (WaitCause::Expired, _) => "your session's token has run out, and the sign-in service has not issued a new one yet.",
         (WaitCause::NotYetValid, _) => {

@@ -3,14 +3,15 @@
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::request::Parts;
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 
 use super::failures;
 use super::organizations::{self, CreateError, IdempotencyKey, NewOrganization};
 use super::session::visit::judge;
-use super::session::{SessionClaims, check};
+use super::session::{Asked, SessionClaims, check};
 use super::state::AppState;
 use super::telemetry;
 use crate::model::failure::{Failure, FailureCode, Field};
@@ -20,8 +21,8 @@ use crate::model::onboarding::{Availability, Created, SessionStatus};
 use crate::model::organization::{Organization, OrganizationName, Slug};
 
 /// The caller of an API route or server function, or what to tell them.
-pub async fn authenticate(app: &AppState, headers: &HeaderMap) -> Result<SessionClaims, Failure> {
-    let checked = check(app, headers).await;
+pub async fn authenticate(app: &AppState, asked: &Asked) -> Result<SessionClaims, Failure> {
+    let checked = check(app, asked).await;
     checked.claims.ok_or_else(|| failures::refused(checked.error.as_ref(), checked.evidence))
 }
 
@@ -56,8 +57,8 @@ pub async fn slug_availability(app: &AppState, session: &SessionClaims, slug: &s
 }
 
 /// How the gate sees the caller's token, for an island that waits. A token that cannot be verified is a failure.
-pub async fn session_status(app: &AppState, headers: &HeaderMap) -> Result<SessionStatus, Failure> {
-    let checked = check(app, headers).await;
+pub async fn session_status(app: &AppState, asked: &Asked) -> Result<SessionStatus, Failure> {
+    let checked = check(app, asked).await;
     if checked.claims.is_none() {
         return Err(failures::refused(checked.error.as_ref(), checked.evidence));
     }
@@ -82,18 +83,19 @@ struct CreateRequest {
 ///
 /// An `Idempotency-Key` header makes a repetition safe and allows further organizations; without one the call creates
 /// the caller's first organization, or gives it back.
-pub async fn create_organization(State(app): State<AppState>, headers: HeaderMap, body: Bytes) -> Response {
-    match create_from_json(&app, &headers, &body).await {
+pub async fn create_organization(State(app): State<AppState>, parts: Parts, body: Bytes) -> Response {
+    match create_from_json(&app, &parts, &body).await {
         Ok(created) => {
             let status = if created.replayed { StatusCode::OK } else { StatusCode::CREATED };
             (status, Json(created)).into_response()
         }
-        Err(failure) => Failure { request_id: telemetry::request_id(&headers), ..failure }.into_response(),
+        Err(failure) => Failure { request_id: telemetry::request_id(&parts.headers), ..failure }.into_response(),
     }
 }
 
-async fn create_from_json(app: &AppState, headers: &HeaderMap, body: &Bytes) -> Result<Created, Failure> {
-    let session = authenticate(app, headers).await?;
+async fn create_from_json(app: &AppState, parts: &Parts, body: &Bytes) -> Result<Created, Failure> {
+    let headers = &parts.headers;
+    let session = authenticate(app, &Asked::call(parts)).await?;
     let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     if !content_type.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/json") {
         return Err(Failure::new(
@@ -124,38 +126,83 @@ async fn create_from_json(app: &AppState, headers: &HeaderMap, body: &Bytes) -> 
 struct Me {
     user_id: UserId,
     session_id: SessionId,
-    /// `exp`, in seconds since the Unix epoch.
+    /// `iat` and `exp`, in seconds since the Unix epoch.
+    issued_at: i64,
     expires_at: i64,
     /// The organization the gate would let the caller into.
     organization: Option<Organization>,
+    /// The caller's role there, as the database has it.
+    role: Option<String>,
 }
 
-/// `GET /api/me`: the caller's session and organization, by cookie or `Authorization: Bearer`; else a typed failure.
-pub async fn me(State(app): State<AppState>, headers: HeaderMap) -> Response {
-    match find_me(&app, &headers).await {
+/// A refusal of `GET /api/me`: the failure, with what an operator needs to mend it.
+#[derive(Serialize)]
+struct NotMe {
+    #[serde(flatten)]
+    failure: Failure,
+    /// Clerk's name for the cause.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    reason: String,
+    /// What is the matter and what to do.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    fix: String,
+}
+
+/// `GET /api/me`: the caller's session and organization, by cookie or `Authorization: Bearer`; else a typed failure with
+/// Clerk's reason and a hint.
+pub async fn me(State(app): State<AppState>, parts: Parts) -> Response {
+    let asked = Asked::call(&parts);
+    match find_me(&app, &asked).await {
         Ok(me) => Json(me).into_response(),
-        Err(failure) => Failure { request_id: telemetry::request_id(&headers), ..failure }.into_response(),
+        Err(failure) => {
+            let status = StatusCode::from_u16(failure.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+            let failure = Failure { request_id: telemetry::request_id(&parts.headers), ..failure };
+            let state = asked.notes.state();
+            let fix = state.as_ref().map(|state| state.message.clone()).filter(|fix| !fix.is_empty());
+            let fix = match (fix, failure.code) {
+                (Some(fix), _) => fix,
+                (None, FailureCode::SignedOut) => {
+                    "Send the session token as \"Authorization: Bearer …\", or the cookies of a signed-in browser."
+                        .to_owned()
+                }
+                (None, FailureCode::SessionStale) => {
+                    "Open a page of this site in the browser: it renews the session. Then send the request again."
+                        .to_owned()
+                }
+                (None, FailureCode::Unavailable) => "Try again in a moment.".to_owned(),
+                (None, _) => String::new(),
+            };
+            let reason = state.map(|state| state.reason).unwrap_or_default();
+            (status, Json(NotMe { failure, reason, fix })).into_response()
+        }
     }
 }
 
-async fn find_me(app: &AppState, headers: &HeaderMap) -> Result<Me, Failure> {
-    let checked = check(app, headers).await;
+async fn find_me(app: &AppState, asked: &Asked) -> Result<Me, Failure> {
+    let checked = check(app, asked).await;
     let judged = judge(app, &checked).await;
     let Some(claims) = checked.claims else {
         return Err(failures::refused(checked.error.as_ref(), checked.evidence));
     };
     let Some(mut transaction) = judged.transaction else { return Err(Failure::unavailable()) };
-    let organization = match judged.verdict {
-        Verdict::Inside(id) => organizations::find_organization(&mut transaction, id).await,
-        _ => Ok(None),
+    let (organization, role) = match judged.verdict {
+        Verdict::Inside(id) => {
+            let found = async {
+                let organization = organizations::find_organization(&mut transaction, id).await?;
+                Ok::<_, sqlx::Error>((organization, organizations::find_role(&mut transaction, id).await?))
+            };
+            found.await.map_err(|error| failures::unavailable(&error))?
+        }
+        _ => (None, None),
     };
-    let organization = organization.map_err(|error| failures::unavailable(&error))?;
     transaction.commit().await.map_err(|error| failures::unavailable(&error))?;
     Ok(Me {
         user_id: claims.user_id().clone(),
         session_id: claims.session_id().clone(),
+        issued_at: claims.issued_at(),
         expires_at: claims.expires_at(),
         organization,
+        role,
     })
 }
 

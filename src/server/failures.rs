@@ -25,7 +25,9 @@ pub fn refused(error: Option<&TokenError>, evidence: SessionEvidence) -> Failure
         SessionEvidence::Expired
         | SessionEvidence::NotYetValid
         | SessionEvidence::AuthorizedPartyMissing
-        | SessionEvidence::NotReady => Failure::new(
+        | SessionEvidence::NotReady
+        | SessionEvidence::WithoutClientUat
+        | SessionEvidence::OlderThanClientUat => Failure::new(
             FailureCode::SessionStale,
             "Your session needs a moment to renew itself. Nothing was saved, and nothing you typed is lost. Try again.",
         ),
@@ -43,7 +45,10 @@ pub fn refused(error: Option<&TokenError>, evidence: SessionEvidence) -> Failure
             "The sign-in service wants something done first. Nothing was saved. Open the sign-in page and finish it.",
         ),
         SessionEvidence::KeysUnreachable => Failure::unavailable(),
-        SessionEvidence::Missing | SessionEvidence::Verified(_) => Failure::signed_out(),
+        SessionEvidence::Missing
+        | SessionEvidence::DevelopmentBrowserMissing
+        | SessionEvidence::DevelopmentBrowserInAddress
+        | SessionEvidence::Verified(_) => Failure::signed_out(),
     }
 }
 

@@ -131,6 +131,16 @@ pub async fn find_organization(
     row.map(|(id, name, slug)| organization(id, name, slug)).transpose()
 }
 
+/// The caller's role in an organization.
+pub async fn find_role(tx: &mut TenantTransaction, id: OrganizationId) -> Result<Option<String>, sqlx::Error> {
+    sqlx::query_scalar(
+        "select role from organization_users where organization_id = $1 and user_id = requesting_user_id()",
+    )
+    .bind(id.0)
+    .fetch_optional(tx.connection())
+    .await
+}
+
 /// All that the dashboard shows.
 #[derive(Clone, Debug)]
 pub struct Dashboard {

@@ -6,6 +6,7 @@ use axum::response::{IntoResponse as _, Response};
 use leptos::prelude::use_context;
 use leptos_axum::ResponseOptions;
 
+use super::session::Asked;
 use super::state::AppState;
 use super::telemetry;
 use crate::model::failure::Failure;
@@ -13,15 +14,13 @@ use crate::model::failure::Failure;
 /// Largest failure in JSON, in bytes.
 const MAX_FAILURE_BYTES: usize = 16 * 1024;
 
-/// Runs a server function's body with the state and the request's headers. Without the status set here, every failure
+/// Runs a server function's body with the state and what the session is judged by. Without the status set here, every failure
 /// would be a 500.
-pub async fn answer<T>(
-    body: impl AsyncFnOnce(&AppState, &axum::http::HeaderMap) -> Result<T, Failure>,
-) -> Result<T, Failure> {
+pub async fn answer<T>(body: impl AsyncFnOnce(&AppState, &Asked) -> Result<T, Failure>) -> Result<T, Failure> {
     let (Some(app), Some(parts)) = (use_context::<AppState>(), use_context::<Parts>()) else {
         return Err(Failure::internal());
     };
-    let result = body(&app, &parts.headers).await;
+    let result = body(&app, &Asked::call(&parts)).await;
     result.map_err(|failure| {
         status(failure.status());
         Failure { request_id: telemetry::request_id(&parts.headers), ..failure }

@@ -3,6 +3,7 @@
 mod architecture;
 mod creation;
 mod gate;
+mod handshake;
 mod input;
 mod outbox;
 mod refusals;

@@ -136,10 +136,48 @@ impl BackendApi {
         self.call::<Value>(Method::POST, &["sessions", session.as_str(), "revoke"], None).await.map(|_| ())
     }
 
+    /// `GET /v1/clients/handshake_payload`: the cookies that a handshake left under a nonce. Works once.
+    pub async fn handshake_payload(&self, nonce: &str) -> Result<Vec<String>, ClerkError> {
+        #[derive(Deserialize)]
+        struct Payload {
+            directives: Vec<String>,
+        }
+        let path = ["clients", "handshake_payload"];
+        self.call_with_query::<Payload>(Method::GET, &path, &[("nonce", nonce)], None)
+            .await
+            .map(|payload| payload.directives)
+    }
+
+    /// `POST /v1/sessions/{id}/refresh`: cookies with a new token, against the expired one and the browser's refresh secret.
+    pub async fn refresh_session(
+        &self,
+        session: &SessionId,
+        suffixed: bool,
+        body: &Value,
+    ) -> Result<Vec<String>, ClerkError> {
+        #[derive(Deserialize)]
+        struct Cookies {
+            cookies: Vec<String>,
+        }
+        let path = ["sessions", session.as_str(), "refresh"];
+        let query = [("suffixed_cookies", if suffixed { "true" } else { "false" })];
+        self.call_with_query::<Cookies>(Method::POST, &path, &query, Some(body)).await.map(|answer| answer.cookies)
+    }
+
     async fn call<T: DeserializeOwned>(
         &self,
         method: Method,
         path: &[&str],
+        body: Option<&Value>,
+    ) -> Result<T, ClerkError> {
+        self.call_with_query(method, path, &[], body).await
+    }
+
+    async fn call_with_query<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &[&str],
+        query: &[(&str, &str)],
         body: Option<&Value>,
     ) -> Result<T, ClerkError> {
         let mut url = self.base.clone();
@@ -148,6 +186,9 @@ impl BackendApi {
             .pop_if_empty()
             .push("v1")
             .extend(path);
+        if !query.is_empty() {
+            url.query_pairs_mut().extend_pairs(query);
+        }
         let mut request = self
             .http
             .request(method, url)

@@ -13,6 +13,7 @@ use axum::extract::{ConnectInfo, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
+use crate::server::session::handshake;
 use crate::server::state::AppState;
 
 /// The path under which the proxy answers.
@@ -54,6 +55,7 @@ pub async fn forward(State(app): State<AppState>, request: Request) -> Response 
     url.set_path(&format!("{}{path}", url.path().trim_end_matches('/')));
     url.set_query(request.uri().query());
 
+    let asked = request.uri().clone();
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip().to_string());
     let (parts, body) = request.into_parts();
     let mut headers = parts.headers;
@@ -81,26 +83,44 @@ pub async fn forward(State(app): State<AppState>, request: Request) -> Response 
     };
     let sent = app.proxy_client().request(parts.method, url).headers(headers).body(body).send().await;
     match sent {
-        Ok(answer) => {
-            let mut headers = answer.headers().clone();
-            strip(&mut headers);
-            headers.remove(header::CONTENT_LENGTH);
-            let status = answer.status();
-            let mut response = Response::new(Body::from_stream(answer.bytes_stream()));
-            *response.status_mut() = status;
-            *response.headers_mut() = headers;
-            response
+        // A browser that navigates would stand before our JSON, or Clerk's.
+        Ok(answer) if answer.status().is_client_error() || answer.status().is_server_error() => {
+            match handshake::back_from_unreachable_clerk(app.config(), &asked) {
+                Some(response) => {
+                    tracing::warn!(clerk.proxy.status = answer.status().as_u16(), "Clerk refused a handshake");
+                    response
+                }
+                None => handed_on(answer),
+            }
         }
+        Ok(answer) => handed_on(answer),
         Err(error) => {
             tracing::warn!(clerk.proxy.timeout = error.is_timeout(), "the Frontend API cannot be reached");
-            let body = serde_json::json!({"errors": [{
-                "code": "frontend_api_unreachable",
-                "message": "The sign-in service cannot be reached.",
-                "long_message": "The sign-in service cannot be reached. Nothing you typed was saved. Try again in a moment.",
-            }]});
-            (StatusCode::BAD_GATEWAY, axum::Json(body)).into_response()
+            handshake::back_from_unreachable_clerk(app.config(), &asked).unwrap_or_else(unreachable)
         }
     }
+}
+
+/// Clerk's answer, as it is.
+fn handed_on(answer: reqwest::Response) -> Response {
+    let mut headers = answer.headers().clone();
+    strip(&mut headers);
+    headers.remove(header::CONTENT_LENGTH);
+    let status = answer.status();
+    let mut response = Response::new(Body::from_stream(answer.bytes_stream()));
+    *response.status_mut() = status;
+    *response.headers_mut() = headers;
+    response
+}
+
+/// What clerk-js is told, in Clerk's envelope.
+fn unreachable() -> Response {
+    let body = serde_json::json!({"errors": [{
+        "code": "frontend_api_unreachable",
+        "message": "The sign-in service cannot be reached.",
+        "long_message": "The sign-in service cannot be reached. Nothing you typed was saved. Try again in a moment.",
+    }]});
+    (StatusCode::BAD_GATEWAY, axum::Json(body)).into_response()
 }
 
 fn strip(headers: &mut HeaderMap) {

@@ -11,6 +11,9 @@ use serde_json::{Map, Value};
 /// Longest token we look at, in bytes: browsers store no cookie above 4 kB, and headers may carry a little more.
 const MAX_TOKEN_BYTES: usize = 8 * 1024;
 
+/// The header category of session tokens (`backend: jwtCategories.ts`).
+pub(super) const SESSION_CATEGORY: &str = "cl_B7d4PD111AAA";
+
 /// A raw token. Says nothing about who is calling until it has been verified.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SessionToken(String);
@@ -36,6 +39,19 @@ impl SessionToken {
     /// The token's bytes, for the verifier and for handing it back to Clerk.
     pub fn expose(&self) -> &str {
         &self.0
+    }
+
+    /// A number of the payload, without verifying it. Good for comparing two cookies, for nothing else.
+    pub fn unverified_number(&self, claim: &str) -> Option<i64> {
+        self.unverified_payload()?.get(claim)?.as_i64()
+    }
+
+    /// Whether this has the form of a session token: not one of a JWT template or of a machine.
+    pub fn is_unverified_session_token(&self) -> bool {
+        let header = self.0.split('.').next().and_then(read_part::<Map<String, Value>>);
+        let category =
+            |header: &Map<String, Value>| header.get("cat").is_none_or(|category| category == SESSION_CATEGORY);
+        header.as_ref().is_some_and(category)
     }
 
     /// Reads the payload without verifying it. Good for choosing between two cookies and for diagnosis, for nothing else.

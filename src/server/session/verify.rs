@@ -17,7 +17,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::keys::{KeyError, Keys};
-use super::token::{SessionToken, read_part};
+use super::token::{SESSION_CATEGORY, SessionToken, read_part};
 use crate::model::claims::ActiveOrganizationClaim;
 use crate::model::gate::{ClaimEvidence, Refusal, SessionEvidence};
 use crate::model::ids::{SessionId, UserId};
@@ -25,9 +25,6 @@ use crate::server::clock::Clock;
 
 /// How far the issuer's clock may be from ours, in seconds. Clerk's default.
 pub const ALLOWED_SKEW_SECONDS: i64 = 5;
-
-/// The header category of session tokens (`backend: jwtCategories.ts`).
-const SESSION_CATEGORY: &str = "cl_B7d4PD111AAA";
 
 /// Claims of a token that kept every rule. Built here and nowhere else.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,6 +94,56 @@ pub enum TokenError {
 }
 
 impl TokenError {
+    /// Clerk's name for the cause. Expired tokens and those of the future are named by what could have renewed them
+    /// (`backend: request.ts convertTokenVerificationErrorReasonToAuthErrorReason`).
+    pub fn auth_reason(&self, refresh_failure: &str) -> String {
+        match self {
+            Self::Expired if refresh_failure.is_empty() => "session-token-expired".to_owned(),
+            Self::Expired => format!("session-token-expired-refresh-{refresh_failure}"),
+            Self::NotYetValid { issued_in_future: false } => "session-token-nbf".to_owned(),
+            Self::NotYetValid { issued_in_future: true } => "session-token-iat-in-the-future".to_owned(),
+            other => other.to_string(),
+        }
+    }
+
+    /// What is the matter and what to do, for the operator and for people who call the API. Holds nothing of the token but
+    /// its issuer and its authorized party, which are public addresses.
+    pub fn explanation(&self, issuer: &str) -> String {
+        match self {
+            Self::Expired => "The token has run out. Get a new one from Clerk (getToken) and send the request again.".to_owned(),
+            Self::NotYetValid { .. } => {
+                "The token is dated in the future. Set this server's clock: it is behind Clerk's.".to_owned()
+            }
+            Self::AuthorizedPartyMissing => {
+                "The token does not say which origin it was made for (azp). Get a new one with a POST from the page (getToken with skipCache)."
+                    .to_owned()
+            }
+            Self::Pending => "Clerk wants something done first. Finish it on the sign-in page.".to_owned(),
+            Self::KeysUnreachable => {
+                "Clerk's keys cannot be fetched now. Try again; set CLERK_JWT_KEY to need no network for this.".to_owned()
+            }
+            Self::Malformed => "This is not a token we can read. Send the session token as it is, in three parts.".to_owned(),
+            Self::Algorithm => "The token is not signed with RS256, or its type is not JWT. Send Clerk's session token.".to_owned(),
+            Self::UnknownKey => {
+                "The token is signed with a key that is not this instance's. Use the keys of the instance that people sign in to."
+                    .to_owned()
+            }
+            Self::Signature => {
+                "The token's signature does not fit. It was changed, or CLERK_JWT_KEY is another instance's.".to_owned()
+            }
+            Self::Issuer { found } => {
+                format!("The token's issuer is {found:?}, and {issuer:?} is expected: {}.", super::issuer::advice(issuer, found))
+            }
+            Self::AuthorizedParty { found } => format!(
+                "The token was made for {found:?}. If that is a site of yours, add it to CLERK_AUTHORIZED_PARTIES."
+            ),
+            Self::TokenType => {
+                "This is a token of a JWT template or of a machine, not a session token. Send what getToken() gives without a template."
+                    .to_owned()
+            }
+        }
+    }
+
     /// What the gate makes of it.
     pub fn evidence(&self) -> SessionEvidence {
         match self {
@@ -148,8 +195,22 @@ impl Verifier {
         Self { keys, issuer, authorized_parties, clock, signature_only }
     }
 
-    /// Verifies a token.
+    /// Verifies a session token.
     pub async fn verify(&self, token: &SessionToken) -> Result<SessionClaims, TokenError> {
+        let payload = self.signed_payload(token).await?;
+        self.check_claims(&payload)
+    }
+
+    /// The cookies inside a handshake token: it has our key's signature and the session category, and no times of its own
+    /// (protocol notes, 3.2). `None`: it is not one of Clerk's.
+    pub async fn verify_handshake(&self, token: &SessionToken) -> Option<Vec<String>> {
+        let payload = self.signed_payload(token).await.ok()?;
+        let cookies = payload.get("handshake")?.as_array()?;
+        cookies.iter().map(|cookie| cookie.as_str().map(str::to_owned)).collect()
+    }
+
+    /// Rules 1 to 4: the payload of a token that our instance has signed.
+    async fn signed_payload(&self, token: &SessionToken) -> Result<Map<String, Value>, TokenError> {
         let mut parts = token.expose().split('.');
         let (Some(header), Some(_), Some(_), None) = (parts.next(), parts.next(), parts.next(), parts.next()) else {
             return Err(TokenError::Malformed);
@@ -166,13 +227,12 @@ impl Verifier {
             Err(KeyError::Unknown) => return Err(TokenError::UnknownKey),
             Err(KeyError::Unreachable) => return Err(TokenError::KeysUnreachable),
         };
-        let payload = jsonwebtoken::decode::<Map<String, Value>>(token.expose(), &key, &self.signature_only)
-            .map_err(|error| match error.kind() {
+        jsonwebtoken::decode(token.expose(), &key, &self.signature_only).map(|token| token.claims).map_err(|error| {
+            match error.kind() {
                 jsonwebtoken::errors::ErrorKind::InvalidSignature => TokenError::Signature,
                 _ => TokenError::Malformed,
-            })?
-            .claims;
-        self.check_claims(&payload)
+            }
+        })
     }
 
     fn check_claims(&self, payload: &Map<String, Value>) -> Result<SessionClaims, TokenError> {

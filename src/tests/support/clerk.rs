@@ -1,11 +1,11 @@
 //! A stand-in for Clerk's Backend API: answers with literals, remembers what it was asked, and fails on demand.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::{Path, State};
+use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, patch, post};
@@ -42,6 +42,10 @@ struct Memory {
     plans: VecDeque<Plan>,
     jwks: Option<Value>,
     jwks_calls: usize,
+    nonces: HashMap<String, Value>,
+    nonces_asked: Vec<String>,
+    refreshed: Option<Value>,
+    refreshes: Vec<Call>,
 }
 
 /// The running stand-in. It ends with the test's runtime.
@@ -60,6 +64,8 @@ impl StubClerk {
             .route("/v1/users/{id}/metadata", patch(update_metadata))
             .route("/v1/sessions/{id}/revoke", post(revoke))
             .route("/v1/jwks", get(jwks))
+            .route("/v1/clients/handshake_payload", get(handshake_payload))
+            .route("/v1/sessions/{id}/refresh", post(refresh))
             .with_state(stub.clone());
         tokio::spawn(async move { axum::serve(listener, router).await });
         stub
@@ -113,6 +119,26 @@ impl StubClerk {
     /// Waits until `count` metadata calls have come in.
     pub async fn called(&self, count: usize) {
         until("a call to Clerk", async || (self.calls().len() >= count).then_some(())).await;
+    }
+
+    /// Leaves a handshake's result under a nonce, to be fetched once.
+    pub fn leave(&self, nonce: &str, directives: Value) {
+        self.memory().nonces.insert(nonce.to_owned(), json!({"directives": directives}));
+    }
+
+    /// The nonces that were asked for, also in vain.
+    pub fn nonces_asked(&self) -> Vec<String> {
+        self.memory().nonces_asked.clone()
+    }
+
+    /// Answers calls to the refresh endpoint with these cookies from now on; before, it refuses.
+    pub fn refresh_with(&self, cookies: Value) {
+        self.memory().refreshed = Some(json!({"object": "cookies", "cookies": cookies}));
+    }
+
+    /// The calls to the refresh endpoint: the session, and the body.
+    pub fn refreshes(&self) -> Vec<Call> {
+        self.memory().refreshes.clone()
     }
 
     /// Carries out the next plan. `None`: answer well.
@@ -183,6 +209,47 @@ async fn revoke(State(stub): State<StubClerk>, Path(session): Path<String>, head
     }
     stub.memory().revoked.push(session.clone());
     axum::Json(json!({"object": "session", "id": session, "status": "revoked"})).into_response()
+}
+
+#[derive(serde::Deserialize)]
+struct Nonce {
+    nonce: String,
+}
+
+async fn handshake_payload(State(stub): State<StubClerk>, Query(asked): Query<Nonce>, headers: HeaderMap) -> Response {
+    if !is_authorized(&headers) {
+        return StatusCode::UNAUTHORIZED.into_response();
+    }
+    stub.memory().nonces_asked.push(asked.nonce.clone());
+    if let Some(response) = stub.follow_plan().await {
+        return response;
+    }
+    let found = stub.memory().nonces.remove(&asked.nonce);
+    found
+        .map_or_else(|| refused(StatusCode::NOT_FOUND, "resource_not_found"), |found| axum::Json(found).into_response())
+}
+
+async fn refresh(
+    State(stub): State<StubClerk>,
+    Path(session): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    if !is_authorized(&headers) {
+        return StatusCode::UNAUTHORIZED.into_response();
+    }
+    let body = serde_json::from_slice(&body).unwrap_or_default();
+    stub.memory().refreshes.push(Call { user: session, body });
+    let answer = stub.memory().refreshed.clone();
+    answer.map_or_else(
+        || refused(StatusCode::UNAUTHORIZED, "refresh_token_invalid"),
+        |answer| axum::Json(answer).into_response(),
+    )
+}
+
+fn refused(status: StatusCode, code: &str) -> Response {
+    let body = json!({"errors": [{"code": code, "message": "refused", "long_message": "refused", "meta": {}}]});
+    (status, axum::Json(body)).into_response()
 }
 
 async fn jwks(State(stub): State<StubClerk>, headers: HeaderMap) -> Response {
