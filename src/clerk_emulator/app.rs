@@ -41,7 +41,7 @@ impl App {
             cookie_suffix: cookies::suffix(&settings.publishable_key),
             settings,
             keys,
-            clock: Clock,
+            clock: Clock::default(),
             random: Random,
             inbox: Inbox::default(),
             control: Control::default(),
@@ -59,9 +59,12 @@ impl App {
         self.store.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Seconds at which claims are gathered now; never goes back, even if the clock does.
+    /// Seconds at which claims are gathered now; never goes back, even if the clock does. It then counts on, so that
+    /// clerk-js prefers the newer of two tokens: with equal `oiat` it would keep the one whose `iat` is in the future.
     pub(super) fn next_oiat(&self) -> i64 {
         let now = self.clock.now_s();
-        self.last_oiat.fetch_max(now, Ordering::SeqCst).max(now)
+        let next = |last| if now < last { last + 1 } else { now };
+        let last = self.last_oiat.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |last| Some(next(last)));
+        next(last.unwrap_or_else(|last| last))
     }
 }

@@ -1,14 +1,17 @@
 //! The one place where every API request passes: taken apart, given to one of the two APIs, answered.
-//! Faults and delays that are made on purpose belong here.
+//! Faults and delays that are made on purpose are met here.
 
 use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, OriginalUri, State};
+use axum::middleware::map_response_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
-use http::{HeaderMap, Method};
+use http::{HeaderMap, HeaderValue, Method, header};
+use time::OffsetDateTime;
+use time::macros::format_description;
 
 use super::app::App;
 use super::call::Call;
@@ -28,7 +31,22 @@ pub(super) fn router(app: Arc<App>) -> Router {
         .route("/.well-known/jwks.json", get(public_keys))
         .fallback(dispatch)
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
+        .layer(map_response_with_state(app.clone(), dated))
         .with_state(app)
+}
+
+/// The answer with the emulator's own time as its `Date`: whoever compares clocks by it must see what tokens say.
+async fn dated(State(app): State<Arc<App>>, mut response: Response) -> Response {
+    let form =
+        format_description!("[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT");
+    if app.clock.offset() != 0
+        && let Ok(now) = OffsetDateTime::from_unix_timestamp(app.clock.now_s())
+        && let Ok(date) = now.format(&form)
+        && let Ok(date) = HeaderValue::try_from(date)
+    {
+        response.headers_mut().insert(header::DATE, date);
+    }
+    response
 }
 
 async fn public_keys(State(app): State<Arc<App>>) -> Response {

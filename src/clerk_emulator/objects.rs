@@ -59,13 +59,18 @@ pub(super) fn verification(verification: &Verification) -> Value {
     })
 }
 
-/// A session with its person and a token minted now (none if the session is over).
+/// Whole minutes since the first factor; never negative, even if the clock went back.
+pub(super) fn minutes_since_sign_in(session: &Session, now: i64) -> i64 {
+    (now - session.first_factor_at).max(0) / 60_000
+}
+
+/// A session with its person and a token for the browser (none if the session is over).
 pub(super) fn session(app: &App, session: &Session, person: &User, azp: Option<&str>) -> Value {
     let now = app.clock.now_ms();
     let token = session
         .is_live(now)
-        .then(|| json!({"object": "token", "jwt": tokens::session_token(app, person, session, azp)}));
-    let minutes = (now - session.first_factor_at) / 60_000;
+        .then(|| json!({"object": "token", "jwt": tokens::last_active_token(app, person, session, azp)}));
+    let minutes = minutes_since_sign_in(session, now);
     json!({
         "object": "session", "id": session.id, "status": session.status_at(now).word(),
         "expire_at": session.expire_at, "abandon_at": session.abandon_at, "last_active_at": session.last_active_at,

@@ -147,6 +147,7 @@ pub(super) fn end_session(app: &App, store: &mut Store, session_id: &str, status
         session.updated_at = now;
         store.put(session.clone());
         change_client(app, store, &session.client_id, |_| ());
+        app.control.ended(session_id);
     }
     Some(session)
 }

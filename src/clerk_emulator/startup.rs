@@ -125,7 +125,7 @@ fn open_store(directory: Option<&Path>) -> Result<Store, Cause> {
     };
     let failed = |error| Cause::Journal(directory.to_owned(), error);
     let (journal, lines) = Journal::open(directory).map_err(failed)?;
-    let now = super::clock::Clock.now_ms();
+    let now = super::clock::Clock::default().now_ms();
     Store::replay(journal, lines, now).map_err(|error| failed(error.into()))
 }
 

@@ -1,10 +1,14 @@
 //! Minting of session tokens and template tokens: the one place where a token comes into being.
-//! A session token is always made from the records as they are now, and always says so in `oiat`.
+//! A session token is always made from the records as they are now, and always says so in `oiat`, unless `control` is
+//! asked for something else.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL;
 use serde_json::{Map, Value, json};
 
 use super::app::App;
 use super::claims_template;
+use super::control::{Minted, Wishes};
 use super::objects;
 use super::records::{JwtTemplate, Session, User};
 
@@ -17,31 +21,102 @@ const CLOCK_SKEW: i64 = 10;
 /// Longest cookie that browsers store, name and attributes included.
 const COOKIE_LIMIT: usize = 4096;
 
-/// A fresh session token. `azp` is the origin of the page that asked, where it is known.
+/// A session token for a browser, minted now. `azp` is the origin of the page that asked, where it is known.
 pub(super) fn session_token(app: &App, user: &User, session: &Session, azp: Option<&str>) -> String {
-    session_token_for(app, user, session, azp, app.token_lifetime)
+    handed_out(app, session, mint(app, user, session, azp, None, None), false)
 }
 
-/// As `session_token`, with a lifetime in seconds.
-pub(super) fn session_token_for(app: &App, user: &User, session: &Session, azp: Option<&str>, lifetime: i64) -> String {
-    let mut claims = claims_template::fill(&app.claims_template, &context(app, user, session));
-    let now = app.clock.now_s();
-    if let Some(azp) = azp {
+/// `last_active_token` of an answer: minted now as well, unless old ones are wished for (`control`).
+pub(super) fn last_active_token(app: &App, user: &User, session: &Session, azp: Option<&str>) -> String {
+    match app.control.old_token(&session.id, app.clock.now_ms()) {
+        Some(old) => old.to_string(),
+        None => handed_out(app, session, mint(app, user, session, azp, None, None), true),
+    }
+}
+
+/// A session token as Clerk's edge renews it, without asking the records: custom claims and `oiat` are those of the
+/// token that the client sent, or else of the last one handed out.
+///
+/// A token of another session or key, or none at all, leaves nothing to copy: the claims then come from the records. A
+/// refusal with `missing_expired_token` would not help, because clerk-js does not repeat such a call when there is a minter.
+pub(super) fn copied_token(app: &App, user: &User, session: &Session, azp: Option<&str>, sent: Option<&str>) -> String {
+    let seed = match sent {
+        Some(sent) => read_seed(app, session, sent),
+        None => app.control.last_token(&session.id).and_then(|last| read_seed(app, session, &last)),
+    };
+    handed_out(app, session, mint(app, user, session, azp, None, seed), false)
+}
+
+/// A session token for a server, with its own lifetime in seconds. It is not what the browser holds.
+pub(super) fn server_token(
+    app: &App,
+    user: &User,
+    session: &Session,
+    azp: Option<&str>,
+    lifetime: Option<i64>,
+) -> String {
+    mint(app, user, session, azp, lifetime, None).jwt.to_string()
+}
+
+fn handed_out(app: &App, session: &Session, token: Minted, is_last_active: bool) -> String {
+    app.control.handed_out(&session.id, &token, is_last_active);
+    token.jwt.to_string()
+}
+
+/// What a copied token takes from the one before.
+struct Seed {
+    claims: Map<String, Value>,
+    oiat: Option<i64>,
+}
+
+/// Reads a token of this session that was signed here, whatever its age.
+fn read_seed(app: &App, session: &Session, token: &str) -> Option<Seed> {
+    let claims = app.keys.read_signed(token)?;
+    let header = BASE64URL.decode(token.split('.').next()?).ok()?;
+    let header: Value = serde_json::from_slice(&header).ok()?;
+    let ours = header["cat"] == SESSION_CATEGORY && claims["sid"] == session.id.as_str();
+    match claims {
+        Value::Object(claims) if ours => Some(Seed { claims, oiat: header["oiat"].as_i64() }),
+        _ => None,
+    }
+}
+
+fn mint(
+    app: &App,
+    user: &User,
+    session: &Session,
+    azp: Option<&str>,
+    lifetime: Option<i64>,
+    seed: Option<Seed>,
+) -> Minted {
+    let wishes = app.control.wished(Wishes::clone);
+    let lifetime = lifetime.or(wishes.token_lifetime_s).unwrap_or(app.token_lifetime);
+    let (mut claims, oiat) = match seed {
+        Some(seed) => (seed.claims, seed.oiat),
+        None => (claims_template::fill(&app.claims_template, &context(app, user, session)), Some(app.next_oiat())),
+    };
+    if wishes.omit_custom_claims {
+        claims.clear();
+    }
+    // Neither a template nor a seed says who asks.
+    claims.remove("azp");
+    if let Some(azp) = azp.filter(|_| !wishes.omit_azp) {
         claims.insert("azp".to_owned(), json!(azp));
     }
-    let minutes = (app.clock.now_ms() - session.first_factor_at) / 60_000;
+    let (now, now_ms) = (app.clock.now_s(), app.clock.now_ms());
     insert_all(
         &mut claims,
         json!({
             "iss": app.settings.issuer, "sub": user.id, "sid": session.id, "jti": app.random.hex::<10>(), "v": 2,
-            "iat": now, "nbf": now - CLOCK_SKEW, "exp": now + lifetime, "fva": [minutes, -1], "sts": "active",
+            "iat": now, "nbf": now - CLOCK_SKEW, "exp": now + lifetime,
+            "fva": [objects::minutes_since_sign_in(session, now_ms), -1], "sts": "active",
         }),
     );
-    let token = sign(app, SESSION_CATEGORY, Value::Object(claims));
-    if token.len() > COOKIE_LIMIT - 64 {
-        tracing::warn!(target: "clerk_emulator", bytes = token.len(), "the session token is too large for a cookie: browsers will drop it silently");
+    let jwt = sign(app, SESSION_CATEGORY, oiat.filter(|_| !wishes.omit_oiat), Value::Object(claims));
+    if jwt.len() > COOKIE_LIMIT - 64 {
+        tracing::warn!(target: "clerk_emulator", bytes = jwt.len(), "the session token is too large for a cookie: browsers will drop it silently");
     }
-    token
+    Minted { jwt: jwt.into(), from: now * 1000, until: (now + lifetime) * 1000 }
 }
 
 /// A fresh token from a JWT template.
@@ -64,17 +139,19 @@ pub(super) fn template_token(
             "iat": now, "nbf": now - template.allowed_clock_skew, "exp": now + template.lifetime,
         }),
     );
-    sign(app, TEMPLATE_CATEGORY, Value::Object(claims))
+    sign(app, TEMPLATE_CATEGORY, Some(app.next_oiat()), Value::Object(claims))
 }
 
 /// A handshake token: the cookies to set, signed.
 pub(super) fn handshake_token(app: &App, directives: &[String]) -> String {
-    sign(app, SESSION_CATEGORY, json!({"handshake": directives}))
+    sign(app, SESSION_CATEGORY, Some(app.next_oiat()), json!({"handshake": directives}))
 }
 
-fn sign(app: &App, category: &str, claims: Value) -> String {
-    let header =
-        json!({"alg": "RS256", "typ": "JWT", "kid": app.keys.key_id, "cat": category, "oiat": app.next_oiat()});
+fn sign(app: &App, category: &str, oiat: Option<i64>, claims: Value) -> String {
+    let mut header = json!({"alg": "RS256", "typ": "JWT", "kid": app.keys.key_id, "cat": category});
+    if let Some(oiat) = oiat {
+        header["oiat"] = json!(oiat);
+    }
     app.keys.sign(&header, &claims)
 }
 

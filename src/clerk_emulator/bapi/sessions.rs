@@ -57,11 +57,11 @@ pub(super) fn revoke(desk: &mut Desk<'_>, id: &str) -> Result<Value, ApiError> {
 pub(super) fn token(desk: &mut Desk<'_>, id: &str) -> Result<Value, ApiError> {
     let (session, user) = live(desk, id)?;
     let lifetime = match desk.call.number("expires_in_seconds") {
-        None => desk.app.token_lifetime,
-        Some(seconds @ 30..=315_360_000) => seconds,
+        None => None,
+        Some(seconds @ 30..=315_360_000) => Some(seconds),
         Some(_) => return Err(ApiError::invalid("expires_in_seconds", "expires_in_seconds must be 30 or more.")),
     };
-    let jwt = tokens::session_token_for(desk.app, &user, &session, session.origin.as_deref(), lifetime);
+    let jwt = tokens::server_token(desk.app, &user, &session, session.origin.as_deref(), lifetime);
     Ok(json!({"object": "token", "jwt": jwt}))
 }
 

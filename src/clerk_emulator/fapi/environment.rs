@@ -4,6 +4,8 @@
 
 use serde_json::{Value, json};
 
+use super::super::app::App;
+
 const DOCUMENT: &str = r#"{
   "object": "environment",
   "auth_config": {
@@ -127,6 +129,13 @@ const DOCUMENT: &str = r#"{
 pub(in super::super) fn document(application_name: &str) -> Value {
     let mut document: Value = serde_json::from_str(DOCUMENT).expect("the text above is JSON");
     document["display_config"]["application_name"] = json!(application_name);
+    document
+}
+
+/// The environment as it is now: whether sessions have a minter can be wished for while the emulator runs.
+pub(super) fn shown(app: &App) -> Value {
+    let mut document = app.environment.clone();
+    document["auth_config"]["session_minter"] = json!(app.control.wished(|wishes| wishes.session_minter));
     document
 }
 

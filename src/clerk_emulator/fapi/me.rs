@@ -6,12 +6,14 @@ use serde_json::json;
 use super::super::errors::ApiError;
 use super::super::records::{Session, User};
 use super::super::{metadata, objects, passwords, people};
+use super::sessions;
 use super::visit::{Reply, Visit};
 
 /// `GET /me`
 pub(super) fn read(visit: &mut Visit<'_>) -> Result<Reply, ApiError> {
     let session = visit.current_session()?;
-    Ok(shown(&visit.user_of(&session)?))
+    let user = visit.user_of(&session)?;
+    Ok(sessions::as_read(visit, objects::user(&user)))
 }
 
 /// `PATCH /me`: names and the primary address.

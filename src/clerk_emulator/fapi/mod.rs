@@ -52,7 +52,7 @@ fn route(visit: &mut Visit<'_>) -> Result<Reply, ApiError> {
     let (get, post, patch, put, delete) = (Method::GET, Method::POST, Method::PATCH, Method::PUT, Method::DELETE);
     let is = |method: &Method| call.method == *method;
     match path.as_slice() {
-        ["environment"] if is(&get) || is(&patch) => Ok(Reply::Bare(visit.app.environment.clone())),
+        ["environment"] if is(&get) || is(&patch) => Ok(Reply::Bare(environment::shown(visit.app))),
         ["dev_browser"] if is(&post) => Ok(Reply::Bare(json!({"id": visit.app.random.id("dvb")}))),
 
         ["client"] if is(&get) => Ok(client::read(visit)),

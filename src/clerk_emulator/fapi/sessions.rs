@@ -12,7 +12,7 @@ use super::visit::{Reply, Visit};
 /// `GET /client/sessions/{id}`
 pub(super) fn read(visit: &mut Visit<'_>, id: &str) -> Result<Reply, ApiError> {
     let session = visit.live_session(id)?;
-    shown(visit, &session)
+    Ok(as_read(visit, object(visit, &session)?))
 }
 
 /// `POST /client/sessions/{id}/touch`
@@ -29,11 +29,17 @@ pub(super) fn touch(visit: &mut Visit<'_>, id: &str) -> Result<Reply, ApiError> 
     shown(visit, &session)
 }
 
-/// `POST /client/sessions/{id}/tokens`
+/// `POST /client/sessions/{id}/tokens`: minted from the records, unless a minter at Clerk's edge is wished for and the
+/// browser does not insist on the origin.
 pub(super) fn token(visit: &mut Visit<'_>, id: &str) -> Result<Reply, ApiError> {
     let session = visit.live_session(id)?;
     let user = visit.user_of(&session)?;
-    let jwt = tokens::session_token(visit.app, &user, &session, visit.origin.as_deref());
+    let (app, call, azp) = (visit.app, visit.call, visit.origin.as_deref());
+    let jwt = if app.control.wished(|wishes| wishes.session_minter) && !call.flag("force_origin") {
+        tokens::copied_token(app, &user, &session, azp, call.filled("token"))
+    } else {
+        tokens::session_token(app, &user, &session, azp)
+    };
     Ok(Reply::Bare(json!({"object": "token", "jwt": jwt})))
 }
 
@@ -63,8 +69,19 @@ fn over(visit: &mut Visit<'_>, id: &str, status: SessionStatus) -> Result<Reply,
     shown(visit, &session)
 }
 
+/// What a plain read of a session or of oneself answers: with the client, unless it is to be left out.
+pub(super) fn as_read(visit: &Visit<'_>, object: Value) -> Reply {
+    if visit.app.control.wished(|wishes| wishes.omit_client) {
+        return Reply::Bare(json!({"response": object}));
+    }
+    Reply::WithClient(object)
+}
+
 fn shown(visit: &Visit<'_>, session: &Session) -> Result<Reply, ApiError> {
+    Ok(Reply::WithClient(object(visit, session)?))
+}
+
+fn object(visit: &Visit<'_>, session: &Session) -> Result<Value, ApiError> {
     let user = visit.user_of(session)?;
-    let object: Value = objects::session(visit.app, session, &user, visit.origin.as_deref());
-    Ok(Reply::WithClient(object))
+    Ok(objects::session(visit.app, session, &user, visit.origin.as_deref()))
 }

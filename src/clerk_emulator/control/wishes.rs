@@ -1,0 +1,203 @@
+//! What somebody may ask of the emulator, and what is refused: a wish that cannot be meant must not leave the emulator
+//! well and a test green.
+
+use std::fmt::Display;
+use std::ops::RangeInclusive;
+
+use serde::{Deserialize, Serialize};
+
+/// Life of a session token, in seconds.
+const LIFETIME: RangeInclusive<i64> = 1..=86_400;
+/// Ten years: instants stay far from the ends of their range.
+const CLOCK: RangeInclusive<i64> = -315_360_000_000..=315_360_000_000;
+/// A year of delay. `null` is for ever.
+const DELAY: RangeInclusive<i64> = 0..=31_536_000_000;
+/// Ten minutes: longer than anybody waits for an answer.
+const FAULT_DELAY: RangeInclusive<i64> = 0..=600_000;
+const COUNT: RangeInclusive<i64> = 0..=1_000_000;
+const STATUS: RangeInclusive<i64> = 400..=599;
+const RETRY_AFTER: RangeInclusive<i64> = 0..=86_400;
+const METHODS: [&str; 5] = ["GET", "POST", "PUT", "PATCH", "DELETE"];
+
+/// What somebody asked for. Unknown fields are refused: a typing error would be silent otherwise.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub(in super::super) struct Wishes {
+    /// How long a change of metadata stays invisible to newly minted tokens, in milliseconds. `null`: for ever.
+    pub(in super::super) metadata_delay_ms: Option<i64>,
+    /// Which token answers carry as `last_active_token`.
+    pub(in super::super) last_active_token: LastActiveToken,
+    /// Whether `/tokens` copies claims from the token before, as Clerk's edge does, unless `force_origin=true`.
+    pub(in super::super) session_minter: bool,
+    /// Whether reading a session or oneself answers without the client.
+    pub(in super::super) omit_client: bool,
+    /// Whether session tokens lack `oiat`.
+    pub(in super::super) omit_oiat: bool,
+    /// Whether session tokens lack `azp`.
+    pub(in super::super) omit_azp: bool,
+    /// Whether session tokens are as of an instance without a claims template.
+    pub(in super::super) omit_custom_claims: bool,
+    /// Life of a session token, in seconds. `null`: as started.
+    pub(in super::super) token_lifetime_s: Option<i64>,
+    /// How far the emulator's clock is ahead, in milliseconds; negative: behind.
+    pub(in super::super) clock_offset_ms: i64,
+    pub(in super::super) faults: Vec<Fault>,
+}
+
+/// Which token answers carry as `last_active_token`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(in super::super) enum LastActiveToken {
+    /// One minted for the answer.
+    #[default]
+    Fresh,
+    /// The one handed out before, until it expires.
+    Old,
+}
+
+/// What happens to the next requests of one kind.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(in super::super) struct Fault {
+    /// As the client means it: PATCH, even if it is sent as a POST with `_method=PATCH`. Without it, every method.
+    pub(super) method: Option<String>,
+    /// How the path begins and ends, such as `/v1/users/` and `/metadata`.
+    #[serde(default)]
+    pub(super) path_starts_with: String,
+    #[serde(default)]
+    pub(super) path_ends_with: String,
+    /// How many requests.
+    pub(super) count: i64,
+    /// How long they wait first, in milliseconds.
+    #[serde(default)]
+    pub(super) delay_ms: i64,
+    /// With which status they are refused. Without it they are served, once they have waited.
+    pub(super) status: Option<i64>,
+    /// `Retry-After`, in seconds.
+    pub(super) retry_after_s: Option<i64>,
+    /// The connection is cut in the middle of the answer.
+    #[serde(default)]
+    pub(super) cut: bool,
+}
+
+impl Default for Wishes {
+    fn default() -> Self {
+        Self {
+            metadata_delay_ms: Some(0),
+            last_active_token: LastActiveToken::Fresh,
+            session_minter: false,
+            omit_client: false,
+            omit_oiat: false,
+            omit_azp: false,
+            omit_custom_claims: false,
+            token_lifetime_s: None,
+            clock_offset_ms: 0,
+            faults: Vec::new(),
+        }
+    }
+}
+
+impl Wishes {
+    /// Reads wishes, or says what is wrong with them.
+    pub(super) fn read(json: &[u8]) -> Result<Self, String> {
+        let wishes: Self = serde_json::from_slice(json).map_err(|error| error.to_string())?;
+        within("metadata_delay_ms", wishes.metadata_delay_ms, &DELAY)?;
+        within("token_lifetime_s", wishes.token_lifetime_s, &LIFETIME)?;
+        within("clock_offset_ms", Some(wishes.clock_offset_ms), &CLOCK)?;
+        for (n, fault) in wishes.faults.iter().enumerate() {
+            fault.check().map_err(|wrong| format!("faults[{n}].{wrong}"))?;
+        }
+        Ok(wishes)
+    }
+}
+
+impl Fault {
+    fn check(&self) -> Result<(), String> {
+        if let Some(method) = self.method.as_deref()
+            && !METHODS.iter().any(|known| known.eq_ignore_ascii_case(method))
+        {
+            return Err(format!("method must be one of {}, and is {method:?}", METHODS.join(", ")));
+        }
+        if !self.path_starts_with.is_empty() && !self.path_starts_with.starts_with('/') {
+            return Err(format!("path_starts_with must begin with /, and is {:?}", self.path_starts_with));
+        }
+        within("count", Some(self.count), &COUNT)?;
+        within("delay_ms", Some(self.delay_ms), &FAULT_DELAY)?;
+        within("status", self.status, &STATUS)?;
+        within("retry_after_s", self.retry_after_s, &RETRY_AFTER)
+    }
+}
+
+fn within<T: PartialOrd + Display>(name: &str, value: Option<T>, range: &RangeInclusive<T>) -> Result<(), String> {
+    match value {
+        Some(value) if !range.contains(&value) => {
+            Err(format!("{name} must be {} to {}, and is {value}", range.start(), range.end()))
+        }
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(json: &str) -> String {
+        Wishes::read(json.as_bytes()).expect_err(json)
+    }
+
+    #[test]
+    fn what_is_not_named_stays_well() {
+        assert_eq!(Wishes::read(b"{}"), Ok(Wishes::default()));
+        let never = Wishes::read(br#"{"metadata_delay_ms":null}"#).expect("fine");
+        assert_eq!(never, Wishes { metadata_delay_ms: None, ..Wishes::default() });
+    }
+
+    #[test]
+    fn what_get_shows_can_be_put_again() {
+        let wishes = Wishes {
+            metadata_delay_ms: None,
+            last_active_token: LastActiveToken::Old,
+            session_minter: true,
+            token_lifetime_s: Some(5),
+            clock_offset_ms: -1,
+            faults: vec![Fault { method: Some("GET".to_owned()), ..Fault::default() }],
+            ..Wishes::default()
+        };
+        let json = serde_json::to_vec(&wishes).expect("JSON");
+        assert_eq!(Wishes::read(&json), Ok(wishes));
+    }
+
+    #[test]
+    fn typing_errors_are_refused() {
+        for (wrong, named) in [
+            (r#"{"metadata_delay":1}"#, "metadata_delay"),
+            (r#"{"last_active_token":"stale"}"#, "stale"),
+            (r#"{"session_minter":"yes"}"#, "yes"),
+            (r#"{"faults":[{"count":1,"statsu":500}]}"#, "statsu"),
+            (r#"{"faults":[{}]}"#, "count"),
+        ] {
+            assert!(refusal(wrong).contains(named), "{wrong}: {}", refusal(wrong));
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_meant_is_refused_by_name() {
+        for (wrong, said) in [
+            (r#"{"metadata_delay_ms":-1}"#, "metadata_delay_ms must be 0 to 31536000000, and is -1"),
+            (r#"{"token_lifetime_s":0}"#, "token_lifetime_s must be 1 to 86400, and is 0"),
+            (r#"{"token_lifetime_s":86401}"#, "token_lifetime_s must be 1 to 86400, and is 86401"),
+            (r#"{"clock_offset_ms":9223372036854775807}"#, "clock_offset_ms must be"),
+            (r#"{"faults":[{"count":1},{"count":-1}]}"#, "faults[1].count must be 0 to 1000000, and is -1"),
+            (r#"{"faults":[{"count":1,"delay_ms":-5}]}"#, "faults[0].delay_ms must be 0"),
+            (r#"{"faults":[{"count":1,"status":200}]}"#, "faults[0].status must be 400 to 599, and is 200"),
+            (r#"{"faults":[{"count":1,"retry_after_s":-1}]}"#, "faults[0].retry_after_s must be 0"),
+            (r#"{"faults":[{"count":1,"method":"PACTH"}]}"#, "faults[0].method must be one of GET"),
+            (r#"{"faults":[{"count":1,"path_starts_with":"v1"}]}"#, "faults[0].path_starts_with must begin with /"),
+        ] {
+            assert!(refusal(wrong).starts_with(said), "{wrong}: {}", refusal(wrong));
+        }
+        for fine in [r#"{"token_lifetime_s":1}"#, r#"{"token_lifetime_s":86400}"#, r#"{"clock_offset_ms":-3600000}"#] {
+            assert!(Wishes::read(fine.as_bytes()).is_ok(), "{fine}");
+        }
+    }
+}
