@@ -99,9 +99,10 @@ mod development {
     use std::net::SocketAddr;
     use std::path::PathBuf;
 
+    use clap::ValueEnum;
     use tokio_util::sync::CancellationToken;
     use vestibule::app;
-    use vestibule::dev::emulator;
+    use vestibule::dev::emulator::{self, Instance};
     use vestibule::dev::run::start;
     use vestibule::dev::seed;
     use vestibule::server::config::Config;
@@ -115,6 +116,40 @@ mod development {
         /// Where the embedded Postgres and the Clerk emulator keep their data.
         #[arg(long, default_value = ".vestibule")]
         data_dir: PathBuf,
+        /// Which kind of instance the Clerk emulator is: "production" behind the app's own origin, which is the default, or
+        /// "development", which the browser calls directly. Each keeps people of its own.
+        #[arg(long)]
+        clerk: Option<Kind>,
+        #[command(flatten)]
+        tls: TlsArguments,
+    }
+
+    #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+    enum Kind {
+        Production,
+        Development,
+    }
+
+    #[derive(clap::Args)]
+    struct TlsArguments {
+        /// Where a development instance answers browsers, over TLS, on this machine only. Port 0 takes a free one.
+        /// [default: 127.0.0.1:4443]
+        #[arg(long)]
+        tls_listen: Option<SocketAddr>,
+    }
+
+    impl TlsArguments {
+        /// `option` is what makes a development instance on this command line.
+        fn instance(&self, development: bool, option: &str) -> Result<Instance, Box<dyn Error>> {
+            match self.tls_listen {
+                Some(_) if !development => Err(format!("--tls-listen is of use only with {option}").into()),
+                None if !development => Ok(Instance::Production),
+                tls_listen => {
+                    let tls_listen = tls_listen.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 4443)));
+                    Ok(Instance::Development { tls_listen })
+                }
+            }
+        }
     }
 
     #[derive(clap::Args)]
@@ -131,15 +166,25 @@ mod development {
         /// The name that Clerk's forms show.
         #[arg(long, default_value = "Emulated app")]
         name: String,
+        /// Be a development instance (pk_test_…), which browsers call directly, instead of a production one behind a proxy.
+        #[arg(long)]
+        development: bool,
+        #[command(flatten)]
+        tls: TlsArguments,
     }
 
     pub async fn emulate(arguments: EmulatorArguments) -> Result<(), Box<dyn Error>> {
         let stop = CancellationToken::new();
         serve::stop_on_signals(stop.clone())?;
+        let instance = arguments.tls.instance(arguments.development, "--development")?;
         let seed = arguments.seed.as_deref().map(emulator::read_seed).transpose()?.unwrap_or_default();
-        let running = emulator::start(arguments.listen, arguments.data_dir, arguments.name, seed).await?;
+        let running = emulator::start(arguments.listen, instance, arguments.data_dir, arguments.name, seed).await?;
         print!("{}", emulator::environment(running.settings()));
         println!("# E-mail codes arrive at {}", running.settings().inbox_url);
+        if let Some(direct) = &running.settings().direct {
+            println!("# {} is at {}, for a browser that is told so:", direct.host, direct.address);
+            println!("# {}", emulator::chromium_command(direct));
+        }
         stop.cancelled().await;
         running.shutdown().await;
         Ok(())
@@ -148,9 +193,12 @@ mod development {
     pub async fn run(variables: &mut BTreeMap<String, String>, arguments: &DevArguments) -> Result<(), Box<dyn Error>> {
         let stop = CancellationToken::new();
         serve::stop_on_signals(stop.clone())?;
+        let development = arguments.clerk == Some(Kind::Development);
+        let wanted = arguments.tls.instance(development, "--clerk development")?;
+        let instance = arguments.clerk.map(|_| wanted);
         // The port first: a second start must fail before it touches anybody's data.
         let listener = serve::listen(arguments.listen).await?;
-        let development = start(variables, &arguments.data_dir, listener.local_addr()?).await?;
+        let development = start(variables, &arguments.data_dir, listener.local_addr()?, instance).await?;
         let served = async {
             let config = Config::from_variables(variables, true)?;
             if let Some(owner) = &config.database.migration {
@@ -164,6 +212,10 @@ mod development {
                 println!("  or sign in as            ada@example.test / {}", seed::PASSWORD);
             }
             println!("  Data is kept in          {}", arguments.data_dir.display());
+            if let Some(direct) = development.direct() {
+                println!("\n  The browser calls Clerk's host itself. Start one that finds it on this machine:");
+                println!("  {}\n", emulator::chromium_command(direct));
+            }
             println!("  Stop with Ctrl-C\n");
             serve::serve(listener, app::router(app.clone()), app, pools, stop).await?;
             Ok::<_, Box<dyn Error>>(())

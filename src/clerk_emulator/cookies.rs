@@ -13,6 +13,8 @@ pub(super) const CLIENT_UAT: &str = "__client_uat";
 pub(super) const SESSION: &str = "__session";
 /// Renews an expired session token without a redirect; read only with the suffix.
 pub(super) const REFRESH: &str = "__refresh";
+/// The development browser: what `__client` is to a production instance, but on the app's own site, and sent in the query.
+pub(super) const DEV_BROWSER: &str = "__clerk_db_jwt";
 /// Result of a handshake, as a signed token; read only without the suffix.
 pub(super) const HANDSHAKE: &str = "__clerk_handshake";
 /// Result of a handshake, to be fetched; read only without the suffix.
@@ -64,6 +66,11 @@ impl Jar<'_> {
     /// `__refresh_<suffix>`; an empty value removes it.
     pub(super) fn refresh(&self, value: &str) -> String {
         self.cookie(&self.suffixed(REFRESH), value, lasting(value), true)
+    }
+
+    /// `__clerk_db_jwt`, both forms. clerk-js reads it.
+    pub(super) fn dev_browser(&self, token: &str) -> [String; 2] {
+        [DEV_BROWSER.to_owned(), self.suffixed(DEV_BROWSER)].map(|name| self.cookie(&name, token, YEAR, false))
     }
 
     /// One of the two handshake cookies; an empty value removes it.

@@ -1,10 +1,10 @@
-//! The secrets of one emulator: its RSA key, its secret key for the Backend API, its unique host name and the
-//! token of its inbox. They are made once per data directory, kept in a file only its owner can read,
-//! and never checked in.
+//! The secrets of one emulator: its RSA key, its secret key for the Backend API, its unique host name, the token of its
+//! inbox, and its certificate if it has one. They are made once per data directory, kept in a file only its owner can
+//! read, and never checked in.
 
-use std::fs;
 use std::io::Write;
 use std::path::Path;
+use std::{fmt, fs};
 
 use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der, PublicKeyX509Der};
 use aws_lc_rs::rsa::KeySize;
@@ -14,6 +14,8 @@ use base64::engine::general_purpose::{STANDARD as BASE64, STANDARD_NO_PAD, URL_S
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::Instance;
+use super::certificate::Certificate;
 use super::journal::private_file;
 use super::random::Random;
 
@@ -28,9 +30,54 @@ pub(super) enum KeyError {
     /// The file is there but is no key file.
     #[error("{FILE} is damaged; remove the data directory to start over")]
     Damaged,
+    /// The data directory is of the other kind of instance: its people and its browsers cannot be taken over.
+    #[error("the data directory holds a {found} instance, not a {0} one; choose another directory", found = .0.other())]
+    OtherKind(Kind),
     /// The cryptographic library refused.
-    #[error("no RSA key could be made")]
+    #[error("no key could be made")]
     Generation,
+}
+
+/// The two kinds of Clerk's instances.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Production,
+    Development,
+}
+
+impl Kind {
+    /// The part of both keys that names the kind.
+    fn mark(self) -> &'static str {
+        match self {
+            Self::Production => "live",
+            Self::Development => "test",
+        }
+    }
+
+    fn other(self) -> Self {
+        match self {
+            Self::Production => Self::Development,
+            Self::Development => Self::Production,
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Production => "production",
+            Self::Development => "development",
+        })
+    }
+}
+
+impl From<Instance> for Kind {
+    fn from(instance: Instance) -> Self {
+        match instance {
+            Instance::Production => Self::Production,
+            Instance::Development { .. } => Self::Development,
+        }
+    }
 }
 
 /// What is kept on disk.
@@ -41,6 +88,8 @@ struct Kept {
     secret_key: String,
     host: String,
     inbox_token: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    certificate: Option<Certificate>,
 }
 
 /// The keys in use.
@@ -48,37 +97,44 @@ pub(super) struct Keys {
     pair: RsaKeyPair,
     /// `kid` of every token, in the form of an instance id.
     pub(super) key_id: String,
-    /// `sk_live_…`
+    /// `sk_live_…` or `sk_test_…`
     pub(super) secret_key: String,
     /// Frontend API host inside the publishable key.
     pub(super) host: String,
     /// Opens the inbox page.
     pub(super) inbox_token: String,
+    /// Of the host, if browsers reach it directly.
+    pub(super) certificate: Option<Certificate>,
+    kind: Kind,
 }
 
 impl Keys {
     /// The keys of a data directory, made now if it has none; without a directory, new ones for this run.
-    pub(super) fn open(directory: Option<&Path>, random: &Random) -> Result<Self, KeyError> {
+    pub(super) fn open(directory: Option<&Path>, random: &Random, instance: Instance) -> Result<Self, KeyError> {
+        let kind = Kind::from(instance);
         let Some(directory) = directory else {
-            return Self::from_kept(generate(random)?);
+            return Self::from_kept(generate(random, kind)?, kind);
         };
         let path = directory.join(FILE);
         match fs::read(&path) {
-            Ok(bytes) => Self::from_kept(serde_json::from_slice(&bytes).map_err(|_| KeyError::Damaged)?),
+            Ok(bytes) => Self::from_kept(serde_json::from_slice(&bytes).map_err(|_| KeyError::Damaged)?, kind),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                let kept = generate(random)?;
+                let kept = generate(random, kind)?;
                 let beside = path.with_extension("new");
                 let mut file = private_file(&beside)?;
                 file.write_all(&serde_json::to_vec_pretty(&kept).map_err(std::io::Error::from)?)?;
                 file.sync_all()?;
                 fs::rename(beside, path)?;
-                Self::from_kept(kept)
+                Self::from_kept(kept, kind)
             }
             Err(error) => Err(error.into()),
         }
     }
 
-    fn from_kept(kept: Kept) -> Result<Self, KeyError> {
+    fn from_kept(kept: Kept, kind: Kind) -> Result<Self, KeyError> {
+        if !kept.secret_key.starts_with(&format!("sk_{}_", kind.mark())) {
+            return Err(KeyError::OtherKind(kind));
+        }
         let der = BASE64.decode(&kept.private_key_pkcs8).map_err(|_| KeyError::Damaged)?;
         let pair = RsaKeyPair::from_pkcs8(&der).map_err(|_| KeyError::Damaged)?;
         Ok(Self {
@@ -87,12 +143,19 @@ impl Keys {
             secret_key: kept.secret_key,
             host: kept.host,
             inbox_token: kept.inbox_token,
+            certificate: kept.certificate,
+            kind,
         })
     }
 
-    /// `pk_live_` and the host name, as clerk-js decodes it.
+    /// Whether browsers are known by their development browser token, and talk to the host directly.
+    pub(super) fn is_development(&self) -> bool {
+        self.kind == Kind::Development
+    }
+
+    /// `pk_live_` or `pk_test_`, and the host name, as clerk-js decodes it.
     pub(super) fn publishable_key(&self) -> String {
-        format!("pk_live_{}", STANDARD_NO_PAD.encode(format!("{}$", self.host)))
+        format!("pk_{}_{}", self.kind.mark(), STANDARD_NO_PAD.encode(format!("{}$", self.host)))
     }
 
     /// The issuer of every token.
@@ -133,14 +196,7 @@ impl Keys {
 
     /// The public key as PEM (SPKI).
     pub(super) fn public_key_pem(&self) -> Result<String, KeyError> {
-        let text = BASE64.encode(self.der().ok_or(KeyError::Generation)?);
-        let mut pem = String::from("-----BEGIN PUBLIC KEY-----\n");
-        for line in text.as_bytes().chunks(64) {
-            pem.extend(line.iter().map(|byte| char::from(*byte)));
-            pem.push('\n');
-        }
-        pem.push_str("-----END PUBLIC KEY-----\n");
-        Ok(pem)
+        Ok(pem("PUBLIC KEY", &self.der().ok_or(KeyError::Generation)?))
     }
 
     fn der(&self) -> Option<Vec<u8>> {
@@ -149,14 +205,35 @@ impl Keys {
     }
 }
 
-fn generate(random: &Random) -> Result<Kept, KeyError> {
+/// Binary data as PEM.
+pub(super) fn pem(label: &str, der: &[u8]) -> String {
+    let mut pem = format!("-----BEGIN {label}-----\n");
+    for line in BASE64.encode(der).as_bytes().chunks(64) {
+        pem.extend(line.iter().map(|byte| char::from(*byte)));
+        pem.push('\n');
+    }
+    pem.push_str(&format!("-----END {label}-----\n"));
+    pem
+}
+
+fn generate(random: &Random, kind: Kind) -> Result<Kept, KeyError> {
     let pair = RsaKeyPair::generate(KeySize::Rsa2048).map_err(|_| KeyError::Generation)?;
     let der = AsDer::<Pkcs8V1Der>::as_der(&pair).map_err(|_| KeyError::Generation)?;
+    let (host, certificate) = match kind {
+        Kind::Production => (format!("clerk-{}.emulator.localhost", random.hex::<4>()), None),
+        Kind::Development => {
+            // clerk-js makes development browsers only for hosts that end like Clerk's own.
+            let host = format!("vestibule-{}.clerk.accounts.dev", random.hex::<4>());
+            let certificate = Certificate::generate(&host).map_err(|_| KeyError::Generation)?;
+            (host, Some(certificate))
+        }
+    };
     Ok(Kept {
         private_key_pkcs8: BASE64.encode(der.as_ref()),
         key_id: random.id("ins"),
-        secret_key: format!("sk_live_{}", random.secret()),
-        host: format!("clerk-{}.emulator.localhost", random.hex::<4>()),
+        secret_key: format!("sk_{}_{}", kind.mark(), random.secret()),
+        host,
         inbox_token: random.secret(),
+        certificate,
     })
 }

@@ -2,24 +2,28 @@
 //! components speak, and the Backend API that servers speak. It needs no account and no network.
 //!
 //! It is a peer, not a mock: it uses nothing of the product and is reached only over HTTP, with the same
-//! configuration as Clerk itself, in the manner of a production instance behind a proxy on the app's own origin.
+//! configuration as Clerk itself. It is a production instance behind a proxy on the app's own origin, or a development
+//! instance that browsers reach directly, over TLS.
 //!
 //! What must stay true:
 //! - the client travels with every answer but plain reads, with tokens minted for that answer (`fapi::visit`);
 //! - `updated_at` of a person strictly increases with every change (`people::change_user`);
 //! - tokens are made only in `tokens`, requests pass only through `dispatch`, time comes only from `clock` and
 //!   randomness only from `random`;
+//! - it listens on loopback only, and on the TLS listener only the Frontend API answers (`direct`);
 //! - every change is in the journal before the answer leaves (`store`);
 //! - passwords, tokens and secret keys are never logged. E-mail codes are: that is what the fake mailbox is for.
 
 mod app;
 mod bapi;
 mod call;
+mod certificate;
 mod claims_template;
 mod clock;
 mod codes;
 mod control;
 mod cookies;
+mod direct;
 mod dispatch;
 mod errors;
 mod fapi;
@@ -45,8 +49,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde_json::Value;
-use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 
 pub use startup::{StartError, start};
 
@@ -58,6 +62,8 @@ const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(2);
 pub struct Options {
     /// Where to listen. Port 0 takes a free one.
     pub listen: SocketAddr,
+    /// Which kind of instance to be. A data directory stays of one kind.
+    pub instance: Instance,
     /// Where people, sessions and keys are kept. `None` keeps them in memory.
     pub data_dir: Option<PathBuf>,
     /// Name shown on Clerk's forms.
@@ -68,6 +74,18 @@ pub struct Options {
     pub token_lifetime: Duration,
     /// People who exist from the start. Those who exist already are left as they are.
     pub people: Vec<SeedPerson>,
+}
+
+/// Clerk's two kinds of instances, which browsers reach in different ways.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Instance {
+    /// `pk_live_`: the app forwards the browser's calls from its own origin.
+    Production,
+    /// `pk_test_`: the browser calls the host in the publishable key, over TLS, from another origin.
+    Development {
+        /// Where that host is played. Port 0 takes a free one.
+        tls_listen: SocketAddr,
+    },
 }
 
 /// A person to begin with. Their ids depend on the address alone.
@@ -88,20 +106,51 @@ pub struct SeedPerson {
 /// What an app must be configured with to use this emulator.
 #[derive(Clone)]
 pub struct Settings {
-    /// `pk_live_…`
+    /// `pk_live_…` or `pk_test_…`
     pub publishable_key: String,
-    /// `sk_live_…`
+    /// `sk_live_…` or `sk_test_…`
     pub secret_key: String,
     /// `iss` of every token: `https://` and the host inside the publishable key.
     pub issuer: String,
     /// Base address of the Backend API.
     pub api_url: String,
-    /// Base address to which a proxy forwards `/v1/…`.
+    /// Base address of the Frontend API on this machine: where a proxy forwards `/v1/…`, or the TLS listener.
     pub frontend_api_url: String,
+    /// How a browser reaches a development instance. `None` for a production instance.
+    pub direct: Option<Direct>,
     /// The page with e-mail codes, token included.
     pub inbox_url: String,
     /// Public key of every token, PEM (SPKI).
     pub jwt_public_key_pem: String,
+}
+
+/// The host of a development instance, played on this machine.
+///
+/// No name server leads to it, and nothing leaves this machine, as long as the browser is told where the host is and to go
+/// there without a proxy (`chromium_flags`). A browser that is not told would look for the name at Clerk, whose domain it
+/// is in; Clerk does not know it.
+#[derive(Debug, Clone)]
+pub struct Direct {
+    /// The host in the publishable key, `vestibule-….clerk.accounts.dev`.
+    pub host: String,
+    /// The TLS listener. Its certificate is for the host, for `localhost` and for `127.0.0.1`.
+    pub address: SocketAddr,
+    /// The certificate, PEM: signed by itself.
+    pub certificate_pem: String,
+    /// Base64 of the SHA-256 of the certificate's public key.
+    pub public_key_hash: String,
+}
+
+impl Direct {
+    /// What Chromium must be started with to find the host here and to trust its certificate, and no other of that kind.
+    /// The last one counts only with a `--user-data-dir`.
+    pub fn chromium_flags(&self) -> [String; 3] {
+        [
+            "--no-proxy-server".to_owned(),
+            format!("--host-resolver-rules=MAP {} {}", self.host, self.address),
+            format!("--ignore-certificate-errors-spki-list={}", self.public_key_hash),
+        ]
+    }
 }
 
 impl fmt::Debug for SeedPerson {
@@ -127,7 +176,7 @@ impl fmt::Debug for Settings {
 #[derive(Debug)]
 pub struct Emulator {
     settings: Settings,
-    stop: Option<oneshot::Sender<()>>,
+    stop: CancellationToken,
     server: JoinHandle<()>,
 }
 
@@ -139,10 +188,7 @@ impl Emulator {
 
     /// Stops listening and waits for requests in progress.
     pub async fn shutdown(mut self) {
-        if let Some(stop) = self.stop.take() {
-            // The server may have ended by itself: then nobody listens, and there is nothing to stop.
-            let _ended = stop.send(());
-        }
+        self.stop.cancel();
         if tokio::time::timeout(SHUTDOWN_PATIENCE, &mut self.server).await.is_err() {
             self.server.abort();
         }

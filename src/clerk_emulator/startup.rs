@@ -10,15 +10,18 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde_json::json;
 use tokio::net::TcpListener;
-use tokio::sync::oneshot;
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
 
 use super::app::App;
+use super::direct::{self, TlsListener};
 use super::journal::{Journal, JournalError, private_file};
 use super::keys::{KeyError, Keys};
 use super::random::{Random, stable_id};
 use super::store::Store;
-use super::{Emulator, Options, SeedPerson, Settings, codes, dispatch, passwords, people};
+use super::{Direct, Emulator, Instance, Options, SeedPerson, Settings, codes, dispatch, passwords, people};
 
 /// Pause between two tries for the data directory.
 const LOCK_PAUSE: Duration = Duration::from_millis(50);
@@ -53,8 +56,14 @@ enum Cause {
 /// # Errors
 /// If the address or the data directory cannot be used; the message names the cause.
 pub async fn start(options: Options) -> Result<Emulator, StartError> {
-    if !options.listen.ip().is_loopback() {
-        return Err(Cause::NotLoopback(options.listen).into());
+    let tls_listen = match options.instance {
+        Instance::Production => None,
+        Instance::Development { tls_listen } => Some(tls_listen),
+    };
+    for wanted in [Some(options.listen), tls_listen].into_iter().flatten() {
+        if !wanted.ip().is_loopback() {
+            return Err(Cause::NotLoopback(wanted).into());
+        }
     }
     if !options.claims_template.is_object() {
         return Err(Cause::ClaimsTemplate.into());
@@ -64,41 +73,77 @@ pub async fn start(options: Options) -> Result<Emulator, StartError> {
         None => None,
     };
     let random = Random;
-    let keys = Keys::open(options.data_dir.as_deref(), &random).map_err(Cause::Keys)?;
+    let keys = Keys::open(options.data_dir.as_deref(), &random, options.instance).map_err(Cause::Keys)?;
     let store = open_store(options.data_dir.as_deref())?;
-    let refused = |error| Cause::Listen(options.listen, error);
-    let listener = TcpListener::bind(options.listen).await.map_err(refused)?;
-    let address = listener.local_addr().map_err(refused)?;
-    let settings = settings(&keys, address)?;
+    let (listener, address) = bind(options.listen).await?;
+    let (tls, direct) = match tls_listen {
+        None => (None, None),
+        Some(wanted) => {
+            let (listener, direct) = bind_tls(&keys, wanted).await?;
+            (Some(listener), Some(direct))
+        }
+    };
+    let settings = settings(&keys, address, direct)?;
     let people = options.people.clone();
-    let app = Arc::new(App::new(options, settings.clone(), keys, store));
+    let mut app = App::new(options, settings.clone(), keys, store);
+    if settings.direct.is_some() {
+        app.environment["display_config"]["instance_environment_type"] = json!("development");
+    }
+    let app = Arc::new(app);
     seed(&app, &people);
     codes::restore_inbox(&app, &app.store());
 
-    let (stop, stopped) = oneshot::channel();
-    let service = dispatch::router(app).into_make_service_with_connect_info::<SocketAddr>();
+    let stop = CancellationToken::new();
+    let stopped = stop.clone();
     let server = tokio::spawn(async move {
-        let until = async move {
-            // An error means that the sender is gone, which is a reason to stop as well.
-            let _gone = stopped.await;
+        let service = dispatch::router(app.clone()).into_make_service_with_connect_info::<SocketAddr>();
+        let plain = axum::serve(listener, service).with_graceful_shutdown(stopped.clone().cancelled_owned());
+        let over_tls = async {
+            match tls {
+                Some(tls) => {
+                    axum::serve(tls, direct::router(app)).with_graceful_shutdown(stopped.cancelled_owned()).await
+                }
+                None => Ok(()),
+            }
         };
-        if let Err(error) = axum::serve(listener, service).with_graceful_shutdown(until).await {
+        if let Err(error) = tokio::try_join!(plain.into_future(), over_tls) {
             tracing::error!(target: "clerk_emulator", %error, "the Clerk emulator stopped");
         }
         drop(lock);
     });
     tracing::info!(target: "clerk_emulator", address = %address, inbox = settings.inbox_url.as_str(), "Clerk emulator listens");
-    Ok(Emulator { settings, stop: Some(stop), server })
+    Ok(Emulator { settings, stop, server })
 }
 
-fn settings(keys: &Keys, address: SocketAddr) -> Result<Settings, Cause> {
+async fn bind(wanted: SocketAddr) -> Result<(TcpListener, SocketAddr), Cause> {
+    let refused = |error| Cause::Listen(wanted, error);
+    let listener = TcpListener::bind(wanted).await.map_err(refused)?;
+    let address = listener.local_addr().map_err(refused)?;
+    Ok((listener, address))
+}
+
+async fn bind_tls(keys: &Keys, wanted: SocketAddr) -> Result<(TlsListener, Direct), Cause> {
+    let certificate = keys.certificate.as_ref().ok_or(KeyError::Damaged)?;
+    let acceptor = TlsAcceptor::from(certificate.server().ok_or(KeyError::Damaged)?);
+    let (listener, address) = bind(wanted).await?;
+    let direct = Direct {
+        host: keys.host.clone(),
+        address,
+        certificate_pem: certificate.pem().ok_or(KeyError::Damaged)?,
+        public_key_hash: certificate.public_key_hash().ok_or(KeyError::Damaged)?,
+    };
+    Ok((TlsListener::new(listener, acceptor), direct))
+}
+
+fn settings(keys: &Keys, address: SocketAddr, direct: Option<Direct>) -> Result<Settings, Cause> {
     let base = format!("http://{address}");
     Ok(Settings {
         publishable_key: keys.publishable_key(),
         secret_key: keys.secret_key.clone(),
         issuer: keys.issuer(),
         api_url: base.clone(),
-        frontend_api_url: base.clone(),
+        frontend_api_url: direct.as_ref().map_or_else(|| base.clone(), |direct| format!("https://{}", direct.address)),
+        direct,
         inbox_url: format!("{base}/inbox?token={}", keys.inbox_token),
         jwt_public_key_pem: keys.public_key_pem()?,
     })

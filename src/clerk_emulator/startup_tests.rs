@@ -14,6 +14,7 @@ fn options(data_dir: Option<&Path>) -> Options {
     };
     Options {
         listen: ([127, 0, 0, 1], 0).into(),
+        instance: Instance::Production,
         data_dir: data_dir.map(Path::to_owned),
         application_name: "Vestibule".to_owned(),
         claims_template: serde_json::json!({}),

@@ -6,22 +6,24 @@ use serde_json::{Value, json};
 use super::super::keys::Keys;
 use super::super::random::Random;
 use super::super::store::Store;
-use super::super::{Options, Settings, people};
+use super::super::{Instance, Options, Settings, people};
 use super::*;
 
 fn app() -> App {
-    let keys = Keys::open(None, &Random).expect("keys");
+    let keys = Keys::open(None, &Random, Instance::Production).expect("keys");
     let settings = Settings {
         publishable_key: keys.publishable_key(),
         secret_key: keys.secret_key.clone(),
         issuer: keys.issuer(),
         api_url: String::new(),
         frontend_api_url: String::new(),
+        direct: None,
         inbox_url: String::new(),
         jwt_public_key_pem: keys.public_key_pem().expect("a key"),
     };
     let options = Options {
         listen: ([127, 0, 0, 1], 0).into(),
+        instance: Instance::Production,
         data_dir: None,
         application_name: "Vestibule".to_owned(),
         claims_template: json!({"metadata": "{{user.public_metadata}}", "name": "{{user.full_name}}", "sub": "forged"}),

@@ -9,7 +9,8 @@ use serde_json::{Map, Value, json};
 
 use super::run::CLAIMS_TEMPLATE;
 use super::seed;
-use crate::clerk_emulator::{self, Emulator, SeedPerson, Settings};
+pub use crate::clerk_emulator::Instance;
+use crate::clerk_emulator::{self, Direct, Emulator, SeedPerson, Settings};
 
 /// Life of a session token, in seconds. Clerk's.
 const TOKEN_SECONDS: u64 = 60;
@@ -58,6 +59,7 @@ pub fn read_seed(path: &Path) -> Result<SeedFile, EmulatorError> {
 /// Starts the emulator. Without a data directory everything is in memory, and gone with the process.
 pub async fn start(
     listen: SocketAddr,
+    instance: Instance,
     data_dir: Option<PathBuf>,
     name: String,
     seed: SeedFile,
@@ -72,6 +74,7 @@ pub async fn start(
     };
     let options = clerk_emulator::Options {
         listen,
+        instance,
         data_dir,
         application_name: name,
         claims_template,
@@ -95,17 +98,24 @@ impl Person {
 
 /// The settings as lines of an environment file, to be pasted into any app.
 pub fn environment(settings: &Settings) -> String {
+    // With a development instance an app is told nothing of the Frontend API: its host is in the publishable key.
+    let proxied = settings.direct.is_none().then_some(("CLERK_FRONTEND_API_URL", settings.frontend_api_url.as_str()));
     let lines = [
         ("CLERK_PUBLISHABLE_KEY", settings.publishable_key.as_str()),
         ("CLERK_SECRET_KEY", &settings.secret_key),
         ("CLERK_API_URL", &settings.api_url),
-        ("CLERK_FRONTEND_API_URL", &settings.frontend_api_url),
         ("CLERK_ISSUER", &settings.issuer),
     ];
-    let mut text: String = lines.iter().map(|(name, value)| format!("{name}={value}\n")).collect();
+    let mut text: String = lines.into_iter().chain(proxied).map(|(name, value)| format!("{name}={value}\n")).collect();
     // As JSON, so that the newlines of the PEM stand in one line.
     text.push_str(&format!("CLERK_JWT_KEY={}\n", json!(settings.jwt_public_key_pem.trim())));
     text
+}
+
+/// How to start a Chromium that finds a development instance, as a command for a shell.
+pub fn chromium_command(direct: &Direct) -> String {
+    let flags = direct.chromium_flags().map(|flag| format!(" '{flag}'")).concat();
+    format!("chromium --user-data-dir=\"$(mktemp -d)\"{flags}")
 }
 
 #[cfg(test)]
@@ -139,7 +149,8 @@ mod tests {
                 "claims_template":{"plan":"{{user.public_metadata.plan}}"}}"#,
         );
         let listen = SocketAddr::from(([127, 0, 0, 1], 0));
-        let emulator = start(listen, None, "Other app".to_owned(), file.expect("fine")).await.expect("started");
+        let name = "Other app".to_owned();
+        let emulator = start(listen, Instance::Production, None, name, file.expect("fine")).await.expect("started");
         let text = environment(emulator.settings());
         let value = |name: &str| {
             let line = text.lines().find_map(|line| line.strip_prefix(&format!("{name}="))).expect(name);
@@ -157,6 +168,21 @@ mod tests {
             .await
             .expect("JSON");
         assert_eq!(users[0]["public_metadata"]["plan"], json!("pro"));
+        emulator.shutdown().await;
+    }
+
+    #[tokio::test]
+    async fn a_development_instance_is_told_apart_by_its_settings() {
+        let listen = SocketAddr::from(([127, 0, 0, 1], 0));
+        let instance = Instance::Development { tls_listen: listen };
+        let emulator =
+            start(listen, instance, None, "Other app".to_owned(), SeedFile::default()).await.expect("started");
+        let settings = emulator.settings();
+        let text = environment(settings);
+        assert!(text.starts_with("CLERK_PUBLISHABLE_KEY=pk_test_") && !text.contains("FRONTEND_API_URL"), "{text}");
+        let direct = settings.direct.as_ref().expect("a development instance");
+        let rule = format!("'--host-resolver-rules=MAP {} {}'", direct.host, direct.address);
+        assert!(chromium_command(direct).contains(&rule), "{}", chromium_command(direct));
         emulator.shutdown().await;
     }
 }

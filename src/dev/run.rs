@@ -11,7 +11,7 @@ use url::Url;
 
 use super::postgres::{self, Cluster, ClusterError, Lifetime};
 use super::seed;
-use crate::clerk_emulator::{self, Emulator};
+use crate::clerk_emulator::{self, Direct, Emulator, Instance};
 
 /// The claims template that the emulator applies, and that belongs into Clerk's dashboard.
 pub(super) const CLAIMS_TEMPLATE: &str = include_str!("../model/claims_template.json");
@@ -42,14 +42,24 @@ pub enum DevelopmentError {
     Template(#[from] serde_json::Error),
     #[error("the embedded database's address cannot be read")]
     Address,
+    #[error(
+        "--clerk says which kind of instance the Clerk emulator is to be, but CLERK_SECRET_KEY is set, so it does not start: leave out one of the two"
+    )]
+    ClerkIsConfigured,
 }
 
-/// Fills in what is missing in `variables`, starting what is needed for it. `listen` is where the app will answer.
+/// Fills in what is missing in `variables`, starting what is needed for it. `listen` is where the app will answer,
+/// `instance` what the Clerk emulator is to be, if anybody minds.
 pub async fn start(
     variables: &mut BTreeMap<String, String>,
     data_dir: &Path,
     listen: SocketAddr,
+    instance: Option<Instance>,
 ) -> Result<Development, DevelopmentError> {
+    let emulated = !variables.contains_key("CLERK_SECRET_KEY");
+    if instance.is_some() && !emulated {
+        return Err(DevelopmentError::ClerkIsConfigured);
+    }
     std::fs::create_dir_all(data_dir).map_err(|source| DevelopmentError::File { path: data_dir.to_owned(), source })?;
     let data_dir =
         std::path::absolute(data_dir).map_err(|source| DevelopmentError::File { path: data_dir.to_owned(), source })?;
@@ -69,11 +79,14 @@ pub async fn start(
         development.cluster = Some(cluster);
         variables.extend(logins);
     }
-    if !variables.contains_key("CLERK_SECRET_KEY") {
-        // The address of the emulator is kept, so that pages opened before a restart go on working.
+    if emulated {
+        let instance = instance.unwrap_or(Instance::Production);
+        // As with Clerk, people of one instance do not exist in the other.
+        let folder = if instance == Instance::Production { "clerk" } else { "clerk-development" };
         let emulator = clerk_emulator::start(clerk_emulator::Options {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
-            data_dir: Some(data_dir.join("clerk")),
+            instance,
+            data_dir: Some(data_dir.join(folder)),
             application_name: "Vestibule".to_owned(),
             claims_template: serde_json::from_str(CLAIMS_TEMPLATE)?,
             token_lifetime: TOKEN_LIFETIME,
@@ -81,13 +94,15 @@ pub async fn start(
         })
         .await?;
         let settings = emulator.settings();
+        let proxied = settings.direct.is_none().then_some(("CLERK_FRONTEND_API_URL", &settings.frontend_api_url));
         variables.extend(
             [
                 ("CLERK_PUBLISHABLE_KEY", &settings.publishable_key),
                 ("CLERK_SECRET_KEY", &settings.secret_key),
                 ("CLERK_API_URL", &settings.api_url),
-                ("CLERK_FRONTEND_API_URL", &settings.frontend_api_url),
             ]
+            .into_iter()
+            .chain(proxied)
             .map(|(name, value)| (name.to_owned(), value.clone())),
         );
         development.emulator = Some(emulator);
@@ -152,6 +167,11 @@ impl Development {
         self.emulator.as_ref().map(|emulator| emulator.settings().inbox_url.as_str())
     }
 
+    /// How browsers reach the emulator, if it is a development instance.
+    pub fn direct(&self) -> Option<&Direct> {
+        self.emulator.as_ref().and_then(|emulator| emulator.settings().direct.as_ref())
+    }
+
     /// Writes `dev.json` into the data directory, for tests and scripts: where everything is, and the emulator's keys.
     pub fn announce(&self, origin: &str) -> Result<(), DevelopmentError> {
         let settings = self.emulator.as_ref().map(Emulator::settings);
@@ -162,6 +182,11 @@ impl Development {
             "api_url": settings.map(|s| &s.api_url),
             "secret_key": settings.map(|s| &s.secret_key),
             "publishable_key": settings.map(|s| &s.publishable_key),
+            "frontend_api_url": settings.map(|s| &s.frontend_api_url),
+            // Of a development instance only.
+            "frontend_api_host": self.direct().map(|direct| &direct.host),
+            "frontend_api_address": self.direct().map(|direct| direct.address),
+            "chromium_flags": self.direct().map(Direct::chromium_flags),
         });
         let path = self.data_dir.join("dev.json");
         let unfinished = self.data_dir.join("dev.json.new");

@@ -2,9 +2,18 @@
 
 use serde_json::{Value, json};
 
+use super::super::errors::ApiError;
 use super::super::people;
 use super::super::records::SessionStatus;
 use super::visit::{Reply, Visit};
+
+/// `POST /dev_browser`: by the token in the answer a development instance knows this browser from now on.
+pub(super) fn dev_browser(visit: &mut Visit<'_>) -> Result<Reply, ApiError> {
+    if !visit.is_development() {
+        return Err(ApiError::no_such_endpoint("POST", "/v1/dev_browser"));
+    }
+    Ok(Reply::Bare(json!({"id": visit.dev_browser()})))
+}
 
 /// `GET /client`: the client is the response here, and null before anything happened in this browser.
 pub(super) fn read(visit: &mut Visit<'_>) -> Reply {

@@ -9,33 +9,41 @@ use super::super::errors::ApiError;
 use super::super::{objects, people, tokens};
 use super::visit::{Reply, Visit};
 
-/// `GET /client/handshake`: in production the result travels in a cookie, not in the address.
+/// `GET /client/handshake`: in production the result travels in a cookie, in development, where that would be another
+/// site's cookie, in the address.
 pub(super) fn handshake(visit: &mut Visit<'_>) -> Result<Reply, ApiError> {
-    let location = target(visit)?;
-    let directives = directives(visit);
-    let jar = visit.jar();
-    let cookie = if visit.call.query("format") == Some("nonce") {
+    let target = target(visit)?;
+    let dev_browser = visit.is_development().then(|| {
+        visit.speak_for(&target);
+        visit.dev_browser()
+    });
+    let directives = directives(visit, dev_browser.as_deref());
+    let (name, value) = if visit.call.query("format") == Some("nonce") {
         let nonce = visit.app.random.secret();
         visit.app.handshakes.keep(&nonce, directives, visit.app.clock.now_ms());
-        jar.handshake(HANDSHAKE_NONCE, &nonce)
+        (HANDSHAKE_NONCE, nonce)
     } else {
-        jar.handshake(HANDSHAKE, &tokens::handshake_token(visit.app, &directives))
+        (HANDSHAKE, tokens::handshake_token(visit.app, &directives))
     };
-    Ok(Reply::Redirect { location, cookies: vec![cookie] })
+    if dev_browser.is_some() {
+        return Ok(Reply::Redirect { location: with_result(target, name, &value), cookies: Vec::new() });
+    }
+    Ok(Reply::Redirect { location: target.into(), cookies: vec![visit.jar().handshake(name, &value)] })
 }
 
 /// `GET /client/touch`: makes the client cookie last another year.
 pub(super) fn touch(visit: &mut Visit<'_>) -> Result<Reply, ApiError> {
-    let location = target(visit)?;
+    let location = target(visit)?.into();
     visit.renew_client_cookie();
     Ok(Reply::Redirect { location, cookies: Vec::new() })
 }
 
 /// The cookies that bring the browser up to date. Both handshake cookies are removed with them: whoever applies the
 /// result would otherwise find its nonce again at the next request, and by then it has been used.
-fn directives(visit: &Visit<'_>) -> Vec<String> {
+fn directives(visit: &Visit<'_>, dev_browser: Option<&str>) -> Vec<String> {
     let (jar, app) = (visit.jar(), visit.app);
     let mut directives = Vec::from(jar.client_uat(visit.client_uat()));
+    directives.extend(dev_browser.into_iter().flat_map(|token| jar.dev_browser(token)));
     let live = visit.client().and_then(|client| {
         let id = objects::last_active_session_id(app, visit.store, client)?;
         let session = visit.store.sessions.get(id)?;
@@ -55,15 +63,24 @@ fn directives(visit: &Visit<'_>) -> Vec<String> {
     directives
 }
 
+/// The address with the result as a parameter, in place of an earlier one. The others stay as they were written.
+fn with_result(mut address: Url, name: &str, value: &str) -> String {
+    let earlier = |pair: &&str| [HANDSHAKE, HANDSHAKE_NONCE].contains(&pair.split('=').next().unwrap_or_default());
+    let query = address.query().unwrap_or_default().split('&').filter(|pair| !pair.is_empty() && !earlier(pair));
+    let query = query.map(str::to_owned).chain([format!("{name}={value}")]).collect::<Vec<_>>().join("&");
+    address.set_query(Some(&query));
+    address.into()
+}
+
 /// The address to return to: on the proxy's own site, or on this machine when no proxy is in front.
-fn target(visit: &Visit<'_>) -> Result<String, ApiError> {
+fn target(visit: &Visit<'_>) -> Result<Url, ApiError> {
     let wanted = visit.call.query("redirect_url").ok_or_else(|| ApiError::missing("redirect_url"))?;
     let address = Url::parse(wanted).ok().filter(|address| matches!(address.scheme(), "http" | "https"));
     let allowed = address.filter(|address| match visit.proxy.as_deref() {
         Some(proxy) => address.origin().ascii_serialization() == proxy,
         None => matches!(address.host_str(), Some("localhost" | "127.0.0.1" | "[::1]")),
     });
-    allowed.map(|address| address.to_string()).ok_or_else(|| {
+    allowed.ok_or_else(|| {
         let text = "redirect_url must be an absolute address on the site that sent the browser here.";
         ApiError::new(StatusCode::BAD_REQUEST, "invalid_url_scheme", "Invalid redirect_url", text)
     })

@@ -14,7 +14,6 @@ mod sign_ups;
 mod visit;
 
 use http::Method;
-use serde_json::json;
 
 use super::app::App;
 use super::call::Call;
@@ -36,13 +35,21 @@ pub(super) fn answer(app: &App, call: &Call) -> Answer {
         Ok(visit) => visit,
         Err(error) => return Answer::error(app, &error),
     };
-    let reply = route(&mut visit);
+    let reply = may_call(&visit).and_then(|()| route(&mut visit));
     let finished = visit.finish(reply);
     Answer {
         status: finished.status,
         body: Some(finished.body),
         location: finished.location,
         cookies: finished.cookies,
+    }
+}
+
+/// In development a browser introduces itself first, here or by a handshake.
+fn may_call(visit: &Visit<'_>) -> Result<(), ApiError> {
+    match visit.call.path.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+        ["dev_browser"] | ["client", "handshake"] => Ok(()),
+        _ => visit.require_dev_browser(),
     }
 }
 
@@ -53,7 +60,7 @@ fn route(visit: &mut Visit<'_>) -> Result<Reply, ApiError> {
     let is = |method: &Method| call.method == *method;
     match path.as_slice() {
         ["environment"] if is(&get) || is(&patch) => Ok(Reply::Bare(environment::shown(visit.app))),
-        ["dev_browser"] if is(&post) => Ok(Reply::Bare(json!({"id": visit.app.random.id("dvb")}))),
+        ["dev_browser"] if is(&post) => client::dev_browser(visit),
 
         ["client"] if is(&get) => Ok(client::read(visit)),
         ["client"] if is(&post) || is(&put) => Ok(client::create(visit)),

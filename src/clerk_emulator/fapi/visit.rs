@@ -3,6 +3,7 @@
 
 use http::StatusCode;
 use serde_json::{Value, json};
+use url::Url;
 
 use super::super::app::App;
 use super::super::call::Call;
@@ -12,6 +13,9 @@ use super::super::objects;
 use super::super::people::{self, Visitor};
 use super::super::records::{Client, Session, User};
 use super::super::store::Store;
+
+/// What Clerk's development browsers begin with.
+const DEV_BROWSER_PREFIX: &str = "dvb_";
 
 /// What a handler answers.
 pub(super) enum Reply {
@@ -30,7 +34,8 @@ pub(super) struct Visit<'a> {
     pub(super) call: &'a Call,
     /// The browser's client, once known.
     pub(super) client_id: Option<String>,
-    /// Origin of the page: the request's own, or the proxy's for navigations and plain reads, which carry none.
+    /// Origin of the page: the request's own, or, for navigations and plain reads, which carry none, the proxy's or that
+    /// of the page to return to.
     pub(super) origin: Option<String>,
     /// Origin of the proxy in front, if there is one.
     pub(super) proxy: Option<String>,
@@ -40,7 +45,8 @@ pub(super) struct Visit<'a> {
 }
 
 impl<'a> Visit<'a> {
-    /// Recognizes the browser. Fails if a proxy vouches for the request without the secret key.
+    /// Recognizes the browser, by its cookie or, in development, by its token. Fails if a proxy vouches for the request
+    /// without the secret key, or at all for a development instance.
     pub(super) fn new(app: &'a App, store: &'a mut Store, call: &'a Call) -> Result<Self, ApiError> {
         let proxy = proxy_origin(app, call)?;
         let origin = call.header("origin").filter(|origin| *origin != "null").map(str::to_owned);
@@ -48,7 +54,7 @@ impl<'a> Visit<'a> {
             Some(proxy) => proxy.starts_with("https://"),
             None => origin.as_deref().is_some_and(|origin| origin.starts_with("https://")),
         };
-        let client_id = known_client(store, call).map(|client| client.id.clone());
+        let client_id = known_client(app, store, call).map(|client| client.id.clone());
         Ok(Self {
             app,
             store,
@@ -65,6 +71,31 @@ impl<'a> Visit<'a> {
     /// Writer of this site's cookies.
     pub(super) fn jar(&self) -> Jar<'a> {
         Jar { suffix: &self.app.cookie_suffix, secure: self.secure }
+    }
+
+    /// Whether this is a development instance. Its browsers are known by their token, and it sets no cookies: clerk-js does.
+    pub(super) fn is_development(&self) -> bool {
+        self.app.keys.is_development()
+    }
+
+    /// 401 unless the browser is known. clerk-js then asks for a new development browser.
+    pub(super) fn require_dev_browser(&self) -> Result<(), ApiError> {
+        if !self.is_development() || self.client_id.is_some() {
+            return Ok(());
+        }
+        let text = "This browser is not known here. Load the page again.";
+        Err(ApiError::new(StatusCode::UNAUTHORIZED, "dev_browser_unauthenticated", "Browser unauthenticated", text))
+    }
+
+    /// The token of the browser's client, made now if it has none.
+    pub(super) fn dev_browser(&mut self) -> String {
+        format!("{DEV_BROWSER_PREFIX}{}", client_token(&self.client_or_new()))
+    }
+
+    /// A navigation that leads back to `address` speaks for the site there.
+    pub(super) fn speak_for(&mut self, address: &Url) {
+        self.origin = Some(address.origin().ascii_serialization());
+        self.secure = address.scheme() == "https";
     }
 
     /// The browser's client, if it has one.
@@ -88,8 +119,11 @@ impl<'a> Visit<'a> {
         self.client_is_new = self.client_id.is_some();
     }
 
-    /// Forgets the client and removes its cookie.
+    /// Forgets the client and removes its cookie. A development browser outlives what was done in it.
     pub(super) fn drop_client(&mut self) {
+        if self.is_development() {
+            return;
+        }
         if let Some(id) = self.client_id.take() {
             self.store.remove::<Client>(&id);
         }
@@ -129,7 +163,8 @@ impl<'a> Visit<'a> {
         }
     }
 
-    /// Status, body and cookies of the answer. `__client_uat` is set whenever the browser's differs from the truth.
+    /// Status, body and cookies of the answer. `__client_uat` is set whenever the browser's differs from the truth, but by
+    /// clerk-js itself in development.
     pub(super) fn finish(self, reply: Result<Reply, ApiError>) -> Finished {
         let mut cookies = self.own_cookies();
         let (status, body, location) = match reply {
@@ -163,6 +198,9 @@ impl<'a> Visit<'a> {
     fn own_cookies(&self) -> Vec<String> {
         let jar = self.jar();
         let mut cookies = Vec::new();
+        if self.is_development() {
+            return cookies;
+        }
         if self.client_is_gone {
             cookies.push(jar.client(""));
         } else if let Some(client) = self.client().filter(|_| self.client_is_new) {
@@ -187,7 +225,7 @@ pub(super) struct Finished {
     pub(super) cookies: Vec<String>,
 }
 
-/// Content of the `__client` cookie.
+/// Content of the `__client` cookie, and of a development browser's token after its prefix.
 fn client_token(client: &Client) -> String {
     format!("{}.{}", client.id, client.secret)
 }
@@ -200,8 +238,13 @@ pub(in super::super) fn client_by_token<'a>(store: &'a Store, token: &str) -> Op
     Some(client)
 }
 
-fn known_client<'a>(store: &'a Store, call: &Call) -> Option<&'a Client> {
-    client_by_token(store, call.cookie(cookies::CLIENT)?)
+fn known_client<'a>(app: &App, store: &'a Store, call: &Call) -> Option<&'a Client> {
+    let token = if app.keys.is_development() {
+        call.query(cookies::DEV_BROWSER)?.strip_prefix(DEV_BROWSER_PREFIX)?
+    } else {
+        call.cookie(cookies::CLIENT)?
+    };
+    client_by_token(store, token)
 }
 
 /// Origin of the proxy that forwards this request. Like Clerk, it is believed only together with the secret key.
@@ -210,11 +253,15 @@ fn proxy_origin(app: &App, call: &Call) -> Result<Option<String>, ApiError> {
         return Ok(None);
     };
     let invalid = |code, text: &str| ApiError::new(StatusCode::BAD_REQUEST, code, "Invalid proxy request", text);
+    if app.keys.is_development() {
+        let text = "A development instance is not proxied: the browser calls the host in the publishable key itself.";
+        return Err(invalid("proxy_request_invalid_instance", text));
+    }
     if call.header("clerk-secret-key") != Some(app.keys.secret_key.as_str()) {
         let text = "The Clerk-Secret-Key header of the proxy is missing or is not this instance's secret key.";
         return Err(invalid("proxy_request_invalid_secret_key", text));
     }
-    let address = url::Url::parse(address).ok().filter(url::Url::has_host);
+    let address = Url::parse(address).ok().filter(Url::has_host);
     let address = address.ok_or_else(|| {
         invalid(
             "proxy_request_invalid_url",
