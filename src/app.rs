@@ -179,9 +179,10 @@ async fn respond(app: &AppState, page: Page, request: Request) -> Response {
         Page::Document(document) => {
             let status = document.status;
             if !document.islands {
+                let clerk = app.config().clerk.direct_origin();
                 // Leptos ends every document of its own with a script for its islands.
                 let html = Owner::new().with(|| shell(app, &document).to_html());
-                let policy = [(header::CONTENT_SECURITY_POLICY, security::page_policy(None))];
+                let policy = [(header::CONTENT_SECURITY_POLICY, security::page_policy(None, clerk.as_deref()))];
                 return (status, policy, Html(html)).into_response();
             }
             let app = app.clone();
@@ -197,9 +198,8 @@ async fn respond(app: &AppState, page: Page, request: Request) -> Response {
 /// The document: head, the page's body, and scripts only if it has islands.
 fn shell(app: &AppState, document: &Document) -> impl IntoView + use<> {
     let nonce = use_nonce().map(|nonce| nonce.to_string()).unwrap_or_default();
-    if let (Some(response), Ok(policy)) =
-        (use_context::<ResponseOptions>(), HeaderValue::from_str(&security::page_policy(Some(&nonce))))
-    {
+    let policy = security::page_policy(Some(&nonce), app.config().clerk.direct_origin().as_deref());
+    if let (Some(response), Ok(policy)) = (use_context::<ResponseOptions>(), HeaderValue::from_str(&policy)) {
         response.insert_header(header::CONTENT_SECURITY_POLICY, policy);
     }
     let site = app.site();
@@ -218,7 +218,7 @@ fn shell(app: &AppState, document: &Document) -> impl IntoView + use<> {
     });
     let body = (document.body)();
     let [key, suffix, proxy, clerk_js, clerk_ui] = match document.islands {
-        true => site.clerk_settings(&app.config().clerk).values().map(|value| Some(value.to_owned())),
+        true => site.clerk_settings(&app.config().clerk).values().map(|value| value.map(str::to_owned)),
         false => [const { None }; 5],
     };
     view! {

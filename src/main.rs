@@ -73,6 +73,11 @@ fn environment() -> BTreeMap<String, String> {
 
 async fn run(variables: &BTreeMap<String, String>) -> Result<(), Box<dyn Error>> {
     let config = Config::from_variables(variables, cfg!(feature = "dev"))?;
+    if config.clerk.is_development() {
+        tracing::warn!(
+            "the keys are those of a development instance of Clerk (pk_test_): for trying out, not for customers"
+        );
+    }
     let stop = CancellationToken::new();
     serve::stop_on_signals(stop.clone())?;
     let listener = serve::listen(config.listen).await?;

@@ -117,9 +117,10 @@ impl Clerk {
 async fn load(settings: ClerkSettings) -> Result<JsValue, JsValue> {
     let attributes = [
         ("data-clerk-publishable-key", settings.publishable_key.as_str()),
-        ("data-clerk-proxy-url", settings.proxy_url.as_str()),
+        ("data-clerk-proxy-url", settings.proxy_url.as_deref().unwrap_or_default()),
     ];
-    run_script(&settings.clerk_js, &attributes).await?;
+    let used = if settings.proxy_url.is_some() { 2 } else { 1 };
+    run_script(&settings.clerk_js, &attributes[..used]).await?;
     let js = Reflect::get(&js_sys::global(), &"Clerk".into())?;
     let options = object(&[
         ("ui", object(&[("ClerkUI", interface_constructor(&settings).into())])),

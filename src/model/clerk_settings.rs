@@ -9,8 +9,8 @@ pub struct ClerkSettings {
     pub publishable_key: String,
     /// The suffix of this instance's cookies.
     pub cookie_suffix: String,
-    /// The same-origin proxy, as a path.
-    pub proxy_url: String,
+    /// The same-origin proxy, as a path. Without one, clerk-js calls the host in the key.
+    pub proxy_url: Option<String>,
     /// Address of clerk-js.
     pub clerk_js: String,
     /// Address of Clerk's prebuilt interface. 414 kB: loaded where it is used.
@@ -28,8 +28,9 @@ pub const ATTRIBUTES: [&str; 5] = [
 
 impl ClerkSettings {
     /// The values, in the order of [`ATTRIBUTES`].
-    pub fn values(&self) -> [&str; 5] {
-        [&self.publishable_key, &self.cookie_suffix, &self.proxy_url, &self.clerk_js, &self.clerk_ui]
+    pub fn values(&self) -> [Option<&str>; 5] {
+        let proxy_url = self.proxy_url.as_deref();
+        [Some(&self.publishable_key), Some(&self.cookie_suffix), proxy_url, Some(&self.clerk_js), Some(&self.clerk_ui)]
     }
 
     /// Reads the attributes back.
@@ -38,7 +39,7 @@ impl ClerkSettings {
         Some(Self {
             publishable_key: publishable_key?,
             cookie_suffix: cookie_suffix?,
-            proxy_url: proxy_url?,
+            proxy_url,
             clerk_js: clerk_js?,
             clerk_ui: clerk_ui?,
         })
@@ -51,17 +52,18 @@ mod tests {
 
     #[test]
     fn attributes_and_fields_stand_in_the_same_order() {
-        let settings = ClerkSettings {
-            publishable_key: "key".into(),
-            cookie_suffix: "suffix".into(),
-            proxy_url: "proxy".into(),
-            clerk_js: "js".into(),
-            clerk_ui: "ui".into(),
-        };
-        let values = settings.values();
-        let find =
-            |name: &str| ATTRIBUTES.iter().position(|known| *known == name).map(|index| values[index].to_owned());
-        assert_eq!(ClerkSettings::read(find), Some(settings.clone()));
+        for proxy_url in [Some("proxy".into()), None] {
+            let settings = ClerkSettings {
+                publishable_key: "key".into(),
+                cookie_suffix: "suffix".into(),
+                proxy_url,
+                clerk_js: "js".into(),
+                clerk_ui: "ui".into(),
+            };
+            let values = settings.values();
+            let find = |name: &str| values[ATTRIBUTES.iter().position(|known| *known == name)?].map(str::to_owned);
+            assert_eq!(ClerkSettings::read(find), Some(settings.clone()));
+        }
         assert_eq!(ClerkSettings::read(|_| None), None);
     }
 }

@@ -12,25 +12,28 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use url::Url;
 
+use super::clerk::frontend_proxy;
 use super::session::cookies;
 
 /// Where Clerk's Backend API is.
 const CLERK_API: &str = "https://api.clerk.com";
 /// Where Clerk wants proxied Frontend API calls to go.
 const CLERK_FRONTEND_API: &str = "https://frontend-api.clerk.dev";
-/// Hosts of the emulator's instances. A production build refuses them: anyone can run an emulator.
-pub const EMULATOR_SUFFIX: &str = ".emulator.localhost";
+/// Hosts of the emulator's production instances.
+const EMULATOR_SUFFIX: &str = ".emulator.localhost";
+/// What stands around the eight hexadecimal digits in the hosts of its development instances.
+const EMULATOR_DEVELOPMENT: (&str, &str) = ("vestibule-", ".clerk.accounts.dev");
 
 /// Names that are read, with what they are for. The README's table is checked against it.
 pub const NAMES: [(&str, &str); 14] = [
     ("AUTH_DEBUG_LOG", "true: log the exact cause of every request without a session"),
     ("CLERK_API_URL", "address of the Backend API"),
     ("CLERK_AUTHORIZED_PARTIES", "further origins whose tokens are accepted, separated by commas"),
-    ("CLERK_FRONTEND_API_URL", "where the same-origin proxy forwards to"),
+    ("CLERK_FRONTEND_API_URL", "where the same-origin proxy forwards to; with a pk_live_… key only"),
     ("CLERK_ISSUER", "the tokens' `iss`, when it is not the publishable key's host"),
     ("CLERK_JWT_KEY", "PEM public key: verify without asking Clerk for keys"),
-    ("CLERK_PUBLISHABLE_KEY", "pk_live_… of the instance"),
-    ("CLERK_SECRET_KEY", "sk_live_… of the instance"),
+    ("CLERK_PUBLISHABLE_KEY", "pk_live_… of the instance, or pk_test_… of a development instance"),
+    ("CLERK_SECRET_KEY", "sk_live_… or sk_test_… of the same instance"),
     ("DATABASE_MIGRATION_URL", "login of the owner: creates tables and roles"),
     ("DATABASE_URL", "login of the request role"),
     ("DATABASE_WORKER_URL", "login of the worker role"),
@@ -72,18 +75,38 @@ pub struct Config {
     pub site_root: PathBuf,
 }
 
-/// One Clerk instance.
+/// One Clerk instance. The kind of its keys says how the browser reaches it: a production instance through our own
+/// origin, a development instance, which Clerk does not proxy, directly.
 #[derive(Clone, Debug)]
 pub struct ClerkConfig {
     pub publishable_key: String,
     pub secret_key: Secret,
     pub api_url: Url,
-    pub frontend_api_url: Url,
+    /// Where the same-origin proxy forwards to. `None` for a development instance: there is no proxy.
+    pub frontend_api_url: Option<Url>,
     pub issuer: String,
     pub jwt_key: Option<String>,
     pub authorized_parties: BTreeSet<String>,
     /// The suffix of this instance's cookies.
     pub cookie_suffix: String,
+}
+
+impl ClerkConfig {
+    /// Whether this is a development instance (`pk_test_…`).
+    pub fn is_development(&self) -> bool {
+        is_development(&self.publishable_key)
+    }
+
+    /// The Frontend API's own origin, if the browser calls it directly.
+    pub fn direct_origin(&self) -> Option<String> {
+        let host = frontend_api_of(&self.publishable_key).filter(|_| self.is_development())?;
+        Some(format!("https://{host}"))
+    }
+
+    /// Where the browser finds the Frontend API, without a slash at the end: `/v1/…` follows.
+    pub fn frontend_base(&self, public_origin: &str) -> String {
+        self.direct_origin().unwrap_or_else(|| format!("{public_origin}{}", frontend_proxy::PREFIX))
+    }
 }
 
 /// The logins. Their rights differ on purpose: see `server/database.rs`.
@@ -195,22 +218,14 @@ impl Reader<'_> {
         let publishable_key = self.required("CLERK_PUBLISHABLE_KEY", "copy it from Clerk's dashboard, API keys");
         let secret_key = self.required("CLERK_SECRET_KEY", "copy it from Clerk's dashboard, API keys");
         let frontend_api = publishable_key.as_deref().and_then(frontend_api_of);
-        if let Some(key) = &publishable_key {
-            if frontend_api.is_none() {
-                self.problem(
-                    "CLERK_PUBLISHABLE_KEY",
-                    "is not a publishable key: it must be pk_live_ and the encoded host".into(),
-                );
-            } else if key.starts_with("pk_test_") {
-                self.problem(
-                    "CLERK_PUBLISHABLE_KEY",
-                    "is a development key. Clerk proxies production instances only; use the pk_live_ key".into(),
-                );
-            }
+        if publishable_key.is_some() && frontend_api.is_none() {
+            self.problem(
+                "CLERK_PUBLISHABLE_KEY",
+                "is not a publishable key: it must be pk_live_ or pk_test_ and the encoded host".into(),
+            );
         }
         if let (Some(publishable), Some(secret)) = (&publishable_key, &secret_key) {
-            let live = publishable.starts_with("pk_live_");
-            let expected = if live { "sk_live_" } else { "sk_test_" };
+            let expected = if is_development(publishable) { "sk_test_" } else { "sk_live_" };
             if !secret.starts_with(expected) {
                 self.problem(
                     "CLERK_SECRET_KEY",
@@ -218,14 +233,21 @@ impl Reader<'_> {
                 );
             }
         }
-        if !development && frontend_api.as_deref().is_some_and(|host| host.ends_with(EMULATOR_SUFFIX)) {
+        if !development && frontend_api.as_deref().is_some_and(is_emulator) {
             self.problem(
                 "CLERK_PUBLISHABLE_KEY",
                 "belongs to the development emulator, which a production build refuses".into(),
             );
         }
         let api_url = self.url("CLERK_API_URL", CLERK_API);
-        let frontend_api_url = self.url("CLERK_FRONTEND_API_URL", CLERK_FRONTEND_API);
+        let direct = publishable_key.as_deref().is_some_and(is_development);
+        if direct && self.optional("CLERK_FRONTEND_API_URL").is_some() {
+            self.problem(
+                "CLERK_FRONTEND_API_URL",
+                "is not used with a development key (pk_test_): the browser calls the host in the key itself. Remove it, or use the pk_live_ key".into(),
+            );
+        }
+        let frontend_api_url = (!direct).then(|| self.url("CLERK_FRONTEND_API_URL", CLERK_FRONTEND_API));
         let issuer =
             self.optional("CLERK_ISSUER").or_else(|| frontend_api.as_ref().map(|host| format!("https://{host}")));
         if issuer.as_deref().is_some_and(|issuer| !issuer.contains("://") || issuer.ends_with('/')) {
@@ -265,7 +287,10 @@ impl Reader<'_> {
                 publishable_key,
                 secret_key: Secret::new(secret_key?),
                 api_url: api_url?,
-                frontend_api_url: frontend_api_url?,
+                frontend_api_url: match frontend_api_url {
+                    None => None,
+                    Some(url) => Some(url?),
+                },
                 issuer: issuer?,
                 jwt_key,
                 authorized_parties,
@@ -357,94 +382,27 @@ pub fn frontend_api_of(publishable_key: &str) -> Option<String> {
     plain.then_some(host)
 }
 
+fn is_development(publishable_key: &str) -> bool {
+    publishable_key.starts_with("pk_test_")
+}
+
+/// Whether a host is one that the emulator gives itself. A production build refuses those: anyone can run an emulator.
+///
+/// Its development instances need names in Clerk's own domain, or clerk-js would make no development browser for them.
+/// Clerk's own names there are two words and a number, such as `happy-otter-12`, never `vestibule-` and eight hexadecimal
+/// digits. A real instance that had such a name all the same would be refused too: one that is let in by mistake is worse.
+fn is_emulator(host: &str) -> bool {
+    let (before, after) = EMULATOR_DEVELOPMENT;
+    let digits = host.strip_prefix(before).and_then(|rest| rest.strip_suffix(after));
+    let is_hex = |digits: &str| digits.len() == 8 && digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+    host.ends_with(EMULATOR_SUFFIX) || digits.is_some_and(is_hex)
+}
+
 /// The user name of a database address.
 pub fn user_of(url: &Secret) -> Option<String> {
     Url::parse(url.expose()).ok().map(|url| url.username().to_owned())
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn complete() -> BTreeMap<String, String> {
-        [
-            ("PUBLIC_ORIGIN", "https://app.example.com"),
-            // clerk.example.test
-            ("CLERK_PUBLISHABLE_KEY", "pk_live_Y2xlcmsuZXhhbXBsZS50ZXN0JA"),
-            ("CLERK_SECRET_KEY", "sk_live_x"),
-            ("DATABASE_URL", "postgres://request:pw1@db/vestibule"),
-            ("DATABASE_WORKER_URL", "postgres://worker:pw2@db/vestibule"),
-        ]
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .into()
-    }
-
-    fn problems(change: &[(&str, &str)]) -> Vec<&'static str> {
-        let mut variables = complete();
-        for (name, value) in change {
-            variables.insert((*name).to_owned(), (*value).to_owned());
-        }
-        match Config::from_variables(&variables, false) {
-            Ok(_) => Vec::new(),
-            Err(error) => error.0.into_iter().map(|problem| problem.name).collect(),
-        }
-    }
-
-    #[test]
-    fn the_issuer_and_the_parties_follow_from_the_key_and_the_origin() {
-        let config = Config::from_variables(&complete(), false).expect("complete");
-        assert_eq!(config.clerk.issuer, "https://clerk.example.test");
-        assert_eq!(config.clerk.cookie_suffix, "mygDvuFt");
-        assert_eq!(config.clerk.authorized_parties.iter().collect::<Vec<_>>(), ["https://app.example.com"]);
-    }
-
-    #[test]
-    fn everything_missing_is_said_at_once() {
-        let error = Config::from_variables(&BTreeMap::new(), false).expect_err("nothing is set");
-        let names: Vec<_> = error.0.iter().map(|problem| problem.name).collect();
-        assert_eq!(
-            names,
-            ["PUBLIC_ORIGIN", "CLERK_PUBLISHABLE_KEY", "CLERK_SECRET_KEY", "DATABASE_URL", "DATABASE_WORKER_URL"]
-        );
-    }
-
-    #[test]
-    fn contradictions_are_named() {
-        assert_eq!(problems(&[]), Vec::<&str>::new());
-        assert_eq!(problems(&[("CLERK_SECRET_KEY", "sk_test_x")]), ["CLERK_SECRET_KEY"]);
-        assert_eq!(problems(&[("CLERK_PUBLISHABLE_KEY", "pk_live_x")]), ["CLERK_PUBLISHABLE_KEY"]);
-        assert_eq!(problems(&[("PUBLIC_ORIGIN", "https://app.example.com/x")]), ["PUBLIC_ORIGIN"]);
-        assert_eq!(problems(&[("CLERK_ISSUER", "https://clerk.example.test/")]), ["CLERK_ISSUER"]);
-        assert_eq!(problems(&[("CLERK_JWT_KEY", "nonsense")]), ["CLERK_JWT_KEY"]);
-        assert_eq!(problems(&[("CLERK_AUTHORIZED_PARTIES", "https://a.example, b")]), ["CLERK_AUTHORIZED_PARTIES"]);
-        assert_eq!(
-            problems(&[("DATABASE_WORKER_URL", "postgres://request:pw1@db/vestibule")]),
-            ["DATABASE_WORKER_URL"]
-        );
-        assert_eq!(problems(&[("AUTH_DEBUG_LOG", "yes"), ("LISTEN", "3000")]), ["LISTEN", "AUTH_DEBUG_LOG"]);
-    }
-
-    #[test]
-    fn a_production_build_refuses_the_emulator() {
-        let key = format!("pk_live_{}", STANDARD_NO_PAD.encode("clerk-00000000.emulator.localhost$"));
-        assert_eq!(problems(&[("CLERK_PUBLISHABLE_KEY", &key)]), ["CLERK_PUBLISHABLE_KEY"]);
-        let mut variables = complete();
-        variables.insert("CLERK_PUBLISHABLE_KEY".into(), key);
-        assert!(Config::from_variables(&variables, true).is_ok());
-    }
-
-    #[test]
-    fn secrets_are_not_printed() {
-        let config = Config::from_variables(&complete(), false).expect("complete");
-        let printed = format!("{config:?}");
-        assert!(!printed.contains("pw1") && !printed.contains("sk_live_x"), "{printed}");
-    }
-
-    #[test]
-    fn unknown_names_are_noticed() {
-        let mut variables = complete();
-        variables.insert("CLERK_ISUER".into(), "x".into());
-        variables.insert("HOME".into(), "x".into());
-        assert_eq!(unknown_names(&variables), ["CLERK_ISUER"]);
-    }
-}
+#[path = "config_tests.rs"]
+mod tests;

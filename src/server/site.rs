@@ -78,7 +78,7 @@ impl Site {
         ClerkSettings {
             publishable_key: clerk.publishable_key.clone(),
             cookie_suffix: clerk.cookie_suffix.clone(),
-            proxy_url: frontend_proxy::PREFIX.to_owned(),
+            proxy_url: clerk.frontend_api_url.as_ref().map(|_| frontend_proxy::PREFIX.to_owned()),
             clerk_js: self.scripts.clerk_js.clone(),
             clerk_ui: self.scripts.clerk_ui.clone(),
         }

@@ -170,6 +170,23 @@ async fn unknown_addresses_and_methods_have_answers() {
 }
 
 #[tokio::test]
+async fn a_development_instance_is_called_directly() {
+    // happy-otter-12.clerk.accounts.dev
+    let key = "pk_test_aGFwcHktb3R0ZXItMTIuY2xlcmsuYWNjb3VudHMuZGV2JA";
+    let app = TestApp::start_with(&[("CLERK_PUBLISHABLE_KEY", key), ("CLERK_SECRET_KEY", "sk_test_x")]).await;
+    let page = app.get("/sign-in", Who::Nobody).await;
+    assert!(page.body.contains(key) && !page.body.contains("data-clerk-proxy-url"), "{}", page.body);
+    let policy = page.header("content-security-policy");
+    assert!(policy.contains("connect-src 'self' https://happy-otter-12.clerk.accounts.dev;"), "{policy}");
+    assert_eq!(app.get("/__clerk/v1/client", Who::Nobody).await.status, StatusCode::NOT_FOUND);
+
+    let proxied = TestApp::start().await;
+    let page = proxied.get("/sign-in", Who::Nobody).await;
+    assert!(page.body.contains("data-clerk-proxy-url=\"/__clerk\""), "{}", page.body);
+    assert!(page.header("content-security-policy").contains("connect-src 'self';"));
+}
+
+#[tokio::test]
 async fn health_and_readiness_answer_without_a_session() {
     let app = TestApp::start().await;
     assert_eq!(

@@ -19,8 +19,15 @@ const STOP_LIMIT_MS = 20_000;
 const POLL_MS = 50;
 
 /**
- * What the app writes to dev.json in its data folder when it is ready.
- * @typedef {{ origin: string, inbox_url: string, api_url: string, secret_key: string, publishable_key: string, pid: number }} DevFile
+ * What the app writes to dev.json in its data folder when it is ready. The last three are there, and not null, when the
+ * Clerk emulator is a development instance.
+ * @typedef {{
+ *   origin: string, inbox_url: string, api_url: string, secret_key: string, publishable_key: string, pid: number,
+ *   frontend_api_url: string, frontend_api_host?: string, frontend_api_address?: string, chromium_flags?: string[],
+ * }} DevFile
+ *
+ * Which kind of instance the Clerk emulator is.
+ * @typedef {'production' | 'development'} ClerkKind
  *
  * Its two parts, which must be of one build.
  * @typedef {{ binary: string, site: string }} Build
@@ -32,22 +39,27 @@ export class App {
   /** @type {DevFile | undefined} */
   #devFile;
   #build;
+  #clerk;
   #folder;
   #logFile;
 
-  /** @param {Build} build */
-  constructor(build) {
+  /** @param {Build} build  @param {ClerkKind} clerk */
+  constructor(build, clerk) {
     this.#build = build;
+    this.#clerk = clerk;
     this.#folder = mkdtempSync(join(tmpdir(), 'vestibule-end2end-'));
     // As root, Postgres runs as another user, who must be able to reach its data.
     chmodSync(this.#folder, 0o755);
     this.#logFile = join(this.#folder, 'app.log');
   }
 
-  /** Starts the build that the tests are for, unless another one is named. */
-  static async start(build = { binary: BINARY, site: SITE }) {
+  /**
+   * Starts the build that the tests are for, unless another one is named.
+   * @param {Build} build  @param {ClerkKind} clerk
+   */
+  static async start(build = { binary: BINARY, site: SITE }, clerk = 'production') {
     if (!existsSync(build.binary)) throw new Error(`${build.binary} is missing: run "make build" first`);
-    const app = new App(build);
+    const app = new App(build, clerk);
     try {
       await app.#launch('127.0.0.1:0');
     } catch (error) {
@@ -76,8 +88,15 @@ export class App {
    */
   async restart(signal = 'SIGTERM') {
     const { port } = new URL(this.origin);
+    const { frontend_api_address } = this.dev;
     await this.#stop(signal);
-    await this.#launch(`127.0.0.1:${port}`);
+    await this.#launch(`127.0.0.1:${port}`, frontend_api_address);
+  }
+
+  /** The origins that a page may call: the app's, and Clerk's where it is called directly. */
+  get origins() {
+    const { origin, frontend_api_host } = this.dev;
+    return frontend_api_host ? [origin, `https://${frontend_api_host}`] : [origin];
   }
 
   /** Ends the app and deletes its data. */
@@ -94,15 +113,16 @@ export class App {
     return existsSync(this.#logFile) ? readFileSync(this.#logFile, 'utf8') : '';
   }
 
-  /** @param {string} listen */
-  async #launch(listen) {
+  /** @param {string} listen  @param {string} tlsListen */
+  async #launch(listen, tlsListen = '127.0.0.1:0') {
     const data = join(this.#folder, 'data');
     const devFile = join(data, 'dev.json');
     // One from before a restart would be taken for the sign that the app is ready.
     rmSync(devFile, { force: true });
 
     const log = openSync(this.#logFile, 'a');
-    const child = spawn(this.#build.binary, ['dev', '--listen', listen, '--data-dir', data], {
+    const direct = this.#clerk === 'development' ? ['--clerk', 'development', '--tls-listen', tlsListen] : [];
+    const child = spawn(this.#build.binary, ['dev', '--listen', listen, '--data-dir', data, ...direct], {
       // Not the project's folder: a developer's .env there may hold the keys of a real Clerk and a real database.
       cwd: this.#folder,
       stdio: ['ignore', log, log],

@@ -1,5 +1,6 @@
 // What goes wrong in a browser without anyone seeing it: errors in the console (Content Security
-// Policy violations among them), uncaught errors, failed requests, requests to anybody but the app.
+// Policy violations among them), uncaught errors, failed requests, requests to anybody but the app (and
+// Clerk, where the app has it called directly).
 // A test fails on each that it did not announce.
 import type { BrowserContext } from '@playwright/test';
 
@@ -14,13 +15,13 @@ export class Problems {
   private readonly found: string[] = [];
   private readonly expected: Expectation[] = [];
 
-  constructor(private readonly origin: string) {}
+  constructor(private readonly origins: string[]) {}
 
   watch(context: BrowserContext): void {
     context.on('request', (request) => {
       const { origin, protocol } = new URL(request.url());
       // Workers and pictures that the page made itself.
-      if (origin === this.origin || protocol === 'data:' || protocol === 'blob:') return;
+      if (this.origins.includes(origin) || protocol === 'data:' || protocol === 'blob:') return;
       this.found.push(`request: ${request.method()} ${request.url()} goes to another origin`);
     });
     context.on('console', (message) => {

@@ -1,6 +1,6 @@
 // What every test starts from: the running app, its inbox, and a browser whose silent errors count.
 import { test as base, type BrowserContextOptions, type Page } from '@playwright/test';
-import { App } from './app.mjs';
+import { App, type ClerkKind } from './app.mjs';
 import { Clerk } from './clerk';
 import { Inbox } from './inbox';
 import { Problems } from './problems';
@@ -14,6 +14,8 @@ interface TestFixtures {
 }
 
 interface WorkerFixtures {
+  /** Which kind of Clerk instance the app uses; a spec asks for another one with `test.use({ clerkKind: … })`. */
+  clerkKind: ClerkKind;
   app: App;
   inbox: Inbox;
   clerk: Clerk;
@@ -23,13 +25,23 @@ const START_TIMEOUT_MS = 90_000;
 const LOG_LINES = 60;
 
 export const test = base.extend<TestFixtures, WorkerFixtures>({
+  clerkKind: ['production', { scope: 'worker', option: true }],
+
   app: [
-    async ({}, use) => {
-      const app = await App.start();
+    async ({ clerkKind }, use) => {
+      const app = await App.start(undefined, clerkKind);
       await use(app);
       await app.dispose();
     },
     { scope: 'worker', timeout: START_TIMEOUT_MS },
+  ],
+
+  // The browser is told where the host of a development instance is.
+  launchOptions: [
+    async ({ launchOptions, app }, use) => {
+      await use({ ...launchOptions, args: [...(launchOptions.args ?? []), ...(app.dev.chromium_flags ?? [])] });
+    },
+    { scope: 'worker' },
   ],
 
   inbox: [async ({ app }, use) => use(new Inbox(app)), { scope: 'worker' }],
@@ -40,7 +52,7 @@ export const test = base.extend<TestFixtures, WorkerFixtures>({
 
   problems: [
     async ({ app, context }, use, testInfo) => {
-      const problems = new Problems(app.origin);
+      const problems = new Problems(app.origins);
       problems.watch(context);
       const logBefore = app.log().length;
       await use(problems);

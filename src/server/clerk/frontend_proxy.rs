@@ -1,4 +1,5 @@
-//! The same-origin proxy to Clerk's Frontend API: the browser talks to our origin, we talk to Clerk.
+//! The same-origin proxy to Clerk's Frontend API: the browser talks to our origin, we talk to Clerk. Clerk takes it from
+//! production instances only; with a development instance nothing answers here.
 //!
 //! What must stay true:
 //! - The secret key is attached for one configured host only; redirects are handed to the browser, never followed.
@@ -47,11 +48,13 @@ pub fn client() -> Result<reqwest::Client, reqwest::Error> {
 /// Forwards one request.
 pub async fn forward(State(app): State<AppState>, request: Request) -> Response {
     let clerk = &app.config().clerk;
+    let Some(mut url) = clerk.frontend_api_url.clone() else {
+        return StatusCode::NOT_FOUND.into_response();
+    };
     let path = request.uri().path().strip_prefix(PREFIX).unwrap_or_default();
     if !(path.starts_with("/v1/") || path.starts_with("/.well-known/")) || path.split('/').any(|part| part == "..") {
         return StatusCode::NOT_FOUND.into_response();
     }
-    let mut url = clerk.frontend_api_url.clone();
     url.set_path(&format!("{}{path}", url.path().trim_end_matches('/')));
     url.set_query(request.uri().query());
 

@@ -1,0 +1,118 @@
+//! What a configuration may and may not say.
+
+use super::*;
+
+fn complete() -> BTreeMap<String, String> {
+    [
+        ("PUBLIC_ORIGIN", "https://app.example.com"),
+        // clerk.example.test
+        ("CLERK_PUBLISHABLE_KEY", "pk_live_Y2xlcmsuZXhhbXBsZS50ZXN0JA"),
+        ("CLERK_SECRET_KEY", "sk_live_x"),
+        ("DATABASE_URL", "postgres://request:pw1@db/vestibule"),
+        ("DATABASE_WORKER_URL", "postgres://worker:pw2@db/vestibule"),
+    ]
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    .into()
+}
+
+fn problems(change: &[(&str, &str)]) -> Vec<&'static str> {
+    let mut variables = complete();
+    for (name, value) in change {
+        variables.insert((*name).to_owned(), (*value).to_owned());
+    }
+    match Config::from_variables(&variables, false) {
+        Ok(_) => Vec::new(),
+        Err(error) => error.0.into_iter().map(|problem| problem.name).collect(),
+    }
+}
+
+#[test]
+fn the_issuer_and_the_parties_follow_from_the_key_and_the_origin() {
+    let config = Config::from_variables(&complete(), false).expect("complete");
+    assert_eq!(config.clerk.issuer, "https://clerk.example.test");
+    assert_eq!(config.clerk.cookie_suffix, "mygDvuFt");
+    assert_eq!(config.clerk.authorized_parties.iter().collect::<Vec<_>>(), ["https://app.example.com"]);
+}
+
+/// A key as Clerk makes it.
+fn key(kind: &str, host: &str) -> String {
+    format!("pk_{kind}_{}", STANDARD_NO_PAD.encode(format!("{host}$")))
+}
+
+#[test]
+fn the_transport_follows_from_the_key() {
+    let proxied = Config::from_variables(&complete(), false).expect("complete").clerk;
+    assert_eq!(proxied.frontend_base("https://app.example.com"), "https://app.example.com/__clerk");
+    assert_eq!(proxied.frontend_api_url.expect("a proxy").as_str(), "https://frontend-api.clerk.dev/");
+    assert_eq!(Config::from_variables(&complete(), false).expect("complete").clerk.direct_origin(), None);
+
+    let mut variables = complete();
+    let host = "happy-otter-12.clerk.accounts.dev";
+    variables.extend([
+        ("CLERK_PUBLISHABLE_KEY".to_owned(), key("test", host)),
+        ("CLERK_SECRET_KEY".to_owned(), "sk_test_x".to_owned()),
+    ]);
+    let direct = Config::from_variables(&variables, false).expect("complete").clerk;
+    assert!(direct.is_development() && direct.frontend_api_url.is_none());
+    assert_eq!(direct.frontend_base("https://app.example.com"), format!("https://{host}"));
+    assert_eq!(direct.issuer, format!("https://{host}"));
+}
+
+#[test]
+fn everything_missing_is_said_at_once() {
+    let error = Config::from_variables(&BTreeMap::new(), false).expect_err("nothing is set");
+    let names: Vec<_> = error.0.iter().map(|problem| problem.name).collect();
+    assert_eq!(
+        names,
+        ["PUBLIC_ORIGIN", "CLERK_PUBLISHABLE_KEY", "CLERK_SECRET_KEY", "DATABASE_URL", "DATABASE_WORKER_URL"]
+    );
+}
+
+#[test]
+fn contradictions_are_named() {
+    assert_eq!(problems(&[]), Vec::<&str>::new());
+    assert_eq!(problems(&[("CLERK_SECRET_KEY", "sk_test_x")]), ["CLERK_SECRET_KEY"]);
+    assert_eq!(problems(&[("CLERK_PUBLISHABLE_KEY", "pk_live_x")]), ["CLERK_PUBLISHABLE_KEY"]);
+    let test = key("test", "happy-otter-12.clerk.accounts.dev");
+    assert_eq!(problems(&[("CLERK_PUBLISHABLE_KEY", &test)]), ["CLERK_SECRET_KEY"]);
+    let both = [("CLERK_PUBLISHABLE_KEY", test.as_str()), ("CLERK_SECRET_KEY", "sk_test_x")];
+    assert_eq!(problems(&both), Vec::<&str>::new());
+    let proxied = [both[0], both[1], ("CLERK_FRONTEND_API_URL", "https://frontend-api.clerk.dev")];
+    assert_eq!(problems(&proxied), ["CLERK_FRONTEND_API_URL"]);
+    assert_eq!(problems(&[("PUBLIC_ORIGIN", "https://app.example.com/x")]), ["PUBLIC_ORIGIN"]);
+    assert_eq!(problems(&[("CLERK_ISSUER", "https://clerk.example.test/")]), ["CLERK_ISSUER"]);
+    assert_eq!(problems(&[("CLERK_JWT_KEY", "nonsense")]), ["CLERK_JWT_KEY"]);
+    assert_eq!(problems(&[("CLERK_AUTHORIZED_PARTIES", "https://a.example, b")]), ["CLERK_AUTHORIZED_PARTIES"]);
+    assert_eq!(problems(&[("DATABASE_WORKER_URL", "postgres://request:pw1@db/vestibule")]), ["DATABASE_WORKER_URL"]);
+    assert_eq!(problems(&[("AUTH_DEBUG_LOG", "yes"), ("LISTEN", "3000")]), ["LISTEN", "AUTH_DEBUG_LOG"]);
+}
+
+#[test]
+fn a_production_build_refuses_the_emulator() {
+    for (key, secret_key) in [
+        (key("live", "clerk-00000000.emulator.localhost"), "sk_live_x"),
+        (key("test", "vestibule-0123cdef.clerk.accounts.dev"), "sk_test_x"),
+    ] {
+        let changes = [("CLERK_PUBLISHABLE_KEY", key.as_str()), ("CLERK_SECRET_KEY", secret_key)];
+        assert_eq!(problems(&changes), ["CLERK_PUBLISHABLE_KEY"]);
+        let mut variables = complete();
+        variables.extend(changes.map(|(name, value)| (name.to_owned(), value.to_owned())));
+        assert!(Config::from_variables(&variables, true).is_ok());
+    }
+    assert!(!is_emulator("vestibule-otter-12.clerk.accounts.dev") && !is_emulator("happy-otter-12.clerk.accounts.dev"));
+}
+
+#[test]
+fn secrets_are_not_printed() {
+    let config = Config::from_variables(&complete(), false).expect("complete");
+    let printed = format!("{config:?}");
+    assert!(!printed.contains("pw1") && !printed.contains("sk_live_x"), "{printed}");
+}
+
+#[test]
+fn unknown_names_are_noticed() {
+    let mut variables = complete();
+    variables.insert("CLERK_ISUER".into(), "x".into());
+    variables.insert("HOME".into(), "x".into());
+    assert_eq!(unknown_names(&variables), ["CLERK_ISUER"]);
+}
