@@ -129,21 +129,6 @@ pub struct ConfigProblem {
 #[error("the configuration is incomplete or contradictory:\n{}", .0.iter().map(|p| format!("  {}: {}\n", p.name, p.problem)).collect::<String>())]
 pub struct ConfigError(pub Vec<ConfigProblem>);
 
-impl ClerkConfig {
-    /// Whether this is a development instance (`pk_test_…`).
-    pub fn is_development(&self) -> bool {
-        self.publishable_key.starts_with("pk_test_")
-    }
-
-    /// Base address of the Frontend API as browsers reach it, without a slash at the end.
-    pub fn frontend_base(&self, public_origin: &str) -> String {
-        match frontend_api_of(&self.publishable_key) {
-            Some(host) if self.is_development() => format!("https://{host}"),
-            _ => format!("{public_origin}{}", super::clerk::frontend_proxy::PREFIX),
-        }
-    }
-}
-
 impl Config {
     /// The host and port of the public origin.
     pub fn public_host(&self) -> Option<&str> {

@@ -5,7 +5,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL;
 use http::{Method, StatusCode, header};
 use serde_json::{Value, json};
 
-use super::super::{Emulator, Options, SeedPerson, start};
+use super::super::{Emulator, Instance, Options, SeedPerson, start};
 
 const ORIGIN: &str = "http://localhost:3000";
 
@@ -30,6 +30,7 @@ impl Scene {
             public_metadata: json!({"plan": "old"}),
         };
         let options = Options {
+            instance: Instance::Production,
             listen: ([127, 0, 0, 1], 0).into(),
             data_dir: None,
             application_name: "Vestibule".to_owned(),
