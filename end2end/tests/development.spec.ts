@@ -66,10 +66,14 @@ test('sign-up, organization, dashboard, reload, sign-out and sign-in, with Clerk
   await expect(page.getByRole('heading', { name: organization.name })).toBeVisible();
   expect((await clerkValues(context)).__clerk_db_jwt, 'the browser is still the same').toBe(before.__clerk_db_jwt);
 
-  // All of it went to Clerk's own host, which sets no cookies, and nothing through the app.
-  const calls = traffic.requests.filter((request) => request.url().startsWith(`${frontendApi}/v1/`));
+  // All of it went to Clerk's own host, which sets no cookies, and nothing through the app. The browser was introduced by
+  // our server, with the first page that asks who is there, and so clerk-js had not to.
+  const asked = traffic.requests.filter((request) => request.url().startsWith(`${frontendApi}/v1/`));
+  const handshakes = asked.filter((request) => new URL(request.url()).pathname === '/v1/client/handshake');
+  expect(handshakes.map((request) => new URL(request.url()).searchParams.get('__clerk_hs_reason'))).toEqual(['dev-browser-missing']);
+  const calls = asked.filter((request) => !handshakes.includes(request));
   const named = (path: string) => calls.filter((request) => new URL(request.url()).pathname === path);
-  expect(named('/v1/dev_browser')).toHaveLength(1);
+  expect(named('/v1/dev_browser')).toHaveLength(0);
   for (const path of ['/v1/environment', '/v1/client', '/v1/client/sign_ups', '/v1/client/sign_ins']) expect(named(path), path).not.toEqual([]);
   for (const call of calls) {
     const response = await call.response();
@@ -77,11 +81,19 @@ test('sign-up, organization, dashboard, reload, sign-out and sign-in, with Clerk
     expect(await response?.headerValue('access-control-allow-origin'), call.url()).toBe(app.origin);
     expect(await response?.headerValue('set-cookie'), call.url()).toBeNull();
     const token = new URL(call.url()).searchParams.get('__clerk_db_jwt');
-    if (!call.url().includes('/v1/dev_browser')) expect(token).toBe(before.__clerk_db_jwt);
+    expect(token).toBe(before.__clerk_db_jwt);
   }
   const byTheApp = traffic.requests.filter((request) => request.url().startsWith(app.origin)).map((request) => new URL(request.url()).pathname);
   expect(byTheApp.filter((path) => isClerk(path) && path.startsWith('/__clerk'))).toEqual([]);
   expect((await page.request.get('/__clerk/v1/client')).status()).toBe(404);
+
+  // Coming back with nothing but the sign-in: the handshake's result stands in the address, and is taken out of it.
+  await context.clearCookies({ name: /^__session/ });
+  traffic.forget();
+  await page.goto('/dashboard?x=1');
+  await expect(page.getByRole('heading', { name: organization.name })).toBeVisible();
+  expect(traffic.documents()).toEqual(['GET /dashboard', 'GET /v1/client/handshake', 'GET /dashboard', 'GET /dashboard']);
+  expect(page.url()).toBe(`${app.origin}/dashboard?x=1`);
 });
 
 test('a browser that Clerk no longer knows gets a new token by itself', async ({ page, context, app, expectProblem }) => {
