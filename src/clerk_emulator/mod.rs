@@ -126,9 +126,9 @@ pub struct Settings {
 
 /// The host of a development instance, played on this machine.
 ///
-/// No name server leads to it, and nothing leaves this machine, as long as the browser is told where the host is and to go
-/// there without a proxy (`chromium_flags`). A browser that is not told would look for the name at Clerk, whose domain it
-/// is in; Clerk does not know it.
+/// No name server leads here: a browser finds the host only by a rule of its own, and goes there without a proxy
+/// (`chromium_flags`). Then nothing leaves this machine. Without the rule it would look for the name at Clerk, in whose
+/// domain it is, and who does not know it.
 #[derive(Debug, Clone)]
 pub struct Direct {
     /// The host in the publishable key, `vestibule-….clerk.accounts.dev`.
