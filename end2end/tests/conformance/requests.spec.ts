@@ -1,0 +1,10 @@
+// The official @clerk/backend judges requests to an app by the emulator's keys, tokens and handshakes.
+import { test } from '@playwright/test';
+import { requestRows } from './request-rows';
+import { judge } from './support/judge';
+import { testRows } from './support/rows';
+import { shared } from './support/shared';
+
+const { visitor } = shared(test);
+
+testRows(requestRows, async (row) => judge(row, await visitor()));

@@ -1,0 +1,37 @@
+// One emulator and one signed-in person for all rows of a file.
+import type { test as Test } from '@playwright/test';
+import { Emulator, type Seed } from '../../support/emulator.mjs';
+import { Visitor } from './visitor';
+
+/** Nobody listens there: the app is only an origin. */
+const ORIGIN = 'http://localhost:3000';
+export const PERSON = { email: 'mary@example.test', password: 'a long password' };
+
+export function shared(test: typeof Test, seed: Seed = {}) {
+  let emulator: Emulator;
+  let visitor: Visitor;
+
+  test.beforeAll(async () => {
+    process.env.CLERK_TELEMETRY_DISABLED = '1';
+    emulator = await Emulator.start({ keep: true, seed: { people: [PERSON], ...seed } });
+    visitor = await Visitor.signIn(
+      {
+        origin: ORIGIN,
+        publishableKey: emulator.settings.CLERK_PUBLISHABLE_KEY,
+        secretKey: emulator.settings.CLERK_SECRET_KEY,
+        address: emulator.address,
+        jwtKey: emulator.settings.CLERK_JWT_KEY,
+        sign: emulator.signer(),
+      },
+      PERSON,
+    );
+  });
+
+  test.afterAll(async () => emulator?.stop());
+
+  return {
+    /** The person, with tokens minted now. */
+    visitor: () => visitor.renewed(),
+    emulator: () => emulator,
+  };
+}

@@ -1,0 +1,264 @@
+// A person who is signed in at the emulator from one app, and everything a request of theirs may carry: tokens that
+// the emulator has minted, tokens that are wrong in one point, cookies by their names, results of handshakes.
+//
+// It needs only what an app is configured with, and the signing key, so that it serves for any app on the emulator.
+import { createHash, generateKeyPairSync } from 'node:crypto';
+import { signWith } from '../../support/emulator.mjs';
+
+export interface App {
+  /** Of the app, as browsers see it. */
+  origin: string;
+  publishableKey: string;
+  secretKey: string;
+  /** Base address of both APIs of the emulator. */
+  address: string;
+  /** The public key, as `CLERK_JWT_KEY` has it. */
+  jwtKey: string;
+  sign: (header: Record<string, unknown>, claims: unknown) => string;
+}
+
+/** A request to the app. */
+export interface Asked {
+  method: 'GET' | 'POST';
+  path: string;
+  headers: Record<string, string>;
+  cookies: Record<string, string>;
+}
+
+type Claims = Record<string, unknown>;
+type Header = Record<string, unknown>;
+/** Cookies by what they are; `plain`, `suffixed` and `both` give them their names. */
+export interface Cookies {
+  session?: string;
+  uat?: string | number;
+  refresh?: string;
+  /** `__clerk_db_jwt` */
+  browser?: string;
+}
+
+/** A key of nobody, with the id of the emulator's key or another one. */
+const stranger = generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey;
+const TEMPLATE = 'conformance';
+
+export class Visitor {
+  readonly frontendApi: string;
+  readonly issuer: string;
+  readonly suffix: string;
+  readonly proxyUrl: string;
+  readonly development: boolean;
+
+  private constructor(
+    readonly app: App,
+    readonly user: string,
+    readonly session: string,
+    /** Values of the `__client` and the `__refresh` cookie. */
+    readonly client: string,
+    readonly refresh: string,
+    /** `__client_uat` as Clerk has set it. */
+    readonly uat: number,
+    /** A session token minted for this test, and a token of a JWT template. */
+    readonly token: string,
+    readonly templateToken: string,
+  ) {
+    const [, kind, host] = app.publishableKey.split('_');
+    this.frontendApi = Buffer.from(host, 'base64').toString().replace(/\$$/, '');
+    this.issuer = `https://${this.frontendApi}`;
+    this.development = kind === 'test';
+    this.suffix = cookieSuffix(app.publishableKey);
+    this.proxyUrl = `${app.origin}/__clerk`;
+  }
+
+  static async signIn(app: App, person: { email: string; password: string }): Promise<Visitor> {
+    const frontend = new Frontend(app);
+    const signedIn = await frontend.post('/v1/client/sign_ins', { strategy: 'password', identifier: person.email, password: person.password });
+    const { client } = await signedIn.json();
+    const [session] = client.sessions;
+    const cookie = cookieValue(signedIn.headers, '__client');
+    const { handshake: directives } = payload(await handshake(app, `__client=${cookie}`, 'token'));
+    const refresh = value(directives as string[], `__refresh_${cookieSuffix(app.publishableKey)}`);
+    await backend(app, '/jwt_templates', { name: TEMPLATE, claims: {}, lifetime: 60 }).catch(ignoreDuplicate);
+    const uat = Math.floor(client.updated_at / 1000);
+    const visitor = new Visitor(app, session.user.id, session.id, cookie, refresh, uat, '', '');
+    return visitor.renewed();
+  }
+
+  /** The same person with tokens minted now. */
+  async renewed(): Promise<Visitor> {
+    const minted = await new Frontend(this.app, `__client=${this.client}`).post(`/v1/client/sessions/${this.session}/tokens`, {});
+    const { jwt } = await minted.json();
+    const template = await backend(this.app, `/sessions/${this.session}/tokens/${TEMPLATE}`, {});
+    return new Visitor(this.app, this.user, this.session, this.client, this.refresh, this.uat, jwt, template.jwt);
+  }
+
+  /** A `__client_uat` before any token here was issued: the sign-in was an hour ago. */
+  get hourAgo(): number {
+    return this.now - 3600;
+  }
+
+  get now(): number {
+    return Math.floor(Date.now() / 1000);
+  }
+
+  /** A session token of Clerk's shape, signed with the emulator's key. A field set to undefined is left out. */
+  signed(claims: Claims = {}, header: Header = {}): string {
+    return this.app.sign(header, this.claims(claims));
+  }
+
+  /** As `signed`, by a key that is not the emulator's. */
+  forged(claims: Claims = {}, header: Header = {}): string {
+    return signWith(stranger, { alg: 'RS256', typ: 'JWT', kid: kid(this.token), cat: 'cl_B7d4PD111AAA' })(header, this.claims(claims));
+  }
+
+  /** Expired six seconds ago: one more than clocks may differ. */
+  expired(claims: Claims = {}): string {
+    return this.signed({ iat: this.now - 66, nbf: this.now - 76, exp: this.now - 6, ...claims });
+  }
+
+  private claims(changed: Claims): Claims {
+    const { now } = this;
+    return {
+      azp: this.app.origin,
+      exp: now + 60,
+      fva: [0, -1],
+      iat: now,
+      iss: this.issuer,
+      jti: Math.random().toString(16).slice(2),
+      nbf: now - 10,
+      sid: this.session,
+      sts: 'active',
+      sub: this.user,
+      v: 2,
+      ...changed,
+    };
+  }
+
+  plain(cookies: Cookies): Record<string, string> {
+    return named(cookies, '');
+  }
+
+  suffixed(cookies: Cookies): Record<string, string> {
+    return named(cookies, `_${this.suffix}`);
+  }
+
+  both(cookies: Cookies): Record<string, string> {
+    return { ...this.plain(cookies), ...this.suffixed(cookies) };
+  }
+
+  /** What says that somebody is signed in, in both forms: this token, and `__client_uat`. */
+  cookies(session = this.token): Record<string, string> {
+    return this.both({ session, uat: this.hourAgo });
+  }
+
+  /** As `cookies`, with the cookie that renews an expired token. */
+  renewable(session = this.expired(), refresh = this.refresh): Record<string, string> {
+    return { ...this.cookies(session), ...this.suffixed({ refresh }) };
+  }
+
+  /** The result of a handshake made now, as a nonce or as a signed token. */
+  handshake(format: 'nonce' | 'token', who: 'the person' | 'nobody' = 'the person'): Promise<string> {
+    return handshake(this.app, who === 'nobody' ? '' : `__client=${this.client}`, format);
+  }
+
+  /** Handshake token around these directives. */
+  handshakeToken(directives: string[], header: Header = {}): string {
+    return this.app.sign(header, { handshake: directives });
+  }
+}
+
+/** A page load. */
+export function document(cookies: Record<string, string> = {}, more: Partial<Asked> = {}): Asked {
+  const headers = { accept: 'text/html,application/xhtml+xml', 'sec-fetch-dest': 'document', ...more.headers };
+  return { method: 'GET', path: '/dashboard', ...more, headers, cookies };
+}
+
+/** A request by a script. */
+export function call(cookies: Record<string, string> = {}, more: Partial<Asked> = {}): Asked {
+  const headers = { accept: '*/*', 'sec-fetch-dest': 'empty', ...more.headers };
+  return { method: 'GET', path: '/api/me', ...more, headers, cookies };
+}
+
+/** A request by a script with an Authorization header and no cookies. */
+export function withHeader(authorization: string, cookies: Record<string, string> = {}): Asked {
+  return call(cookies, { headers: { authorization } });
+}
+
+/** First eight letters of the base64url of the SHA-1. */
+export function cookieSuffix(publishableKey: string): string {
+  return createHash('sha1').update(publishableKey).digest('base64url').slice(0, 8);
+}
+
+/** The Frontend API, reached as an app's proxy reaches it. */
+export class Frontend {
+  constructor(
+    private readonly app: App,
+    private readonly cookie = '',
+  ) {}
+
+  get(path: string, headers: Record<string, string> = {}): Promise<Response> {
+    return this.fetch(path, { headers });
+  }
+
+  async post(path: string, form: Record<string, string>): Promise<Response> {
+    const response = await this.fetch(path, { method: 'POST', headers: { origin: this.app.origin }, body: new URLSearchParams(form) });
+    if (!response.ok) throw new Error(`POST ${path} answered ${response.status}: ${await response.text()}`);
+    return response;
+  }
+
+  private fetch(path: string, init: RequestInit): Promise<Response> {
+    const headers = { 'clerk-proxy-url': `${this.app.origin}/__clerk`, 'clerk-secret-key': this.app.secretKey, cookie: this.cookie, ...init.headers };
+    return fetch(new URL(path, this.app.address), { ...init, headers, redirect: 'manual' });
+  }
+}
+
+/** One call to the Backend API, by hand. */
+export async function backend(app: Pick<App, 'address' | 'secretKey'>, path: string, body?: unknown) {
+  const response = await fetch(new URL(`/v1${path}`, app.address), {
+    method: body === undefined ? 'GET' : 'POST',
+    headers: { authorization: `Bearer ${app.secretKey}`, 'content-type': 'application/json' },
+    body: body === undefined ? undefined : JSON.stringify(body),
+  });
+  if (!response.ok) throw new Error(`${path} answered ${response.status}: ${await response.text()}`);
+  return response.json();
+}
+
+/** A handshake by hand: the cookie with which the browser comes back to the app. */
+async function handshake(app: App, cookie: string, format: 'nonce' | 'token'): Promise<string> {
+  const query = new URLSearchParams({ redirect_url: `${app.origin}/dashboard`, format });
+  const answer = await new Frontend(app, cookie).get(`/v1/client/handshake?${query}`);
+  if (answer.status !== 307) throw new Error(`the handshake answered ${answer.status}: ${await answer.text()}`);
+  return cookieValue(answer.headers, format === 'nonce' ? '__clerk_handshake_nonce' : '__clerk_handshake');
+}
+
+/** Header and claims of a token, unverified. */
+export function header(token: string): Claims {
+  return JSON.parse(Buffer.from(token.split('.')[0], 'base64url').toString());
+}
+
+export function payload(token: string): Claims {
+  return JSON.parse(Buffer.from(token.split('.')[1], 'base64url').toString());
+}
+
+function kid(token: string): unknown {
+  return header(token).kid;
+}
+
+/** Value of a cookie that an answer sets. */
+export function cookieValue(headers: Headers, name: string): string {
+  return value(headers.getSetCookie(), name);
+}
+
+function value(directives: string[], name: string): string {
+  const found = directives.find((directive) => directive.startsWith(`${name}=`));
+  if (!found) throw new Error(`no ${name} among ${directives.map((directive) => directive.split('=')[0]).join(', ')}`);
+  return found.slice(name.length + 1).split(';')[0];
+}
+
+function named(cookies: Cookies, suffix: string): Record<string, string> {
+  const names = { session: '__session', uat: '__client_uat', refresh: '__refresh', browser: '__clerk_db_jwt' };
+  const given = Object.entries(cookies).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(given.map(([name, value]) => [`${names[name as keyof Cookies]}${suffix}`, String(value)]));
+}
+
+function ignoreDuplicate(error: Error): void {
+  if (!error.message.includes('form_param_duplicate')) throw error;
+}

@@ -1,0 +1,94 @@
+// The conformance table in the repository, and whether it still tells the truth. It runs after the rows of this folder.
+//
+//   UPDATE_CONFORMANCE=1 playwright test tests/conformance     writes it from the rows and from what they saw in this run
+//
+// Otherwise it must say what the rows say.
+import { readFileSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { expect, test } from '@playwright/test';
+import { backendRows } from './backend-rows';
+import { browserRows } from './browser-rows';
+import { handshakeRows } from './handshake-rows';
+import { requestRows } from './request-rows';
+import { type Row, remembered, type Values } from './support/rows';
+
+const FILE = fileURLToPath(new URL('../../conformance.md', import.meta.url));
+const UPDATE = Boolean(process.env.UPDATE_CONFORMANCE);
+
+const SECTIONS: [string, string][] = [
+  ['2.1', 'Cookies, their suffix, the choice between them, and the Authorization header'],
+  ['2.2', 'What `authenticateRequest` decides, and why'],
+  ['3', 'Handshake and refresh'],
+  ['5.6', 'What makes a change by the Backend API visible where, in the browser'],
+  ['6', 'Backend API'],
+];
+
+const rows: Row[] = [...requestRows, ...handshakeRows, ...browserRows, ...backendRows];
+
+test('the conformance table says what the rows say', () => {
+  const ids = rows.map(({ id }) => id);
+  expect(new Set(ids).size, 'two rows have the same id').toBe(ids.length);
+  for (const id of ids) expect(sectionOf(id), `${id} belongs to no section`).toBeDefined();
+  if (UPDATE) {
+    const missing = ids.filter((id) => !remembered(id));
+    expect(missing, 'these rows did not run: run the whole folder').toEqual([]);
+    writeFileSync(
+      FILE,
+      table(({ id, expected }) => (same(remembered(id), expected) ? 'the same' : words(remembered(id) ?? {}))),
+    );
+  }
+  expect(readFileSync(FILE, 'utf8'), 'run it with UPDATE_CONFORMANCE=1, and look at what has changed').toBe(table(() => 'the same'));
+});
+
+function table(seen: (row: Row) => string): string {
+  const sections = SECTIONS.map(([number, title]) => {
+    const own = rows.filter(({ id }) => sectionOf(id) === number);
+    const lines = own.map((row) => `| ${[row.id, row.call, words(row.expected), seen(row), row.remark ?? ''].map(cell).join(' | ')} |`);
+    return `## ${number} ${title}\n\n| id | call | expected | seen | remarks |\n|---|---|---|---|---|\n${lines.join('\n')}\n`;
+  });
+  return `${introduction()}\n${sections.join('\n')}`;
+}
+
+function introduction(): string {
+  return `# Conformance of the Clerk emulator
+
+The official clients, unmodified (\`@clerk/backend\` ${version('@clerk/backend')}, \`@clerk/clerk-js\` ${version('@clerk/clerk-js')} in Chromium), meet \`vestibule emulator\`.
+Each row is a test in [\`tests/conformance\`](tests/conformance), which runs with \`make test\`; this file is written by them
+(\`UPDATE_CONFORMANCE=1\`) and compared with them in every other run. Numbers are sections of the protocol as the clients speak it.
+"Expected" follows from the clients' source and from Clerk's specification; no real Clerk instance was asked. A remark that begins with "Differs"
+names what the emulator does otherwise on purpose.
+
+- "page" is a navigation (\`Sec-Fetch-Dest: document\`), "script" a request by a script; both are GET.
+- Where nothing else is said, \`__session\` and \`__client_uat\` are there in both forms, and the sign-in was an hour ago.
+- \`{…}\` stands for what differs from run to run. An empty value is one that is not there.
+- In 5.6, "fresh" is with the change and "stale" as before it. All is read at once after the call, the cookie first.
+- No request can bring about \`jwk-local-missing\`, \`jwk-remote-invalid\`, \`jwk-remote-missing\`, \`token-invalid-issuer\`, \`session-token-missing\` but by
+  a handshake, or \`missing-session-token\`, \`missing-refresh-token\` and \`expired-session-token-decode-failed\` as the cause of a failed refresh: nothing in this version of
+  \`@clerk/backend\` gives them, or what comes before them excludes them. Satellite domains are left out.
+`;
+}
+
+/** The longest number that the id begins with. */
+function sectionOf(id: string): string | undefined {
+  return SECTIONS.map(([number]) => number).find((number) => id.startsWith(`${number}-`) || (number === '3' && id.startsWith('3.')));
+}
+
+function words(values: Values): string {
+  return Object.entries(values)
+    .filter(([name, value]) => name !== 'reason' || value !== null)
+    .map(([name, value]) => `${name}: ${value ?? ''}`)
+    .join('; ');
+}
+
+/** Text for a cell of a table. */
+function cell(text: string): string {
+  return text.replaceAll('|', '\\|').replace(/(https?:\/\/\S+|<[^>]+>)/g, '`$1`');
+}
+
+function same(seen: Values | undefined, expected: Values): boolean {
+  return JSON.stringify(seen) === JSON.stringify(expected);
+}
+
+function version(name: string): string {
+  return JSON.parse(readFileSync(fileURLToPath(new URL(`../../node_modules/${name}/package.json`, import.meta.url)), 'utf8')).version;
+}

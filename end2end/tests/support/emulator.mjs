@@ -1,0 +1,142 @@
+// The Clerk emulator by itself (`vestibule emulator`), in a process and a folder of its own. The benchmarks start it
+// too, so this file is no TypeScript.
+import { spawn } from 'node:child_process';
+import { createPrivateKey, sign } from 'node:crypto';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+
+const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
+export const BINARY = resolve(ROOT, process.env.VESTIBULE_BINARY ?? join(process.env.CARGO_TARGET_DIR ?? 'target', 'debug/vestibule'));
+
+/** It makes two RSA keys before it answers. */
+const START_LIMIT_MS = 20_000;
+const STOP_LIMIT_MS = 10_000;
+
+/**
+ * Who exists and what tokens carry: the content of the file behind `--seed`.
+ * @typedef {{ people?: { email: string, password: string, first_name?: string, public_metadata?: object }[], claims_template?: object }} Seed
+ *
+ * @typedef {{ seed?: Seed, binary?: string, options?: string[], keep?: boolean }} Start
+ *     keep: with a data directory, which is where `signer` finds the key; without it everything is in memory
+ */
+
+export class Emulator {
+  /** The printed settings, by name. @type {Record<string, string>} */
+  settings = {};
+  /** From the start of the process to its last line, in ms. */
+  startMs = 0;
+  #child;
+  #folder;
+  #inbox = '';
+
+  constructor({ seed, binary = BINARY, options = [], keep = false }) {
+    this.#folder = mkdtempSync(join(tmpdir(), 'vestibule-emulator-'));
+    const extra = [...options];
+    if (seed) {
+      writeFileSync(join(this.#folder, 'seed.json'), JSON.stringify(seed));
+      extra.push('--seed', 'seed.json');
+    }
+    if (keep) extra.push('--data-dir', 'data');
+    this.#child = spawn(binary, ['emulator', '--listen', '127.0.0.1:0', ...extra], {
+      // Not the project's folder, whose .env may hold anything.
+      cwd: this.#folder,
+      stdio: ['ignore', 'pipe', 'inherit'],
+      env: { ...process.env, RUST_LOG: process.env.RUST_LOG ?? 'warn' },
+    });
+  }
+
+  /** @param {Start} start */
+  static async start(start = {}) {
+    const began = performance.now();
+    const emulator = new Emulator(start);
+    try {
+      await emulator.#ready();
+      emulator.startMs = performance.now() - began;
+      return emulator;
+    } catch (error) {
+      await emulator.stop();
+      throw error;
+    }
+  }
+
+  get pid() {
+    return this.#child.pid;
+  }
+
+  /** Base address of both APIs. */
+  get address() {
+    return this.settings.CLERK_API_URL;
+  }
+
+  /** Makes it slow, stale or broken; without wishes everything is well again. */
+  async misbehave(wishes) {
+    const url = new URL(this.#inbox);
+    url.pathname = '/control';
+    const response = await fetch(url, wishes ? { method: 'PUT', body: JSON.stringify(wishes) } : { method: 'DELETE' });
+    if (!response.ok) throw new Error(`the emulator answered ${response.status}: ${await response.text()}`);
+  }
+
+  /** Signs what the emulator would never sign. Only with `keep`. */
+  signer() {
+    return signerOf(join(this.#folder, 'data', 'keys.json'));
+  }
+
+  /** Ends it and deletes its folder. */
+  async stop() {
+    const child = this.#child;
+    if (child.exitCode === null && child.signalCode === null) {
+      const ended = once(child, 'exit');
+      child.kill('SIGTERM');
+      const forced = setTimeout(() => child.kill('SIGKILL'), STOP_LIMIT_MS);
+      await ended;
+      clearTimeout(forced);
+    }
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+
+  /** Reads lines up to the comment that ends them. A value in quotes is JSON, as the PEM is. */
+  async #ready() {
+    const deadline = setTimeout(() => this.#child.kill('SIGKILL'), START_LIMIT_MS);
+    for await (const line of createInterface({ input: this.#child.stdout })) {
+      const inbox = /^# .*?(http:\S+)$/.exec(line);
+      if (inbox) {
+        this.#inbox = inbox[1];
+        clearTimeout(deadline);
+        return;
+      }
+      const [, name, value] = /^([A-Z_]+)=(.*)$/.exec(line) ?? [];
+      if (name && value !== undefined) this.settings[name] = value.startsWith('"') ? JSON.parse(value) : value;
+    }
+    throw new Error('the emulator ended before it had printed its settings');
+  }
+}
+
+/**
+ * A signer with the key in an emulator's data directory: for tokens that are wrong in one point, and otherwise right.
+ * @param {string} file
+ * @returns {(header: Record<string, unknown>, claims: unknown) => string}
+ */
+export function signerOf(file) {
+  const { private_key_pkcs8, key_id } = JSON.parse(readFileSync(file, 'utf8'));
+  const key = createPrivateKey({ key: Buffer.from(private_key_pkcs8, 'base64'), format: 'der', type: 'pkcs8' });
+  return signWith(key, { alg: 'RS256', typ: 'JWT', kid: key_id, cat: 'cl_B7d4PD111AAA' });
+}
+
+/**
+ * @param {import('node:crypto').KeyObject} key
+ * @param {Record<string, unknown>} usual  the header; a field set to undefined is left out
+ * @returns {(header: Record<string, unknown>, claims: unknown) => string}
+ */
+export function signWith(key, usual) {
+  const part = (value) => Buffer.from(JSON.stringify(value)).toString('base64url');
+  return (header, claims) => {
+    const whole = { ...usual, ...header };
+    const message = `${part(whole)}.${part(claims)}`;
+    const hash = `RSA-SHA${String(whole.alg).slice(2) || 256}`;
+    return `${message}.${sign(/^RS\d+$/.test(String(whole.alg)) ? hash : 'RSA-SHA256', Buffer.from(message), key).toString('base64url')}`;
+  };
+}
