@@ -1,0 +1,88 @@
+// What the README says about using the emulator in another project, line by line: its commands, run as they stand
+// there, but for ports and paths, and its answers.
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { expect, test } from '@playwright/test';
+import { BINARY } from './support/emulator.mjs';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+const SECTION = '### Use the emulator in your own project\n';
+
+let folder: string;
+const started: ChildProcess[] = [];
+
+test.beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'vestibule-plain-node-'));
+});
+
+test.afterAll(async () => {
+  for (const child of started) {
+    if (child.exitCode !== null || child.signalCode !== null) continue;
+    const ended = once(child, 'exit');
+    child.kill('SIGTERM');
+    await ended;
+  }
+  rmSync(folder, { recursive: true, force: true });
+});
+
+test('the steps in the README lead where it says', async () => {
+  const [emulator, server, client, ...others] = blocks();
+  expect(others).toEqual([]);
+
+  start(changed(emulator, { 'target/debug/vestibule emulator': `${BINARY} emulator --listen 127.0.0.1:0` }));
+  const file = join(folder, 'clerk.env');
+  await expect.poll(() => (existsSync(file) ? readFileSync(file, 'utf8') : '')).toContain('# E-mail codes arrive at');
+
+  const { stdout } = start(changed(server, { 'end2end/examples': join(ROOT, 'end2end/examples') }), { PORT: '0' });
+  const lines = createInterface({ input: stdout! });
+  const [address] = await once(lines, 'line');
+
+  const said = await promisify(execFile)('bash', ['-euc', changed(client, { 'http://127.0.0.1:8080': address, 'curl http': 'curl -s http' })], {
+    cwd: folder,
+  });
+  const answers = client.split('\n').filter((line) => /^# [[{]/.test(line));
+  expect(answers.length).toBe(3);
+  expect(said.stdout.trim().split('\n')).toEqual(answers.map((answer) => expect.stringMatching(pattern(answer.slice(2)))));
+});
+
+/** The shell blocks of the section. */
+function blocks(): string[] {
+  const text = readFileSync(join(ROOT, 'README.md'), 'utf8');
+  const [, rest] = text.split(SECTION);
+  expect(rest, `the README has no section "${SECTION.trim()}"`).toBeDefined();
+  const section = rest.split(/^##/m)[0];
+  return [...section.matchAll(/^```sh\n(.*?)^```/gms)].map(([, block]) => block);
+}
+
+/** With other texts in place of these, which must be there. */
+function changed(block: string, texts: Record<string, string>): string {
+  for (const [from, to] of Object.entries(texts)) {
+    expect(block).toContain(from);
+    block = block.replaceAll(from, to);
+  }
+  return block;
+}
+
+/** A line as the README shows it: … is any text. */
+function pattern(answer: string): RegExp {
+  const escaped = answer.split('…').map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'));
+  return new RegExp(`^${escaped.join('\\w+')}$`);
+}
+
+/** A command that goes on, in place of its shell. */
+function start(block: string, variables: Record<string, string> = {}): ChildProcess {
+  const settings = Object.entries(process.env).filter(([name]) => !name.startsWith('CLERK_'));
+  const child = spawn('bash', ['-euc', `exec ${block}`], {
+    cwd: folder,
+    env: { ...Object.fromEntries(settings), CLERK_TELEMETRY_DISABLED: '1', RUST_LOG: 'warn', ...variables },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  started.push(child);
+  return child;
+}
