@@ -75,4 +75,6 @@ pub fn value_of(_: &str) -> Option<String> {
 
 pub fn focus(_: &str) {}
 
+pub fn on_connection_change(_: impl Fn(bool) + 'static) {}
+
 pub fn debug(_: &str) {}

@@ -6,4 +6,7 @@ mod clerk_js;
 mod page;
 
 pub use clerk_js::{Clerk, ClerkForm};
-pub use page::{debug, focus, go_to, now_ms, reload, session_cookie_claim, sleep, spawn, submit, value_of, within};
+pub use page::{
+    debug, focus, go_to, now_ms, on_connection_change, reload, session_cookie_claim, sleep, spawn, submit, value_of,
+    within,
+};

@@ -5,6 +5,7 @@ use std::pin::{Pin, pin};
 use futures_util::future::{Either, select};
 use gloo_timers::future::TimeoutFuture;
 use js_sys::{JSON, Reflect};
+use wasm_bindgen::prelude::Closure;
 use wasm_bindgen::{JsCast, JsValue};
 
 use crate::model::claims::{ActiveOrganizationClaim, Found};
@@ -73,6 +74,17 @@ pub fn focus(id: &str) {
     if let Some(element) = element.and_then(|element| element.dyn_into::<web_sys::HtmlElement>().ok()) {
         _ = element.focus();
     }
+}
+
+/// Tells whenever the browser comes online (true) or goes offline (false), for as long as the page lives. Whether it is
+/// online now is not asked: without any network the browser says no, and a server on the same machine answers all the same.
+pub fn on_connection_change(changed: impl Fn(bool) + 'static) {
+    let Some(window) = web_sys::window() else { return };
+    let told = Closure::<dyn Fn(web_sys::Event)>::new(move |event: web_sys::Event| changed(event.type_() == "online"));
+    for name in ["online", "offline"] {
+        _ = window.add_event_listener_with_callback(name, told.as_ref().unchecked_ref());
+    }
+    told.forget();
 }
 
 /// One line on the console, at debug level.

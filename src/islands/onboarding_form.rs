@@ -5,12 +5,12 @@
 
 use leptos::prelude::*;
 
-use super::progress::Progress;
+use super::progress::{Pace, Progress, Unreachable};
 use super::wait;
 use super::{when, words};
 use crate::browser::{self, Clerk};
 use crate::model::failure::{self, Failure, FailureCode};
-use crate::model::freshness::Stage;
+use crate::model::freshness::{BOUNDS, GaveUp, Stage};
 use crate::model::onboarding::{Availability, Created};
 use crate::model::organization::{OrganizationName, Slug};
 use crate::server_fns::{check_slug, create_organization};
@@ -19,6 +19,11 @@ use crate::server_fns::{check_slug, create_organization};
 const CHECK_AFTER_MS: u32 = 300;
 /// How long an expired session may take to renew before the form is sent again, in milliseconds.
 const RENEW_LIMIT_MS: u32 = 3_000;
+/// How long a creation may take before the connection counts as lost, in milliseconds: longer than the server gives any
+/// request.
+const CREATE_LIMIT_MS: u32 = 35_000;
+/// When a stage of the wait is called slow, in milliseconds since it began.
+const SLOW_AFTER_MS: u32 = 2_500;
 
 /// What is known about the slug being free.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,7 +72,7 @@ struct Form {
     busy: RwSignal<bool>,
     waiting: RwSignal<bool>,
     stage: RwSignal<Stage>,
-    slow: RwSignal<bool>,
+    pace: RwSignal<Pace>,
 }
 
 impl Form {
@@ -84,7 +89,7 @@ impl Form {
             busy: RwSignal::new(false),
             waiting: RwSignal::new(false),
             stage: RwSignal::new(Stage::RefreshingSession),
-            slow: RwSignal::new(false),
+            pace: RwSignal::new(Pace::Usual),
         }
     }
 
@@ -162,7 +167,8 @@ impl Form {
         browser::debug("creating the organization");
         let mut renewed = false;
         loop {
-            match create_organization(self.name.get_untracked(), self.slug.get_untracked()).await {
+            let creation = create_organization(self.name.get_untracked(), self.slug.get_untracked());
+            match browser::within(CREATE_LIMIT_MS, creation).await.unwrap_or_else(|| Err(Failure::network())) {
                 Ok(created) => return self.wait_and_go(created).await,
                 // The token grew old while somebody typed. One renewal, one repetition.
                 Err(failure) if failure.code == FailureCode::SessionStale && !renewed => {
@@ -202,16 +208,37 @@ impl Form {
         self.name.set(created.organization.name.into());
         self.waiting.set(true);
         browser::focus("title");
-        let show = move |stage, slow| {
-            self.stage.set(stage);
-            self.slow.set(slow);
-        };
-        let target = match wait::until_fresh(organization, delivery, show).await {
-            Ok(()) => "/dashboard",
-            Err(_) => "/token-pending?next=%2Fdashboard&tried=1",
-        };
+        browser::on_connection_change(move |online| self.connection_changed(online));
+        let target =
+            match wait::until_fresh(Some(organization), delivery, BOUNDS, &move |stage| self.enter(stage)).await {
+                Ok(()) | Err(GaveUp::Elsewhere) => "/dashboard".to_owned(),
+                Err(GaveUp::SignedOut) => "/sign-in?next=%2Fdashboard&signed-out=1".to_owned(),
+                Err(GaveUp::NoConnection) => return self.pace.set(Pace::Stopped),
+                Err(reason) => format!("/token-pending?next=%2Fdashboard&tried={}", reason.tried()),
+            };
         browser::debug(&format!("navigating to {target}"));
-        browser::go_to(target);
+        browser::go_to(&target);
+    }
+
+    /// A stage begins. Its words change by themselves if it lasts.
+    fn enter(self, stage: Stage) {
+        self.stage.set(stage);
+        self.pace.set(Pace::Usual);
+        browser::spawn(async move {
+            browser::sleep(SLOW_AFTER_MS).await;
+            if self.stage.get_untracked() == stage && self.pace.get_untracked() == Pace::Usual {
+                self.pace.set(Pace::Slow);
+            }
+        });
+    }
+
+    fn connection_changed(self, online: bool) {
+        match (online, self.pace.get_untracked()) {
+            (true, Pace::Stopped) => browser::go_to("/dashboard"),
+            (true, _) => self.enter(self.stage.get_untracked()),
+            (false, Pace::Stopped) => {}
+            (false, _) => self.pace.set(Pace::Offline),
+        }
     }
 }
 
@@ -232,6 +259,7 @@ pub fn OnboardingForm(
 ) -> impl IntoView {
     let form = Form::new(name, slug, name_error, slug_error, failure);
     let waiting = move || form.waiting.get();
+    let stopped = move || form.pace.get() == Pace::Stopped;
     // What was typed before the island woke stands in the fields. Waking writes the signals into the fields, so it is
     // read before, and put back after.
     let typed = [browser::value_of("name"), browser::value_of("slug")];
@@ -250,7 +278,9 @@ pub fn OnboardingForm(
     });
     let title = move || if waiting() { "Organization created" } else { "Create your organization" };
     let lead = move || {
-        if waiting() {
+        if stopped() {
+            "Your workspace is not set up yet."
+        } else if waiting() {
             "Setting up your workspace…"
         } else {
             "This is where your work and your people will be. You become its owner."
@@ -269,7 +299,8 @@ pub fn OnboardingForm(
             <p>{words(lead)}</p>
         </header>
         <div class="stack" hidden=when(move || !waiting())>
-            <Progress stage=form.stage slow=form.slow waiting=form.waiting />
+            <Progress stage=form.stage pace=form.pace waiting=form.waiting />
+            <Unreachable shown=Box::new(stopped) again="/dashboard".to_owned() />
         </div>
         <p class="door-foot" hidden=when(move || !waiting())>
             <bdi>{form.name}</bdi>

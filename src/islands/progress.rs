@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use leptos::prelude::*;
 
-use super::words;
+use super::{when, words};
 use crate::model::freshness::Stage;
 
 /// The steps as people read them.
@@ -19,26 +19,41 @@ fn current(stage: Stage) -> usize {
     }
 }
 
-/// What is said about a stage; `slow` once it takes longer than usual.
-fn sentence(stage: Stage, slow: bool) -> &'static str {
-    match (stage, slow) {
-        (Stage::TellingClerk, false) => "Step 2 of 4: telling the sign-in service about your organization.",
-        (Stage::TellingClerk, true) => {
+/// How it goes, as far as words depend on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pace {
+    Usual,
+    /// The stage takes longer than usual.
+    Slow,
+    /// The browser has lost its connection.
+    Offline,
+    /// The wait has ended here, because nobody answers.
+    Stopped,
+}
+
+/// What is said about a stage.
+fn sentence(stage: Stage, pace: Pace) -> &'static str {
+    match (stage, pace) {
+        (_, Pace::Offline) => "You are offline. Nothing is lost: we go on when your connection is back.",
+        (_, Pace::Stopped) => "",
+        (Stage::TellingClerk, Pace::Usual) => "Step 2 of 4: telling the sign-in service about your organization.",
+        (Stage::TellingClerk, Pace::Slow) => {
             "Step 2 of 4: the sign-in service is slow to answer. We keep trying, here for 10 seconds at most."
         }
-        (Stage::RefreshingSession, false) => {
+        (Stage::RefreshingSession, Pace::Usual) => {
             "Step 3 of 4: refreshing your session. This usually takes a second or two."
         }
-        (Stage::RefreshingSession, true) => {
+        (Stage::RefreshingSession, Pace::Slow) => {
             "Step 3 of 4: your session takes longer to refresh than usual. We keep trying."
         }
-        (Stage::Opening, _) => "Step 4 of 4: opening your dashboard.",
+        (Stage::Opening, Pace::Usual) => "Step 4 of 4: opening your dashboard.",
+        (Stage::Opening, Pace::Slow) => "Step 4 of 4: your dashboard takes longer to open than usual.",
     }
 }
 
 /// The list of steps.
 #[component]
-pub fn Progress(stage: RwSignal<Stage>, slow: RwSignal<bool>, waiting: RwSignal<bool>) -> impl IntoView {
+pub fn Progress(stage: RwSignal<Stage>, pace: RwSignal<Pace>, waiting: RwSignal<bool>) -> impl IntoView {
     let step = move |index: usize| {
         let state = move || match index.cmp(&current(stage.get())) {
             Ordering::Less => ("done", "Done"),
@@ -55,7 +70,26 @@ pub fn Progress(stage: RwSignal<Stage>, slow: RwSignal<bool>, waiting: RwSignal<
     view! {
         <ol class="progress">{step(0)} {step(1)} {step(2)} {step(3)}</ol>
         <p class="progress-note" role="status" aria-live="polite">
-            {words(move || if waiting.get() { sentence(stage.get(), slow.get()) } else { "" })}
+            {words(move || if waiting.get() { sentence(stage.get(), pace.get()) } else { "" })}
         </p>
+    }
+}
+
+/// Said when the wait ends because not even our own server answers: any page we could go to would not come. `again` is
+/// where to go when it does.
+#[component]
+pub fn Unreachable(shown: Box<dyn Fn() -> bool + Send>, again: String) -> impl IntoView {
+    view! {
+        <div class="notice" data-kind="error" role="alert" hidden=when(move || !shown())>
+            <p>
+                <strong>"This site does not answer your browser."</strong>
+                " Nothing is lost. Check your connection, then try again."
+            </p>
+            <div class="actions">
+                <a class="button" href=again>
+                    "Try again"
+                </a>
+            </div>
+        </div>
     }
 }

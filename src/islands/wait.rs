@@ -1,83 +1,124 @@
 //! Carries out the wait of `model::freshness` in the browser: clerk-js, our server, timers and the cookie.
 
+use std::pin::Pin;
+
 use crate::browser::{self, Clerk};
 use crate::model::claims::ActiveOrganizationClaim;
-use crate::model::freshness::{BOUNDS, GaveUp, Seen, Stage, Step, Wait};
+use crate::model::failure::FailureCode;
+use crate::model::freshness::{Bounds, GaveUp, Seen, Stage, Step, Wait};
 use crate::model::ids::OrganizationId;
 use crate::model::onboarding::Delivery;
 use crate::server_fns::session_status;
 
-/// When a stage is called slow, in milliseconds since the start.
-const SLOW_AFTER_MS: f64 = 2_500.0;
-
-/// Waits until the session token carries the organization. `show` is told the stage before each step, and whether it
-/// takes long.
-pub async fn until_fresh(
-    organization: OrganizationId,
+/// Waits until the session token carries the organization, or, without one, until the gate no longer keeps the token
+/// waiting. `enter` is told each stage as it begins.
+///
+/// Boxed, so that the machinery exists once in the browser and not once per island.
+pub fn until_fresh<'a>(
+    organization: Option<OrganizationId>,
     delivery: Delivery,
-    show: impl Fn(Stage, bool),
-) -> Result<(), GaveUp> {
-    let started = browser::now_ms();
-    let (mut wait, mut step) = Wait::begin(organization, delivery, BOUNDS, started);
-    loop {
-        let now = browser::now_ms();
-        show(wait.stage(), now - started > SLOW_AFTER_MS);
-        let seen = match step {
-            Step::Arrived => return Ok(()),
-            Step::GiveUp(reason) => {
-                browser::debug(match reason {
-                    GaveUp::NotDelivered => "giving up: Clerk has not been told yet",
-                    GaveUp::TokenStale => "giving up: Clerk still hands out old tokens",
-                    GaveUp::Unreachable => "giving up: no answer",
-                });
-                return Err(reason);
+    bounds: Bounds,
+    enter: &'a dyn Fn(Stage),
+) -> Pin<Box<dyn Future<Output = Result<(), GaveUp>> + 'a>> {
+    Box::pin(async move {
+        let cookie = browser::session_cookie_claim();
+        let (mut wait, mut step) = Wait::begin(organization, delivery, cookie, bounds, browser::now_ms());
+        let mut entered = None;
+        loop {
+            let stage = wait.stage();
+            if entered.replace(stage) != Some(stage) {
+                enter(stage);
             }
-            Step::Reload { limit_ms } => {
-                browser::debug("reloading the Clerk session to get a token with the organization");
-                ask_clerk(limit_ms, true).await
-            }
-            Step::SkipCache { limit_ms } => {
-                browser::debug("asking Clerk for a token past its caches");
-                ask_clerk(limit_ms, false).await
-            }
-            Step::AskServer { limit_ms } => {
-                browser::debug("asking the server how it sees the session");
-                match browser::within(limit_ms, session_status()).await {
-                    Some(Ok(status)) => Seen::Server(status),
-                    _ => Seen::Failed,
+            let seen = match step {
+                Step::Arrived => return Ok(()),
+                Step::GiveUp(reason) => {
+                    browser::debug(why(reason));
+                    return Err(reason);
                 }
+                Step::Reload { limit_ms } => {
+                    browser::debug("reloading the Clerk session to get a token with the organization");
+                    ask_clerk(limit_ms, true).await
+                }
+                Step::SkipCache { limit_ms } => {
+                    browser::debug("asking Clerk for a token past its caches");
+                    ask_clerk(limit_ms, false).await
+                }
+                Step::AskServer { limit_ms } => {
+                    browser::debug("asking the server how it sees the session");
+                    ask_server(limit_ms).await
+                }
+                Step::Pause { ms } => {
+                    browser::sleep(ms).await;
+                    Seen::Paused
+                }
+            };
+            if let Some(line) = what(seen, organization) {
+                browser::debug(line);
             }
-            Step::Pause { ms } => {
-                browser::sleep(ms).await;
-                Seen::Paused
-            }
-        };
-        match seen {
-            Seen::Cookie(Some(ActiveOrganizationClaim::Organization(id))) if id == organization => {
-                browser::debug("session reloaded: the token names the organization");
-            }
-            Seen::Cookie(Some(ActiveOrganizationClaim::NoTemplate)) => {
-                browser::debug("session reloaded: tokens here never name an organization");
-            }
-            Seen::Cookie(_) => browser::debug("session reloaded: the token is still the old one"),
-            Seen::Server(status) if status.inside => browser::debug("the server agrees"),
-            Seen::Server(_) => browser::debug("the server does not agree yet"),
-            Seen::Failed => browser::debug("no answer"),
-            Seen::Paused => {}
+            step = wait.next(seen, browser::now_ms());
         }
-        step = wait.next(seen, browser::now_ms());
+    })
+}
+
+fn why(reason: GaveUp) -> &'static str {
+    match reason {
+        GaveUp::NotDelivered => "giving up: Clerk has not been told yet",
+        GaveUp::TokenStale => "giving up: Clerk hands out no token that is good enough",
+        GaveUp::ClerkUnreachable => "giving up: Clerk does not answer",
+        GaveUp::NoConnection => "giving up: the server does not answer",
+        GaveUp::Unavailable => "giving up: the server cannot tell now",
+        GaveUp::SignedOut => "giving up: nobody is signed in any more",
+        GaveUp::Elsewhere => "giving up: the server has another answer for this session",
     }
+}
+
+fn what(seen: Seen, organization: Option<OrganizationId>) -> Option<&'static str> {
+    Some(match seen {
+        Seen::Cookie(Some(ActiveOrganizationClaim::Organization(id))) if organization.is_none_or(|o| o == id) => {
+            "session reloaded: the token names the organization"
+        }
+        Seen::Cookie(Some(ActiveOrganizationClaim::NoTemplate)) => {
+            "session reloaded: tokens here never name an organization"
+        }
+        Seen::Cookie(_) => "session reloaded: the token is still the old one",
+        Seen::Server(status) if status.inside => "the server agrees",
+        Seen::Server(_) => "the server does not agree yet",
+        Seen::Stale => "the server needs another token",
+        Seen::Refused => "the server refuses the session",
+        Seen::SignedOut => "signed out",
+        Seen::Unavailable => "the server cannot tell now",
+        Seen::Failed => "no answer",
+        Seen::TimedOut => "no answer in time",
+        Seen::Paused => return None,
+    })
 }
 
 /// One call to Clerk, within the limit: clerk-js would repeat it by itself for minutes.
 async fn ask_clerk(limit_ms: u32, reload: bool) -> Seen {
     let asked = async {
-        let clerk = Clerk::start(false).await?;
-        let done = if reload { clerk.reload_session().await } else { clerk.fetch_token().await };
-        done.then_some(())
+        let Some(clerk) = Clerk::start(false).await else { return Seen::Failed };
+        let done =
+            clerk.is_signed_in() && if reload { clerk.reload_session().await } else { clerk.fetch_token().await };
+        match done {
+            true => Seen::Cookie(browser::session_cookie_claim()),
+            // Before the call, or by it: another tab, or Clerk, has ended the session.
+            false if clerk.is_sure() && !clerk.is_signed_in() => Seen::SignedOut,
+            false => Seen::Failed,
+        }
     };
-    match browser::within(limit_ms, asked).await {
-        Some(Some(())) => Seen::Cookie(browser::session_cookie_claim()),
-        _ => Seen::Failed,
+    browser::within(limit_ms, asked).await.unwrap_or(Seen::TimedOut)
+}
+
+async fn ask_server(limit_ms: u32) -> Seen {
+    match browser::within(limit_ms, session_status()).await {
+        None => Seen::TimedOut,
+        Some(Ok(status)) => Seen::Server(status),
+        Some(Err(failure)) => match failure.code {
+            FailureCode::SessionStale => Seen::Stale,
+            FailureCode::SessionRefused | FailureCode::SessionPending => Seen::Refused,
+            FailureCode::SignedOut => Seen::SignedOut,
+            FailureCode::Network => Seen::Failed,
+            _ => Seen::Unavailable,
+        },
     }
 }

@@ -85,6 +85,13 @@ impl Failure {
         )
     }
 
+    pub fn network() -> Self {
+        Self::new(
+            FailureCode::Network,
+            "The connection failed before we got an answer. What you typed is still here. Check your connection and press the button again: it cannot create a second organization.",
+        )
+    }
+
     pub fn internal() -> Self {
         Self::new(
             FailureCode::Internal,
@@ -113,10 +120,7 @@ impl FromServerFnError for Failure {
 
     fn from_server_fn_error(error: ServerFnErrorErr) -> Self {
         match error {
-            ServerFnErrorErr::Request(_) => Self::new(
-                FailureCode::Network,
-                "The connection failed before we got an answer. What you typed is still here. Check your connection and press the button again: it cannot create a second organization.",
-            ),
+            ServerFnErrorErr::Request(_) => Self::network(),
             ServerFnErrorErr::Args(_) | ServerFnErrorErr::MissingArg(_) | ServerFnErrorErr::Deserialization(_) => {
                 Self::new(FailureCode::Invalid, "The request could not be read. Reload the page and try again.")
             }

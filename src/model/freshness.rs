@@ -1,14 +1,16 @@
-//! The bounded wait for a token that carries the new organization, as a state machine.
+//! The bounded wait for a token that the gate lets in, as a state machine.
 //!
-//! It does nothing itself. The island carries out one [`Step`] at a time with real timers, tells what it [`Seen`], and
+//! It does nothing itself. An island carries out one [`Step`] at a time with real timers, tells what it [`Seen`], and
 //! gets the next one; the tests do the same with a virtual clock.
 //!
 //! What must stay true:
 //! - It ends: at [`Step::Arrived`] or [`Step::GiveUp`], at the latest `cap_ms` after the start.
 //! - It arrives only when the cookie's own token carries the organization (or can carry none, for want of a claims
 //!   template) *and* the server, having verified that cookie, agrees.
-//! - While the outbox has not reached Clerk, Clerk is not asked: no token could carry what Clerk has not been told.
-//!   Attempts count from the moment it has.
+//! - While the outbox has not reached Clerk, Clerk is not asked for the organization: no token could carry what Clerk has
+//!   not been told. It is asked then only if the server cannot use the token at all.
+//! - After a call to Clerk that failed, the server is asked: the token may have come all the same, and the answer tells
+//!   which side does not answer.
 
 use super::claims::ActiveOrganizationClaim;
 use super::ids::OrganizationId;
@@ -17,7 +19,7 @@ use super::onboarding::{Delivery, SessionStatus};
 /// The bounds of a wait. Times in milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bounds {
-    /// How often the browser may ask Clerk for a token once Clerk has been told.
+    /// How often the browser may ask Clerk for a token.
     pub attempts: u32,
     /// Between two attempts.
     pub pause_ms: u32,
@@ -25,27 +27,43 @@ pub struct Bounds {
     pub cap_ms: u32,
 }
 
-/// 10 attempts, 300 ms apart, 10 s in all (mission A6).
+/// After a creation: 10 attempts, 300 ms apart, 10 s in all (mission A6).
 pub const BOUNDS: Bounds = Bounds { attempts: 10, pause_ms: 300, cap_ms: 10_000 };
 
+/// On the token-pending screen: about 2.5 s (mission B4).
+pub const REFRESH_BOUNDS: Bounds = Bounds { attempts: 8, pause_ms: 300, cap_ms: 2_500 };
+
 /// Longest time one call to Clerk or to the server may take before the next step is tried, in milliseconds. clerk-js
-/// repeats failed token calls by itself for minutes; this bound is ours.
+/// repeats failed token calls by itself for minutes; this bound is ours. Its first repetition comes after 3 s.
 const CALL_LIMIT_MS: u32 = 4_000;
 
-/// What to do next. Limits are in milliseconds: a call that takes longer counts as failed.
+/// Before the server is asked again after a call to it that failed, in milliseconds: a lost connection is not back in
+/// less, and each try is an error on the console.
+const FAILED_PAUSE_MS: u32 = 1_000;
+
+/// A call that was given at least so long, in milliseconds, and did not answer, has failed. One that was cut shorter by
+/// the end of the wait proves nothing.
+const PATIENCE_MS: u32 = 1_500;
+
+/// The end of the wait, in milliseconds, in which Clerk is no longer asked: time for a last question to the server. Where
+/// to go then depends on whether it answers.
+const LAST_QUESTION_MS: u32 = 500;
+
+/// What to do next. Limits are in milliseconds: a call that takes longer is left alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
     /// `session.reload()`: refreshes token, cookie and user.
     Reload { limit_ms: u32 },
-    /// `session.getToken({skipCache: true})`: goes to Clerk's origin when a reload brought an old token.
+    /// `session.getToken({skipCache: true})`: goes to Clerk's origin when a reload brought an old token. A POST, so it
+    /// also repairs a missing `azp`.
     SkipCache { limit_ms: u32 },
     /// Ask our server how it sees the session.
     AskServer { limit_ms: u32 },
     /// Do nothing for so long.
     Pause { ms: u32 },
-    /// Navigate to the dashboard.
+    /// Navigate to where the person wants to be.
     Arrived,
-    /// Navigate to the token-pending screen.
+    /// Navigate to the screen that says why not, or say it here.
     GiveUp(GaveUp),
 }
 
@@ -56,8 +74,18 @@ pub enum Seen {
     Cookie(Option<ActiveOrganizationClaim>),
     /// After asking the server.
     Server(SessionStatus),
-    /// The call failed or took too long.
+    /// The server cannot use the token, but could use another one.
+    Stale,
+    /// The server will not let this session in, however long one waits.
+    Refused,
+    /// Clerk or the server says that nobody is signed in.
+    SignedOut,
+    /// The server answered that it cannot tell now.
+    Unavailable,
+    /// The call failed.
     Failed,
+    /// The call took longer than its limit.
+    TimedOut,
     /// The pause is over.
     Paused,
 }
@@ -67,11 +95,29 @@ pub enum Seen {
 pub enum GaveUp {
     /// Our server could not tell Clerk in time. The organization exists.
     NotDelivered,
-    /// Clerk was told, but still hands out old tokens.
+    /// Clerk answers, but its tokens are not good enough.
     TokenStale,
-    /// Calls to Clerk or to our server failed.
-    Unreachable,
+    /// Clerk does not answer, while our server does.
+    ClerkUnreachable,
+    /// Our server does not answer either: navigating would end at the browser's own error page.
+    NoConnection,
+    /// Our server answers that it cannot tell now. It says itself what is out of reach.
+    Unavailable,
+    /// Nobody is signed in any more.
+    SignedOut,
+    /// The gate has another answer for this session than waiting, and gives it where the person wants to be.
+    Elsewhere,
 }
+
+impl GaveUp {
+    /// What the token-pending screen is told, so that it can name a cause that the server cannot see.
+    pub fn tried(self) -> &'static str {
+        if self == Self::ClerkUnreachable { TRIED_UNREACHABLE } else { "1" }
+    }
+}
+
+/// The value of `tried` that means [`GaveUp::ClerkUnreachable`].
+pub const TRIED_UNREACHABLE: &str = "unreachable";
 
 /// What a person reads during the wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -84,34 +130,48 @@ pub enum Stage {
 /// A wait under way.
 #[derive(Clone, Debug)]
 pub struct Wait {
-    organization: OrganizationId,
+    /// `None`: any token will do that the gate does not keep waiting.
+    organization: Option<OrganizationId>,
     bounds: Bounds,
     started_ms: f64,
     delivery: Delivery,
     attempts: u32,
-    last_was_failure: bool,
+    /// What failed last and has not worked since.
+    trouble: Option<GaveUp>,
+    last_call: Step,
     after_pause: Step,
     last: Step,
 }
 
 impl Wait {
-    /// Begins to wait at `now_ms` (any monotonic clock) and gives the first step.
-    pub fn begin(organization: OrganizationId, delivery: Delivery, bounds: Bounds, now_ms: f64) -> (Self, Step) {
+    /// Begins to wait at `now_ms` (any monotonic clock) and gives the first step. `cookie`: what the cookie's token says
+    /// before anything is done.
+    pub fn begin(
+        organization: Option<OrganizationId>,
+        delivery: Delivery,
+        cookie: Option<ActiveOrganizationClaim>,
+        bounds: Bounds,
+        now_ms: f64,
+    ) -> (Self, Step) {
         let mut wait = Self {
             organization,
             bounds,
             started_ms: now_ms,
             delivery,
             attempts: 0,
-            last_was_failure: false,
+            trouble: None,
+            last_call: Step::Arrived,
             after_pause: Step::Arrived,
             last: Step::Arrived,
         };
+        let good_already = organization.is_some() && wait.satisfies(cookie);
         let step = match delivery {
+            // Tokens here name no organization, or this one does already: there may be nothing to wait for.
+            _ if good_already => wait.ask_server(now_ms),
             Delivery::Delivered => wait.ask_clerk(now_ms),
-            Delivery::Pending => wait.pause_then(Step::AskServer { limit_ms: CALL_LIMIT_MS }, now_ms),
-            // The server may let the token in all the same, if tokens here never name an organization.
-            Delivery::Failed => wait.limited(Step::AskServer { limit_ms: CALL_LIMIT_MS }, now_ms),
+            Delivery::Pending => wait.pause_then(ASK_SERVER, bounds.pause_ms, now_ms),
+            // The server may let the token in all the same.
+            Delivery::Failed => wait.ask_server(now_ms),
         };
         wait.last = step;
         (wait, step)
@@ -119,17 +179,18 @@ impl Wait {
 
     /// The next step, given what was seen after the last one.
     pub fn next(&mut self, seen: Seen, now_ms: f64) -> Step {
-        if seen != Seen::Paused {
-            self.last_was_failure = seen == Seen::Failed;
-        }
+        self.note_trouble(seen);
         let step = match (self.last, seen) {
+            (_, Seen::SignedOut) => Step::GiveUp(GaveUp::SignedOut),
+            (_, Seen::Refused) => Step::GiveUp(GaveUp::Elsewhere),
             (Step::Pause { .. }, _) => self.limited(self.after_pause, now_ms),
-            (Step::Reload { .. } | Step::SkipCache { .. }, Seen::Cookie(Some(claim))) if self.satisfies(claim) => {
-                self.limited(Step::AskServer { limit_ms: CALL_LIMIT_MS }, now_ms)
-            }
             (Step::AskServer { .. }, Seen::Server(status)) => self.heard_from_server(status, now_ms),
-            (Step::AskServer { .. }, _) => self.pause_then(Step::AskServer { limit_ms: CALL_LIMIT_MS }, now_ms),
-            _ => self.try_clerk_again(now_ms),
+            (Step::AskServer { .. }, Seen::Stale) => self.try_clerk_again(now_ms),
+            (Step::AskServer { .. }, _) => self.pause_then(ASK_SERVER, FAILED_PAUSE_MS, now_ms),
+            (_, Seen::Cookie(claim)) if !self.satisfies(claim) && self.delivery == Delivery::Delivered => {
+                self.try_clerk_again(now_ms)
+            }
+            _ => self.ask_server(now_ms),
         };
         self.last = step;
         step
@@ -149,11 +210,29 @@ impl Wait {
         self.attempts
     }
 
-    fn satisfies(&self, claim: ActiveOrganizationClaim) -> bool {
+    fn note_trouble(&mut self, seen: Seen) {
+        let (limit_ms, side) = match self.last {
+            Step::AskServer { limit_ms } => (limit_ms, GaveUp::NoConnection),
+            Step::Reload { limit_ms } | Step::SkipCache { limit_ms } => (limit_ms, GaveUp::ClerkUnreachable),
+            _ => return,
+        };
+        match seen {
+            Seen::Cookie(_) => self.trouble = None,
+            // That the server answers says nothing about Clerk.
+            Seen::Server(_) | Seen::Stale => self.trouble = self.trouble.filter(|t| *t == GaveUp::ClerkUnreachable),
+            Seen::Unavailable => self.trouble = Some(GaveUp::Unavailable),
+            Seen::Failed => self.trouble = Some(side),
+            Seen::TimedOut if limit_ms >= PATIENCE_MS => self.trouble = Some(side),
+            Seen::TimedOut | Seen::Refused | Seen::SignedOut | Seen::Paused => {}
+        }
+    }
+
+    fn satisfies(&self, claim: Option<ActiveOrganizationClaim>) -> bool {
         match claim {
-            ActiveOrganizationClaim::Organization(id) => id == self.organization,
-            ActiveOrganizationClaim::NoTemplate => true,
-            ActiveOrganizationClaim::Absent => false,
+            None => false,
+            Some(ActiveOrganizationClaim::Organization(id)) => self.organization.is_none_or(|wanted| wanted == id),
+            Some(ActiveOrganizationClaim::NoTemplate) => true,
+            Some(ActiveOrganizationClaim::Absent) => self.organization.is_none(),
         }
     }
 
@@ -161,12 +240,15 @@ impl Wait {
         if status.inside {
             return Step::Arrived;
         }
+        if !status.waiting {
+            return Step::GiveUp(GaveUp::Elsewhere);
+        }
         let was = self.delivery;
         self.delivery = status.delivery;
         match (was, self.delivery) {
             (_, Delivery::Failed) => Step::GiveUp(GaveUp::NotDelivered),
             (Delivery::Pending | Delivery::Failed, Delivery::Delivered) => self.ask_clerk(now_ms),
-            (_, Delivery::Pending) => self.pause_then(Step::AskServer { limit_ms: CALL_LIMIT_MS }, now_ms),
+            (_, Delivery::Pending) => self.pause_then(ASK_SERVER, self.bounds.pause_ms, now_ms),
             (Delivery::Delivered, Delivery::Delivered) => self.try_clerk_again(now_ms),
         }
     }
@@ -175,51 +257,52 @@ impl Wait {
         if self.attempts >= self.bounds.attempts {
             return Step::GiveUp(self.reason());
         }
-        // Which call it will be is decided when the pause is over.
-        self.pause_then(self.clerk_call(), now_ms)
+        self.pause_then(self.clerk_call(), self.bounds.pause_ms, now_ms)
     }
 
     fn ask_clerk(&mut self, now_ms: f64) -> Step {
         self.limited(self.clerk_call(), now_ms)
     }
 
-    /// First a reload, which refreshes everything; from then on past Clerk's caches, with a reload now and then in case
-    /// only that gets through.
-    fn clerk_call(&self) -> Step {
-        if self.attempts.is_multiple_of(4) {
-            Step::Reload { limit_ms: CALL_LIMIT_MS }
-        } else {
-            Step::SkipCache { limit_ms: CALL_LIMIT_MS }
-        }
+    fn ask_server(&mut self, now_ms: f64) -> Step {
+        self.limited(ASK_SERVER, now_ms)
     }
 
-    fn pause_then(&mut self, step: Step, now_ms: f64) -> Step {
+    /// First a reload, which refreshes everything; from then on past Clerk's caches, with a reload now and then in case
+    /// only that gets through. After a failure, the other one: they are limited apart.
+    fn clerk_call(&self) -> Step {
+        let reload = match self.last_call {
+            Step::Reload { .. } if self.trouble.is_some() => false,
+            Step::SkipCache { .. } if self.trouble.is_some() => true,
+            _ => self.attempts.is_multiple_of(4),
+        };
+        if reload { Step::Reload { limit_ms: CALL_LIMIT_MS } } else { Step::SkipCache { limit_ms: CALL_LIMIT_MS } }
+    }
+
+    fn pause_then(&mut self, step: Step, pause_ms: u32, now_ms: f64) -> Step {
         let left = self.left_ms(now_ms);
         if left == 0 {
             return Step::GiveUp(self.reason());
         }
         self.after_pause = step;
-        Step::Pause { ms: self.bounds.pause_ms.min(left) }
+        Step::Pause { ms: pause_ms.min(left) }
     }
 
-    /// Cuts a call's limit to the time that is left, and counts calls to Clerk.
+    /// Cuts a call's limit to the time that is left for it, and counts calls to Clerk.
     fn limited(&mut self, step: Step, now_ms: f64) -> Step {
         let left = self.left_ms(now_ms);
         if left == 0 {
             return Step::GiveUp(self.reason());
         }
-        match step {
-            Step::Reload { limit_ms } => {
-                self.attempts += 1;
-                Step::Reload { limit_ms: limit_ms.min(left) }
-            }
-            Step::SkipCache { limit_ms } => {
-                self.attempts += 1;
-                Step::SkipCache { limit_ms: limit_ms.min(left) }
-            }
-            Step::AskServer { limit_ms } => Step::AskServer { limit_ms: limit_ms.min(left) },
-            other => other,
-        }
+        let limit_ms = CALL_LIMIT_MS.min(left.saturating_sub(LAST_QUESTION_MS));
+        let step = match step {
+            Step::Reload { .. } if limit_ms > 0 => Step::Reload { limit_ms },
+            Step::SkipCache { .. } if limit_ms > 0 => Step::SkipCache { limit_ms },
+            _ => return Step::AskServer { limit_ms: CALL_LIMIT_MS.min(left) },
+        };
+        self.attempts += 1;
+        self.last_call = step;
+        step
     }
 
     fn left_ms(&self, now_ms: f64) -> u32 {
@@ -227,15 +310,16 @@ impl Wait {
     }
 
     fn reason(&self) -> GaveUp {
-        if self.last_was_failure {
-            GaveUp::Unreachable
-        } else if self.delivery != Delivery::Delivered {
-            GaveUp::NotDelivered
-        } else {
-            GaveUp::TokenStale
+        match self.trouble {
+            Some(trouble @ (GaveUp::NoConnection | GaveUp::Unavailable)) => trouble,
+            _ if self.delivery != Delivery::Delivered => GaveUp::NotDelivered,
+            Some(trouble) => trouble,
+            None => GaveUp::TokenStale,
         }
     }
 }
+
+const ASK_SERVER: Step = Step::AskServer { limit_ms: CALL_LIMIT_MS };
 
 #[cfg(test)]
 mod tests;

@@ -20,6 +20,9 @@ pub async fn sign_up(app: &AppState, visit: &Visit) -> Page {
     page(app, visit, true).await
 }
 
+/// The parameter that says that a wait ended here because the session did, in another tab or at Clerk.
+const SIGNED_OUT: &str = "signed-out";
+
 async fn page(app: &AppState, visit: &Visit, sign_up: bool) -> Page {
     if let Admission::Instead(page) = admit(app, visit, Place::SignIn).await {
         return page;
@@ -27,6 +30,8 @@ async fn page(app: &AppState, visit: &Visit, sign_up: bool) -> Page {
     let after = visit.next().unwrap_or_else(|| NextPath::or_dashboard(None));
     let (title, lead, other) = if sign_up {
         ("Create your account", "Then you name your organization, and you are inside.", "/sign-in")
+    } else if visit.query(SIGNED_OUT).is_some() {
+        ("Sign in", "You are signed out. What you created is saved: sign in to go on.", "/sign-up")
     } else {
         ("Sign in", "Continue to your organization.", "/sign-up")
     };

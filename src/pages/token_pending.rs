@@ -9,6 +9,7 @@ use super::door::DoorState;
 use super::layout::{HallWithHead, Moment, Reference, SignOutButton};
 use super::{Admission, Document, Page, Visit, admit};
 use crate::islands::token_pending::TokenPending;
+use crate::model::freshness::TRIED_UNREACHABLE;
 use crate::model::gate::{Place, Verdict, WaitCause};
 use crate::model::next_path::NextPath;
 use crate::model::onboarding::Delivery;
@@ -45,14 +46,15 @@ pub async fn page(app: &AppState, visit: &Visit) -> Page {
     }
     let next = visit.next().unwrap_or_else(|| NextPath::or_dashboard(None));
     let document = if tried {
-        exhausted(visit, &next, cause, delivery, organization)
+        let unreachable = visit.query(TRIED).is_some_and(|met| met == TRIED_UNREACHABLE);
+        exhausted(visit, &next, explain(cause, delivery, unreachable), delivery, organization)
     } else {
         refreshing(app, visit, &next, attempt + 1)
     };
     Page::Document(document)
 }
 
-/// The parameter that says that the browser has tried already.
+/// The parameter that says that the browser has tried already, and what it met (`GaveUp::tried`).
 const TRIED: &str = "tried";
 /// The parameter that counts tries without script.
 const ATTEMPT: &str = "attempt";
@@ -64,17 +66,18 @@ fn refreshing(app: &AppState, visit: &Visit, next: &NextPath, attempt: u32) -> D
     let again = format!("/token-pending?next={}&{ATTEMPT}={attempt}", next.encoded());
     let without_script = handshake::address_for(app, &again, visit.headers());
     let sign_in = format!("/sign-in?next={}", next.encoded());
-    let tried = format!("/token-pending?next={}&{TRIED}=1", next.encoded());
+    let exhausted = format!("/token-pending?next={}&{TRIED}=", next.encoded());
+    let tried = format!("{exhausted}1");
     let next = next.as_str().to_owned();
     let (title, lead) = (
         "Refreshing your session",
         "One moment: we are asking the sign-in service for a newer session. Nothing is lost.",
     );
     Document::new(title, move || {
-        let (next, sign_in, tried) = (next.clone(), sign_in.clone(), tried.clone());
+        let (next, sign_in, exhausted, tried) = (next.clone(), sign_in.clone(), exhausted.clone(), tried.clone());
         view! {
             <HallWithHead door=DoorState::Waiting title lead>
-                <TokenPending next sign_in exhausted=tried.clone() />
+                <TokenPending next sign_in exhausted />
                 <noscript>
                     <div class="notice" data-kind="wait">
                         <p>
@@ -96,7 +99,7 @@ fn refreshing(app: &AppState, visit: &Visit, next: &NextPath, attempt: u32) -> D
 fn exhausted(
     visit: &Visit,
     next: &NextPath,
-    cause: WaitCause,
+    cause: &'static str,
     delivery: Delivery,
     organization: Option<Dashboard>,
 ) -> Document {
@@ -114,7 +117,7 @@ fn exhausted(
                     <div class="notice" data-kind="wait">
                         <p>
                             <strong>"Cause: "</strong>
-                            {explain(cause, delivery)}
+                            {cause}
                         </p>
                     </div>
                     <div class="actions">
@@ -145,7 +148,15 @@ fn exhausted(
     })
 }
 
-fn explain(cause: WaitCause, delivery: Delivery) -> String {
+/// `unreachable`: Clerk did not answer the browser, which only the browser can know.
+fn explain(cause: WaitCause, delivery: Delivery, unreachable: bool) -> &'static str {
+    match (cause, delivery) {
+        (WaitCause::StaleClaim(_), Delivery::Pending | Delivery::Failed) => {}
+        _ if unreachable => {
+            return "your browser asked the sign-in service for a newer session and got no usable answer. It is out of reach, or too busy.";
+        }
+        _ => {}
+    }
     match (cause, delivery) {
         (WaitCause::NotReady, _) => {
             "you are signed in, but your browser has not received your session yet. Your sign-in service may be slow."
@@ -153,11 +164,15 @@ fn explain(cause: WaitCause, delivery: Delivery) -> String {
         (WaitCause::CookiesDisagree, _) => {
             "what your browser keeps of your sign-in does not fit together: it changed in another tab or window. The sign-in service has not put it right yet."
         }
-        (WaitCause::Expired, _) => "your session's token has run out, and the sign-in service has not issued a new one yet.",
+        (WaitCause::Expired, _) => {
+            "your session's token has run out. The sign-in service has not issued a new one yet, or its clock is behind ours."
+        }
         (WaitCause::NotYetValid, _) => {
             "your session's token is dated in the future. The clocks of this site and of the sign-in service disagree."
         }
-        (WaitCause::AuthorizedPartyMissing, _) => "your session's token does not say which site it is for. A new one will.",
+        (WaitCause::AuthorizedPartyMissing, _) => {
+            "your session's token does not say which site it is for. A new one will."
+        }
         (WaitCause::StaleClaim(_), Delivery::Pending) => {
             "our message about your organization has not reached the sign-in service yet. We keep sending it; you do not have to do anything."
         }
@@ -168,7 +183,6 @@ fn explain(cause: WaitCause, delivery: Delivery) -> String {
             "the sign-in service knows about your organization, but still issues sessions without it."
         }
     }
-    .to_owned()
 }
 
 #[component]

@@ -2,28 +2,54 @@
 
 use super::*;
 
-const FRESH: ActiveOrganizationClaim = ActiveOrganizationClaim::Organization(OrganizationId(uuid::Uuid::from_u128(1)));
+const ORGANIZATION: OrganizationId = OrganizationId(uuid::Uuid::from_u128(1));
+const FRESH: ActiveOrganizationClaim = ActiveOrganizationClaim::Organization(ORGANIZATION);
 const OLD: ActiveOrganizationClaim = ActiveOrganizationClaim::Organization(OrganizationId(uuid::Uuid::from_u128(2)));
+const NEVER: f64 = f64::INFINITY;
+
+/// How one of Clerk's two calls behaves.
+#[derive(Clone, Copy, PartialEq)]
+enum Call {
+    Fresh,
+    /// Brings tokens as they were before.
+    Old,
+    /// Is refused at once.
+    Fails,
+    /// Does not answer. clerk-js hides repeated failures like that.
+    Hangs,
+}
 
 /// A world in which things become true at given times (ms); every call takes `latency_ms`.
+#[derive(Clone, Copy)]
 struct World {
+    /// `None`: any token will do.
+    organization: Option<OrganizationId>,
+    bounds: Bounds,
     latency_ms: f64,
     delivered_at: f64,
     visible_at: f64,
-    reload_works: bool,
-    skip_cache_works: bool,
-    server_answers: bool,
+    reload: Call,
+    skip_cache: Call,
+    /// From when until when the server cannot be reached.
+    cut_off: (f64, f64),
     template: bool,
+    /// Until when the server can use no token at all, such as for want of an `azp`.
+    unusable_until: f64,
+    signed_out_at: f64,
 }
 
 const QUICK: World = World {
+    organization: Some(ORGANIZATION),
+    bounds: BOUNDS,
     latency_ms: 20.0,
     delivered_at: 0.0,
     visible_at: 0.0,
-    reload_works: true,
-    skip_cache_works: true,
-    server_answers: true,
+    reload: Call::Fresh,
+    skip_cache: Call::Fresh,
+    cut_off: (NEVER, NEVER),
     template: true,
+    unusable_until: 0.0,
+    signed_out_at: NEVER,
 };
 
 struct Outcome {
@@ -33,55 +59,72 @@ struct Outcome {
 }
 
 fn run(world: &World) -> Outcome {
-    let mut now = 1_000.0;
-    let start = now;
-    let elapsed = |now: f64| now - start;
-    let delivery = |now: f64| if elapsed(now) >= world.delivered_at { Delivery::Delivered } else { Delivery::Pending };
+    let start = 1_000.0;
+    let mut elapsed = 0.0;
+    let delivery = |elapsed: f64| if elapsed >= world.delivered_at { Delivery::Delivered } else { Delivery::Pending };
     let mut cookie = if world.template { OLD } else { ActiveOrganizationClaim::NoTemplate };
-    let (mut wait, mut step) = Wait::begin(OrganizationId(uuid::Uuid::from_u128(1)), delivery(now), BOUNDS, now);
+    // A token is usable, or not, from the moment it is made.
+    let mut usable = elapsed >= world.unusable_until;
+    // On the token-pending screen the delivery is not known at first.
+    let known = if world.organization.is_some() { delivery(elapsed) } else { Delivery::Delivered };
+    let (mut wait, mut step) = Wait::begin(world.organization, known, Some(cookie), world.bounds, start);
     let mut steps = vec![step];
     loop {
         assert!(steps.len() < 200, "the wait does not end: {steps:?}");
-        let fresh_for_clerk = elapsed(now) >= world.delivered_at.max(world.visible_at);
-        let seen = match step {
-            Step::Arrived | Step::GiveUp(_) => return Outcome { end: step, steps, at_ms: elapsed(now) },
-            Step::Pause { ms } => {
-                now += f64::from(ms);
-                Seen::Paused
-            }
+        let signed_out = elapsed >= world.signed_out_at;
+        let (seen, took) = match step {
+            Step::Arrived | Step::GiveUp(_) => return Outcome { end: step, steps, at_ms: elapsed },
+            Step::Pause { ms } => (Seen::Paused, f64::from(ms)),
             Step::Reload { limit_ms } | Step::SkipCache { limit_ms } => {
-                assert_eq!(wait.delivery, Delivery::Delivered, "Clerk was asked before it had been told");
-                let works =
-                    if matches!(step, Step::Reload { .. }) { world.reload_works } else { world.skip_cache_works };
-                if world.latency_ms > f64::from(limit_ms) {
-                    now += f64::from(limit_ms);
-                    Seen::Failed
-                } else {
-                    now += world.latency_ms;
-                    if works && fresh_for_clerk && world.template {
-                        cookie = FRESH;
+                let asked_in_vain = world.organization.is_some() && usable && wait.delivery != Delivery::Delivered;
+                assert!(!asked_in_vain, "Clerk was asked before it had been told: {steps:?}");
+                let call = if matches!(step, Step::Reload { .. }) { world.reload } else { world.skip_cache };
+                let limit = f64::from(limit_ms);
+                match call {
+                    _ if signed_out => (Seen::SignedOut, world.latency_ms.min(limit)),
+                    Call::Hangs => (Seen::TimedOut, limit),
+                    _ if world.latency_ms > limit => (Seen::TimedOut, limit),
+                    Call::Fails => (Seen::Failed, world.latency_ms),
+                    Call::Fresh | Call::Old => {
+                        if call == Call::Fresh && world.template && elapsed >= world.delivered_at.max(world.visible_at)
+                        {
+                            cookie = FRESH;
+                        }
+                        usable = elapsed >= world.unusable_until;
+                        (Seen::Cookie(Some(cookie)), world.latency_ms)
                     }
-                    Seen::Cookie(Some(cookie))
                 }
             }
             Step::AskServer { limit_ms } => {
-                if !world.server_answers || world.latency_ms > f64::from(limit_ms) {
-                    now += world.latency_ms.min(f64::from(limit_ms));
-                    Seen::Failed
+                let inside = cookie == FRESH || !world.template;
+                let limit = f64::from(limit_ms);
+                let (from, until) = world.cut_off;
+                if (from..until).contains(&elapsed) {
+                    (Seen::Failed, 1.0)
+                } else if world.latency_ms > limit {
+                    (Seen::TimedOut, limit)
+                } else if signed_out {
+                    (Seen::SignedOut, world.latency_ms)
+                } else if !usable {
+                    (Seen::Stale, world.latency_ms)
                 } else {
-                    now += world.latency_ms;
-                    let inside = cookie == FRESH || !world.template;
-                    Seen::Server(SessionStatus { inside, waiting: !inside, delivery: delivery(now) })
+                    let status = SessionStatus { inside, waiting: !inside, delivery: delivery(elapsed) };
+                    (Seen::Server(status), world.latency_ms)
                 }
             }
         };
-        step = wait.next(seen, now);
+        elapsed += took;
+        step = wait.next(seen, start + elapsed);
         steps.push(step);
     }
 }
 
 fn calls_to_clerk(outcome: &Outcome) -> usize {
     outcome.steps.iter().filter(|step| matches!(step, Step::Reload { .. } | Step::SkipCache { .. })).count()
+}
+
+fn questions_to_server(outcome: &Outcome) -> usize {
+    outcome.steps.iter().filter(|step| matches!(step, Step::AskServer { .. })).count()
 }
 
 #[test]
@@ -105,16 +148,29 @@ fn a_slow_clerk_is_asked_again_past_its_caches() {
 
 #[test]
 fn a_reload_that_brings_old_tokens_does_not_matter() {
-    let outcome = run(&World { reload_works: false, ..QUICK });
+    let outcome = run(&World { reload: Call::Old, ..QUICK });
     assert_eq!(outcome.end, Step::Arrived);
     assert_eq!(calls_to_clerk(&outcome), 2);
 }
 
 #[test]
 fn neither_does_an_edge_that_repeats_old_claims() {
-    let outcome = run(&World { skip_cache_works: false, visible_at: 400.0, ..QUICK });
+    let outcome = run(&World { skip_cache: Call::Old, visible_at: 400.0, ..QUICK });
     assert_eq!(outcome.end, Step::Arrived);
     assert!(calls_to_clerk(&outcome) <= 5);
+}
+
+#[test]
+fn a_token_call_that_fails_leaves_the_reload() {
+    for skip_cache in [Call::Fails, Call::Hangs] {
+        let outcome = run(&World { skip_cache, visible_at: 200.0, ..QUICK });
+        assert_eq!(outcome.end, Step::Arrived);
+        assert_eq!(calls_to_clerk(&outcome), 3);
+        assert!(matches!(outcome.steps[outcome.steps.len() - 3], Step::Reload { .. }), "{:?}", outcome.steps);
+    }
+    let outcome = run(&World { reload: Call::Hangs, visible_at: 200.0, ..QUICK });
+    assert_eq!(outcome.end, Step::Arrived);
+    assert_eq!(calls_to_clerk(&outcome), 2);
 }
 
 #[test]
@@ -128,15 +184,16 @@ fn clerk_is_not_asked_before_it_has_been_told() {
 
 #[test]
 fn ten_attempts_are_the_most() {
-    let outcome = run(&World { visible_at: f64::INFINITY, ..QUICK });
+    let outcome = run(&World { visible_at: NEVER, ..QUICK });
     assert_eq!(outcome.end, Step::GiveUp(GaveUp::TokenStale));
     assert_eq!(calls_to_clerk(&outcome), 10);
+    assert_eq!(questions_to_server(&outcome), 0);
     assert_eq!(outcome.at_ms, 10.0 * 20.0 + 9.0 * 300.0);
 }
 
 #[test]
 fn an_undelivered_change_is_named_at_the_cap() {
-    let outcome = run(&World { delivered_at: f64::INFINITY, ..QUICK });
+    let outcome = run(&World { delivered_at: NEVER, ..QUICK });
     assert_eq!(outcome.end, Step::GiveUp(GaveUp::NotDelivered));
     assert_eq!(calls_to_clerk(&outcome), 0);
     assert!(outcome.at_ms >= 10_000.0 && outcome.at_ms < 10_020.0, "{}", outcome.at_ms);
@@ -144,47 +201,161 @@ fn an_undelivered_change_is_named_at_the_cap() {
 
 #[test]
 fn what_clerk_refused_for_good_is_not_waited_for() {
-    let organization = OrganizationId(uuid::Uuid::from_u128(1));
-    let (mut wait, step) = Wait::begin(organization, Delivery::Failed, BOUNDS, 0.0);
+    let begin = || Wait::begin(Some(ORGANIZATION), Delivery::Failed, Some(OLD), BOUNDS, 0.0);
+    let (mut wait, step) = begin();
     assert!(matches!(step, Step::AskServer { .. }));
     let refused = SessionStatus { inside: false, waiting: true, delivery: Delivery::Failed };
     assert_eq!(wait.next(Seen::Server(refused), 20.0), Step::GiveUp(GaveUp::NotDelivered));
 
-    let (mut wait, _) = Wait::begin(organization, Delivery::Failed, BOUNDS, 0.0);
+    let (mut wait, _) = begin();
     let let_in = SessionStatus { inside: true, waiting: false, delivery: Delivery::Failed };
     assert_eq!(wait.next(Seen::Server(let_in), 20.0), Step::Arrived);
 }
 
 #[test]
 fn calls_that_never_answer_cannot_break_the_cap() {
-    let outcome = run(&World { latency_ms: f64::INFINITY, ..QUICK });
-    assert_eq!(outcome.end, Step::GiveUp(GaveUp::Unreachable));
+    let outcome = run(&World { latency_ms: NEVER, ..QUICK });
+    assert_eq!(outcome.end, Step::GiveUp(GaveUp::NoConnection));
     assert_eq!(outcome.at_ms, 10_000.0);
 }
 
 #[test]
-fn a_server_that_does_not_answer_keeps_the_door_closed() {
-    let outcome = run(&World { server_answers: false, ..QUICK });
-    assert_eq!(outcome.end, Step::GiveUp(GaveUp::Unreachable));
+fn which_side_does_not_answer_is_told_apart() {
+    for call in [Call::Fails, Call::Hangs] {
+        let outcome = run(&World { reload: call, skip_cache: call, ..QUICK });
+        assert_eq!(outcome.end, Step::GiveUp(GaveUp::ClerkUnreachable));
+        assert!(questions_to_server(&outcome) <= 10, "{:?}", outcome.steps);
+    }
+    let outcome = run(&World { cut_off: (0.0, NEVER), ..QUICK });
+    assert_eq!(outcome.end, Step::GiveUp(GaveUp::NoConnection));
+    // Each failed question is an error on somebody's console.
+    assert!(questions_to_server(&outcome) <= 11, "{:?}", outcome.steps);
+    // The end of the wait cuts the last call short. That alone blames nobody.
+    let slow = run(&World { latency_ms: 1_400.0, visible_at: NEVER, ..QUICK });
+    assert_eq!(slow.end, Step::GiveUp(GaveUp::TokenStale));
+}
+
+#[test]
+fn a_connection_that_comes_back_is_enough() {
+    let outcome = run(&World { cut_off: (0.0, 5_000.0), ..QUICK });
+    assert_eq!(outcome.end, Step::Arrived);
+    assert!(outcome.at_ms < 6_100.0, "{}", outcome.at_ms);
+    assert_eq!(calls_to_clerk(&outcome), 1);
 }
 
 #[test]
 fn without_a_claims_template_nobody_waits() {
-    let outcome = run(&World { template: false, ..QUICK });
+    for delivered_at in [0.0, NEVER] {
+        let outcome = run(&World { template: false, delivered_at, ..QUICK });
+        assert!(matches!(outcome.steps[..], [Step::AskServer { .. }, Step::Arrived]), "{:?}", outcome.steps);
+    }
+}
+
+#[test]
+fn an_unusable_token_is_made_again() {
+    let outcome = run(&World { unusable_until: 10.0, ..QUICK });
     assert_eq!(outcome.end, Step::Arrived);
-    assert_eq!(outcome.steps.len(), 3);
+    let [Step::Reload { .. }, Step::AskServer { .. }, Step::Pause { .. }, Step::SkipCache { .. }, ..] =
+        outcome.steps[..]
+    else {
+        panic!("{:?}", outcome.steps);
+    };
+    // Even while Clerk has not been told: the server could not say when it has.
+    let outcome = run(&World { unusable_until: 10.0, delivered_at: 2_000.0, ..QUICK });
+    assert_eq!(outcome.end, Step::Arrived);
+    assert_eq!(calls_to_clerk(&outcome), 2);
+
+    let outcome = run(&World { unusable_until: NEVER, ..QUICK });
+    assert_eq!(outcome.end, Step::GiveUp(GaveUp::TokenStale));
+    assert_eq!((calls_to_clerk(&outcome), questions_to_server(&outcome)), (10, 10));
+}
+
+#[test]
+fn signing_out_ends_the_wait_at_once() {
+    for (delivered_at, visible_at) in [(0.0, NEVER), (NEVER, NEVER)] {
+        let outcome = run(&World { delivered_at, visible_at, signed_out_at: 1_000.0, ..QUICK });
+        assert_eq!(outcome.end, Step::GiveUp(GaveUp::SignedOut));
+        assert!(outcome.at_ms <= 1_340.0, "{}", outcome.at_ms);
+    }
+}
+
+#[test]
+fn what_waiting_cannot_cure_ends_the_wait_at_once() {
+    let (mut wait, _) = Wait::begin(Some(ORGANIZATION), Delivery::Pending, Some(OLD), BOUNDS, 0.0);
+    assert!(matches!(wait.next(Seen::Paused, 300.0), Step::AskServer { .. }));
+    assert_eq!(wait.next(Seen::Refused, 320.0), Step::GiveUp(GaveUp::Elsewhere));
+
+    // Somebody else signed in meanwhile, or the organization is gone.
+    let (mut wait, _) = Wait::begin(Some(ORGANIZATION), Delivery::Pending, Some(OLD), BOUNDS, 0.0);
+    wait.next(Seen::Paused, 300.0);
+    let elsewhere = SessionStatus { inside: false, waiting: false, delivery: Delivery::Delivered };
+    assert_eq!(wait.next(Seen::Server(elsewhere), 320.0), Step::GiveUp(GaveUp::Elsewhere));
+}
+
+#[test]
+fn a_server_that_cannot_tell_says_why_itself() {
+    let (mut wait, _) = Wait::begin(Some(ORGANIZATION), Delivery::Pending, Some(OLD), BOUNDS, 0.0);
+    wait.next(Seen::Paused, 300.0);
+    assert_eq!(wait.next(Seen::Unavailable, 320.0), Step::Pause { ms: FAILED_PAUSE_MS });
+    wait.next(Seen::Paused, 9_999.0);
+    assert_eq!(wait.next(Seen::Unavailable, 10_000.0), Step::GiveUp(GaveUp::Unavailable));
+}
+
+/// The token-pending screen: any token will do, within its own bound.
+#[test]
+fn the_screen_that_waits_takes_any_token_the_gate_takes() {
+    let any = World { organization: None, bounds: REFRESH_BOUNDS, ..QUICK };
+    let outcome = run(&any);
+    assert!(
+        matches!(outcome.steps[..], [Step::Reload { .. }, Step::AskServer { .. }, Step::Arrived]),
+        "{:?}",
+        outcome.steps
+    );
+    let outcome = run(&World { unusable_until: 500.0, ..any });
+    assert_eq!(outcome.end, Step::Arrived);
+
+    let outcome = run(&World { visible_at: NEVER, ..any });
+    assert_eq!(outcome.end, Step::GiveUp(GaveUp::TokenStale));
+    assert!(calls_to_clerk(&outcome) <= 8 && questions_to_server(&outcome) <= 8, "{:?}", outcome.steps);
+
+    // Clerk is asked once, because the token may be old; then the server's answer says that Clerk has not been told.
+    let outcome = run(&World { delivered_at: NEVER, ..any });
+    assert_eq!(outcome.end, Step::GiveUp(GaveUp::NotDelivered));
+    assert_eq!(calls_to_clerk(&outcome), 1);
+
+    let outcome = run(&World { reload: Call::Hangs, skip_cache: Call::Hangs, ..any });
+    assert_eq!(outcome.end, Step::GiveUp(GaveUp::ClerkUnreachable));
+    assert_eq!(outcome.at_ms, 2_500.0);
+    let outcome = run(&World { reload: Call::Hangs, skip_cache: Call::Hangs, cut_off: (100.0, NEVER), ..any });
+    assert_eq!(outcome.end, Step::GiveUp(GaveUp::NoConnection));
+    assert_eq!(GaveUp::ClerkUnreachable.tried(), TRIED_UNREACHABLE);
 }
 
 #[test]
 fn every_world_ends_within_the_cap() {
+    let calls = [Call::Fresh, Call::Old, Call::Fails, Call::Hangs];
+    let cuts = [(NEVER, NEVER), (0.0, NEVER), (700.0, 2_000.0)];
     for latency_ms in [0.0, 1.0, 299.0, 2_500.0, 3_999.0, 4_001.0, 20_000.0] {
-        for delivered_at in [0.0, 150.0, 5_000.0, 9_990.0, f64::INFINITY] {
-            for visible_at in [0.0, 400.0, 9_000.0, f64::INFINITY] {
-                for (reload_works, skip_cache_works) in [(true, true), (true, false), (false, true), (false, false)] {
-                    let outcome =
-                        run(&World { latency_ms, delivered_at, visible_at, reload_works, skip_cache_works, ..QUICK });
-                    assert!(outcome.at_ms <= 10_001.0 + latency_ms.min(1.0), "{} {:?}", outcome.at_ms, outcome.steps);
-                    assert!(calls_to_clerk(&outcome) <= 10);
+        for delivered_at in [0.0, 150.0, 5_000.0, 9_990.0, NEVER] {
+            for visible_at in [0.0, 400.0, 9_000.0, NEVER] {
+                for (reload, skip_cache) in calls.iter().flat_map(|one| calls.map(|other| (*one, other))) {
+                    for (cut_off, unusable_until) in cuts.iter().flat_map(|cut| [0.0, 1_000.0].map(|at| (*cut, at))) {
+                        let world = World {
+                            latency_ms,
+                            delivered_at,
+                            visible_at,
+                            reload,
+                            skip_cache,
+                            cut_off,
+                            unusable_until,
+                            ..QUICK
+                        };
+                        let outcome = run(&world);
+                        let at_ms = outcome.at_ms;
+                        assert!(at_ms <= 10_001.0 + latency_ms.min(1.0), "{at_ms} {:?}", outcome.steps);
+                        assert!(calls_to_clerk(&outcome) <= 10, "{:?}", outcome.steps);
+                        assert!(questions_to_server(&outcome) <= 34, "{:?}", outcome.steps);
+                    }
                 }
             }
         }
