@@ -1,61 +1,11 @@
-// Clerk slow, stale and broken: the emulator misbehaves for real, and the person arrives, or reads why not. In no case
+// Clerk slow, limited and down: the emulator misbehaves for real, and the person arrives, or reads why not. In no case
 // does the form come back.
-import type { Page } from '@playwright/test';
-import type { Wishes } from './support/clerk';
-import { newOrganization } from './support/people';
+import {
+  callsToClerk, cause, createWhile, expectBounded, expectInside, questions, RELOAD, statusQuestions, stillLoading, TELLING, TOKENS, WAIT_LIMIT,
+} from './support/creation';
 import { expect, test } from './support/test';
-import { Traffic } from './support/traffic';
-
-/** The wait may take 10 s, and the page after it must come too. */
-const WAIT_LIMIT = { timeout: 15_000 };
-/** The call by which the outbox tells Clerk. */
-const TELLING = { method: 'PATCH', path_starts_with: '/v1/users/', path_ends_with: '/metadata' };
 
 test.afterEach(async ({ clerk }) => clerk.misbehave());
-
-/** Fills in the form, lets Clerk misbehave, and presses the button. */
-async function createWhile(wishes: Wishes, page: Page, clerk: { misbehave: (wishes: Wishes) => Promise<void> }) {
-  const organization = newOrganization();
-  await page.goto('/onboarding');
-  await page.getByLabel('Organization name').fill(organization.name);
-  await expect(page.getByText('This address is free.')).toBeVisible();
-  await clerk.misbehave(wishes);
-  const traffic = new Traffic(page);
-  await page.getByRole('button', { name: 'Create organization' }).click();
-  return { organization, traffic };
-}
-
-async function expectInside(page: Page, name: string) {
-  await expect(page).toHaveURL('/dashboard', WAIT_LIMIT);
-  await expect(page.getByRole('heading', { name })).toBeVisible();
-}
-
-/** How often the browser asked Clerk for a token. */
-function questions(traffic: Traffic) {
-  return traffic.paths().filter((path) => /\/__clerk\/v1\/client\/sessions\/[^/]+(\/tokens)?$/.test(path)).length;
-}
-
-test('metadata that tokens see 1.2 s late is waited for', async ({ page, context, clerk }) => {
-  await clerk.signedIn(context);
-  const { organization, traffic } = await createWhile({ metadata_delay_ms: 1_200 }, page, clerk);
-  await expectInside(page, organization.name);
-  expect(traffic.documents()).toEqual(['GET /dashboard']);
-  expect(questions(traffic)).toBeGreaterThan(2);
-  expect(questions(traffic)).toBeLessThanOrEqual(10);
-});
-
-test('metadata that no token ever sees ends at a screen that says so and lets the member in', async ({ page, context, clerk }) => {
-  test.setTimeout(60_000);
-  await clerk.signedIn(context);
-  const { organization, traffic } = await createWhile({ metadata_delay_ms: null }, page, clerk);
-  await expect(page.getByRole('heading', { name: 'Session still loading' })).toBeVisible(WAIT_LIMIT);
-  expect(questions(traffic)).toBe(10);
-  await expect(page.getByText('still issues sessions without it')).toBeVisible();
-  await page.getByRole('button', { name: 'Open the dashboard anyway' }).click();
-  await expectInside(page, organization.name);
-  await expect(page.getByText('Your session is still catching up.')).toBeVisible();
-  expect(traffic.documents()).toEqual(['GET /token-pending', 'POST /dashboard', 'GET /dashboard']);
-});
 
 for (const [what, fault] of [
   ['answers 500 twice', { status: 500, count: 2 }],
@@ -65,9 +15,12 @@ for (const [what, fault] of [
 ] as const) {
   test(`when Clerk ${what}, the organization is stored and the person arrives`, async ({ page, context, clerk }) => {
     await clerk.signedIn(context);
-    const { organization, traffic } = await createWhile({ faults: [{ ...TELLING, ...fault }] }, page, clerk);
-    await expectInside(page, organization.name);
-    expect(traffic.documents()).toEqual(['GET /dashboard']);
+    const creation = await createWhile({ faults: [{ ...TELLING, ...fault }] }, page, clerk);
+    await expectInside(page, creation);
+    expectBounded(creation.traffic, ['GET /dashboard']);
+    // Our server is asked until Clerk has been told; then one reload brings the token.
+    expect(statusQuestions(creation.traffic)).toBeGreaterThan(1);
+    expect(callsToClerk(creation.traffic)).toBe(1);
     expect(await clerk.faultsLeft(), 'the fault did not happen').toEqual([0]);
   });
 }
@@ -75,23 +28,62 @@ for (const [what, fault] of [
 test('when Clerk stays down, the screen names the cause, and Refresh leads inside once it is back', async ({ page, context, clerk }) => {
   test.setTimeout(60_000);
   await clerk.signedIn(context);
-  const { organization, traffic } = await createWhile({ faults: [{ ...TELLING, status: 503, count: 1_000 }] }, page, clerk);
-  await expect(page.getByRole('heading', { name: 'Session still loading' })).toBeVisible(WAIT_LIMIT);
-  await expect(page.getByText('has not reached the sign-in service yet')).toBeVisible();
-  expect(questions(traffic)).toBe(0);
+  const creation = await createWhile({ faults: [{ ...TELLING, status: 503, count: 1_000 }] }, page, clerk);
+  const { traffic } = creation;
+  await expect(stillLoading(page)).toBeVisible(WAIT_LIMIT);
+  await expect(cause(page)).toContainText('has not reached the sign-in service yet');
+  expectBounded(traffic, ['GET /token-pending']);
+  expect(callsToClerk(traffic)).toBe(0);
+
+  // The screen that refreshes by itself asks Clerk once, for an old token might be all that is wrong.
+  traffic.forget();
+  await page.getByRole('button', { name: 'Refresh' }).click();
+  await expect(page.getByRole('heading', { name: 'Refreshing your session' })).toBeVisible();
+  await expect(stillLoading(page)).toBeVisible();
+  expect(questions(traffic)).toBe(1);
 
   await clerk.misbehave();
   await expect(async () => {
     await page.getByRole('button', { name: 'Refresh' }).click();
-    await expectInside(page, organization.name);
+    await expectInside(page, creation);
   }).toPass({ timeout: 40_000 });
-  expect(traffic.documents()).not.toContain('GET /onboarding');
+  expect(traffic.paths()).not.toContain('/onboarding');
+});
+
+test('when Clerk refuses every token call, its patience is not ours: the wait ends in time and says who did not answer', async ({ page, context, clerk, expectProblem }) => {
+  await clerk.signedIn(context);
+  // clerk-js repeats them by itself for more than a minute.
+  const limited = { status: 429, count: 1_000 };
+  expectProblem(/\/__clerk\/v1\/client\/sessions\/.* answered 429/, [2, 30]);
+  const creation = await createWhile({ faults: [{ ...RELOAD, ...limited }, { ...TOKENS, ...limited }] }, page, clerk);
+  const { traffic } = creation;
+  const started = Date.now();
+  await expect(stillLoading(page)).toBeVisible(WAIT_LIMIT);
+  expect(Date.now() - started).toBeLessThan(12_000);
+  await expect(cause(page)).toContainText('got no usable answer. It is out of reach, or too busy.');
+  await expect(page.getByRole('region', { name: 'What we know' })).toContainText(creation.organization.name);
+  // Ours, and those that clerk-js had begun to repeat.
+  expectBounded(traffic, ['GET /token-pending'], 16);
+
+  await clerk.misbehave();
+  traffic.forget();
+  await page.getByRole('button', { name: 'Refresh' }).click();
+  await expectInside(page, creation);
+  expect(traffic.documents()).toEqual(['GET /token-pending', 'GET /dashboard']);
+});
+
+test('when only one of the two calls for a token is refused, the other one is enough', async ({ page, context, clerk, expectProblem }) => {
+  await clerk.signedIn(context);
+  expectProblem(/\/tokens.* answered 429/, [1, 10]);
+  const creation = await createWhile({ metadata_delay_ms: 400, faults: [{ ...TOKENS, status: 429, count: 1_000 }] }, page, clerk);
+  await expectInside(page, creation);
+  expectBounded(creation.traffic, ['GET /dashboard']);
 });
 
 test('people who are told to Clerk only after a restart of the app arrive', async ({ page, context, clerk, app }) => {
   test.setTimeout(90_000);
   await clerk.signedIn(context);
-  const { organization, traffic } = await createWhile({ faults: [{ ...TELLING, delay_ms: 60_000, count: 1 }] }, page, clerk);
+  const creation = await createWhile({ faults: [{ ...TELLING, delay_ms: 60_000, count: 1 }] }, page, clerk);
   await expect(page.getByRole('heading', { name: 'Organization created' })).toBeVisible();
   expect(await clerk.faultsLeft(), 'Clerk was not being told when the app was killed').toEqual([0]);
   await page.goto('about:blank');
@@ -99,7 +91,7 @@ test('people who are told to Clerk only after a restart of the app arrive', asyn
   await app.restart('SIGKILL');
   await expect(async () => {
     await page.goto('/dashboard');
-    await expectInside(page, organization.name);
+    await expectInside(page, creation);
   }).toPass({ timeout: 60_000 });
-  expect(traffic.documents()).not.toContain('GET /onboarding');
+  expect(creation.traffic.paths()).not.toContain('/onboarding');
 });

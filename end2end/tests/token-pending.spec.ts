@@ -100,10 +100,12 @@ test('Clerk out of reach is waited for, then said, and signs nobody out', async 
   await clerk.misbehave({ faults: [{ path_starts_with: '/v1/', status: 503, count: 1_000 }] });
   expectProblem(/__clerk.* answered 503/, [1, 30]);
   expectProblem(/ClerkJS|Clerk: /, [0, 20]);
+  // Our server is asked whether a token came all the same.
+  expectProblem(/session_status answered 401/, [1, 5]);
 
   await page.goto('/dashboard');
   await expect(stillLoading(page)).toBeVisible({ timeout: 10_000 });
-  await expect(cause(page)).toContainText('your browser has not received your session yet');
+  await expect(cause(page)).toContainText('got no usable answer. It is out of reach, or too busy.');
   // A handshake that Clerk cannot answer comes back, and none follows it.
   expect(traffic.documents()).toEqual(['GET /dashboard', HANDSHAKE, 'GET /dashboard', 'GET /token-pending', 'GET /token-pending']);
 

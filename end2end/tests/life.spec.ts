@@ -1,0 +1,177 @@
+// What else happens in a browser while somebody waits for their organization: other tabs, other windows, no connection.
+import type { Page } from '@playwright/test';
+import { createWhile, expectBounded, expectInside, fillIn, press, questions, statusQuestions, TELLING, WAIT_LIMIT } from './support/creation';
+import { expect, test } from './support/test';
+import { Traffic } from './support/traffic';
+
+const DELAYED = { metadata_delay_ms: 1_000 };
+
+test.afterEach(async ({ clerk }) => clerk.misbehave());
+
+/** Waits until the wait is under way. */
+async function waiting(page: Page, traffic: Traffic) {
+  await expect(page.getByRole('heading', { name: 'Organization created' })).toBeVisible();
+  await expect.poll(() => questions(traffic)).toBeGreaterThan(0);
+}
+
+test('a page in the background arrives', async ({ page, context, clerk }) => {
+  await clerk.signedIn(context);
+  const creation = await fillIn(page);
+  await clerk.misbehave(DELAYED);
+  await press(page, creation);
+  await putBehind(page, await context.newPage());
+  await expectInside(page, creation);
+  expectBounded(creation.traffic, ['GET /dashboard']);
+});
+
+test('a second tab that is opened during the wait shows no form, and both arrive', async ({ page, context, clerk }) => {
+  await clerk.signedIn(context);
+  const creation = await createWhile(DELAYED, page, clerk);
+  await waiting(page, creation.traffic);
+  const other = await context.newPage();
+  const traffic = new Traffic(other);
+  await other.goto('/dashboard');
+  await expectInside(other, creation);
+  expect(traffic.documents()).toEqual(['GET /dashboard', 'GET /token-pending', 'GET /dashboard']);
+  await expectInside(page, creation);
+  expectBounded(creation.traffic, ['GET /dashboard']);
+});
+
+test('a tab that is closed during the wait loses nothing: opened again, it arrives', async ({ page, context, clerk }) => {
+  const signedIn = await clerk.signedIn(context);
+  const creation = await createWhile(DELAYED, page, clerk);
+  await waiting(page, creation.traffic);
+  await page.close();
+
+  const again = await context.newPage();
+  const traffic = new Traffic(again);
+  await again.goto('/onboarding');
+  await expectInside(again, creation);
+  // Asked for by its address, the form leads away.
+  expect(traffic.documents()).toEqual(['GET /onboarding', 'GET /token-pending', 'GET /dashboard']);
+  // Who asks once more gets the same organization.
+  const answer = await context.request.post('/api/organizations/create', {
+    headers: { origin: new URL(again.url()).origin },
+    data: { name: 'A second one', slug: `second-${signedIn.userId.slice(-8).toLowerCase()}` },
+  });
+  expect(answer.status()).toBe(200);
+  expect((await answer.json()).organization.slug).toBe(creation.organization.slug);
+});
+
+for (const [where, wishes] of [
+  ['while Clerk hands out old tokens', { metadata_delay_ms: null }],
+  ['while Clerk has not been told', { faults: [{ ...TELLING, status: 503, count: 1_000 }] }],
+] as const) {
+  test(`signing out in another tab ends the wait at once, ${where}`, async ({ page, context, clerk, expectProblem }) => {
+    await clerk.signedIn(context);
+    const other = await context.newPage();
+    await other.goto('/onboarding');
+    await clerkIsReady(other);
+    // What was under way when the session ended.
+    expectProblem(/ answered 401/, [0, 5]);
+    const creation = await createWhile({ ...wishes, faults: [...('faults' in wishes ? wishes.faults : [])] }, page, clerk);
+    await expect(page.getByRole('heading', { name: 'Organization created' })).toBeVisible();
+
+    await other.evaluate(() => void (window as unknown as { Clerk: { signOut(): Promise<void> } }).Clerk.signOut());
+    await expectSignedOut(page);
+    expectBounded(creation.traffic, ['GET /sign-in']);
+    expect(questions(creation.traffic) + statusQuestions(creation.traffic)).toBeLessThan(12);
+  });
+}
+
+test('a session that is ended without script in another tab ends the wait at once too', async ({ page, context, clerk, expectProblem }) => {
+  await clerk.signedIn(context);
+  const other = await context.newPage();
+  await other.goto('/onboarding');
+  // Clerk's word that the session is over.
+  expectProblem(/\/__clerk\/.* answered 401/, [1, 5]);
+  expectProblem(/session_status answered 401/, [0, 2]);
+  const creation = await createWhile({ metadata_delay_ms: null }, page, clerk);
+  await waiting(page, creation.traffic);
+  await other.getByRole('button', { name: 'Sign out' }).click();
+  await expectSignedOut(page);
+  expectBounded(creation.traffic, ['GET /sign-in']);
+});
+
+test('a connection that is lost during the wait and comes back is enough', async ({ page, context, clerk, expectProblem }) => {
+  await clerk.signedIn(context);
+  expectProblem(/ERR_INTERNET_DISCONNECTED/, [1, 20]);
+  expectProblem(/console: /, [0, 20]);
+  const creation = await createWhile({ metadata_delay_ms: 1_500 }, page, clerk);
+  await waiting(page, creation.traffic);
+  await context.setOffline(true);
+  await expect(page.locator('.progress-note')).toHaveText('You are offline. Nothing is lost: we go on when your connection is back.');
+  await expect.poll(() => statusQuestions(creation.traffic), { timeout: 10_000 }).toBeGreaterThan(1);
+  await context.setOffline(false);
+  await expect(page.locator('.progress-note')).toHaveText(/^Step 3 of 4/);
+  await expectInside(page, creation);
+  expectBounded(creation.traffic, ['GET /dashboard']);
+});
+
+test('a connection that stays lost is said in the page, and its return leads inside', async ({ page, context, clerk, expectProblem }) => {
+  test.setTimeout(60_000);
+  await clerk.signedIn(context);
+  expectProblem(/ERR_INTERNET_DISCONNECTED/, [1, 30]);
+  expectProblem(/console: /, [0, 30]);
+  const creation = await createWhile({ metadata_delay_ms: null }, page, clerk);
+  await waiting(page, creation.traffic);
+  await context.setOffline(true);
+  await expect(page.getByRole('alert')).toContainText('This site does not answer your browser. Nothing is lost.', WAIT_LIMIT);
+  await expect(page.getByText(`${creation.organization.name} is saved.`)).toBeVisible();
+  await expect(page.getByText('Setting up your workspace')).toHaveCount(0);
+  await expect(page.getByRole('link', { name: 'Try again' })).toHaveAttribute('href', '/dashboard');
+  expectBounded(creation.traffic, []);
+
+  await clerk.misbehave();
+  await context.setOffline(false);
+  await expectInside(page, creation);
+  expectBounded(creation.traffic, ['GET /dashboard', 'GET /token-pending', 'GET /dashboard']);
+});
+
+test('the screen that waits for a token says it, too, when the connection is lost', async ({ page, context, clerk, expectProblem }) => {
+  const signedIn = await clerk.inside(context);
+  await signedIn.loseToken();
+  expectProblem(/ERR_INTERNET_DISCONNECTED/, [1, 30]);
+  expectProblem(/console: /, [0, 30]);
+  await page.route('**/__clerk/**', async (route) => {
+    await context.setOffline(true);
+    await route.abort('internetdisconnected');
+  });
+  const traffic = new Traffic(page);
+  await page.goto('/dashboard');
+  await expect(page.getByRole('alert')).toContainText('This site does not answer your browser.');
+  expect(traffic.documents()).toEqual(['GET /dashboard', 'GET /token-pending']);
+  await page.unroute('**/__clerk/**');
+  await context.setOffline(false);
+  await expectInside(page, signedIn);
+});
+
+async function expectSignedOut(page: Page) {
+  // Far below the 10 s that the wait may take.
+  await expect(page).toHaveURL(/\/sign-in\?next=%2Fdashboard&signed-out=1/, { timeout: 5_000 });
+  await expect(page.getByText('You are signed out. What you created is saved: sign in to go on.')).toBeVisible();
+  await expect(page.locator('input[name=identifier]')).toBeVisible();
+}
+
+async function clerkIsReady(page: Page) {
+  await page.waitForFunction(() => (window as unknown as { Clerk?: { loaded: boolean } }).Clerk?.loaded);
+}
+
+/**
+ * Another page in front. Playwright makes every page believe that it has the focus, and without a screen Chromium hides
+ * none: what a hidden page notices is done here, its slow timers among it.
+ */
+async function putBehind(page: Page, front: Page) {
+  const devtools = await page.context().newCDPSession(page);
+  await devtools.send('Emulation.setFocusEmulationEnabled', { enabled: false });
+  await front.bringToFront();
+  await page.evaluate(() => {
+    Object.defineProperty(document, 'visibilityState', { get: () => 'hidden' });
+    Object.defineProperty(document, 'hidden', { get: () => true });
+    const { setTimeout } = window;
+    window.setTimeout = ((handler: TimerHandler, ms = 0, ...rest: unknown[]) => setTimeout(handler, Math.max(ms, 1_000), ...rest)) as typeof window.setTimeout;
+    document.dispatchEvent(new Event('visibilitychange'));
+    window.dispatchEvent(new Event('blur'));
+  });
+  expect(await page.evaluate(() => document.hasFocus())).toBe(false);
+}
