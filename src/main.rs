@@ -186,6 +186,7 @@ mod development {
         let running = emulator::start(arguments.listen, instance, arguments.data_dir, arguments.name, seed).await?;
         print!("{}", emulator::environment(running.settings()));
         println!("# E-mail codes arrive at {}", running.settings().inbox_url);
+        println!("# Make it misbehave at   {}", running.settings().control_url);
         if let Some(direct) = &running.settings().direct {
             println!("# {} is at {}, for a browser that is told so:", direct.host, direct.address);
             println!("# {}", emulator::chromium_command(direct));
@@ -215,6 +216,9 @@ mod development {
             if let Some(inbox) = development.inbox_url() {
                 println!("  E-mail codes arrive at   {inbox}");
                 println!("  or sign in as            ada@example.test / {}", seed::PASSWORD);
+            }
+            if let Some(control) = development.control_url() {
+                println!("  Make Clerk misbehave at  {control}");
             }
             println!("  Data is kept in          {}", arguments.data_dir.display());
             if let Some(direct) = development.direct() {

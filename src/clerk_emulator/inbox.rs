@@ -1,19 +1,18 @@
 //! The local inbox: the last e-mails the emulator "sent", for people (a page) and for tests (JSON).
-//! It answers only on this machine and only with its token, and it lies outside every path a proxy forwards.
+//! Who may read it is decided in `local_pages`.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::extract::{ConnectInfo, Query, State};
-use axum::response::{Html, IntoResponse, Response};
-use http::{StatusCode, header};
-use serde::Deserialize;
+use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::app::App;
+use super::local_pages::{self, Key, escaped, may_read, refused};
 
 /// How many e-mails are kept.
 const KEPT: usize = 500;
@@ -43,11 +42,6 @@ impl Inbox {
     }
 }
 
-#[derive(Debug, Deserialize)]
-pub(super) struct Key {
-    token: Option<String>,
-}
-
 /// `GET /inbox?token=…`
 pub(super) async fn page(
     State(app): State<Arc<App>>,
@@ -61,15 +55,12 @@ pub(super) async fn page(
     let list = if rows.is_empty() {
         "<p>No e-mail yet. Codes appear here.</p>".to_owned()
     } else {
-        format!("<ul>{rows}</ul>")
+        format!("<ul class=\"mails\">{rows}</ul>")
     };
-    let policy = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'";
-    let headers = [
-        (header::CONTENT_SECURITY_POLICY, policy),
-        (header::CACHE_CONTROL, "no-store"),
-        (header::REFERRER_POLICY, "no-referrer"),
-    ];
-    (headers, Html(PAGE.replace("{list}", &list))).into_response()
+    let body = format!(
+        "<p>E-mails that the Clerk emulator would have sent, newest first. This page renews itself.</p>\n{list}"
+    );
+    local_pages::page(&app, "Inbox", r#"<meta http-equiv="refresh" content="3">"#, &body)
 }
 
 /// `GET /inbox.json?token=…`: `[{to, code, subject, at}]`, newest first, `at` in RFC 3339.
@@ -88,20 +79,9 @@ pub(super) async fn json(
     super::response::Answer::ok(list.collect::<Value>()).into_response()
 }
 
-pub(super) fn may_read(app: &App, peer: SocketAddr, key: &Key) -> bool {
-    let given = key.token.as_deref().unwrap_or_default().as_bytes();
-    let right = app.keys.inbox_token.as_bytes();
-    peer.ip().to_canonical().is_loopback() && aws_lc_rs::constant_time::verify_slices_are_equal(given, right).is_ok()
-}
-
-pub(super) fn refused() -> Response {
-    (StatusCode::FORBIDDEN, "The inbox opens only on this machine, with the address from the start-up log.\n")
-        .into_response()
-}
-
 fn row(mail: &Mail) -> String {
     format!(
-        "<li><code>{}</code><div>{}<br><span>to {}</span> <time>{}</time></div></li>",
+        "<li><code>{}</code><div>{}<br><small>to {}</small> <time>{}</time></div></li>",
         escaped(&mail.code),
         escaped(&mail.subject),
         escaped(&mail.to),
@@ -116,30 +96,6 @@ fn instant(at: i64) -> String {
         .and_then(|at| at.format(&Rfc3339).ok())
         .unwrap_or_default()
 }
-
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
-}
-
-const PAGE: &str = r#"<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="refresh" content="3">
-<title>Inbox of the Clerk emulator</title>
-<style>
-  :root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif }
-  body { max-width: 42rem; margin: 2rem auto; padding: 0 1rem }
-  ul { list-style: none; padding: 0 }
-  li { display: flex; gap: 1.5rem; align-items: center; padding: .75rem 0; border-top: 1px solid #8884 }
-  code { font-size: 1.75rem; letter-spacing: .15em; user-select: all }
-  span, time { opacity: .75; font-size: .875rem }
-</style>
-<h1>Inbox</h1>
-<p>E-mails that the Clerk emulator would have sent, newest first. This page renews itself.</p>
-{list}
-</html>
-"#;
 
 #[cfg(test)]
 mod tests {

@@ -31,6 +31,7 @@ mod handshakes;
 mod inbox;
 mod journal;
 mod keys;
+mod local_pages;
 mod metadata;
 mod objects;
 mod passwords;
@@ -120,6 +121,8 @@ pub struct Settings {
     pub direct: Option<Direct>,
     /// The page with e-mail codes, token included.
     pub inbox_url: String,
+    /// The page that makes the emulator misbehave, token included.
+    pub control_url: String,
     /// Public key of every token, PEM (SPKI).
     pub jwt_public_key_pem: String,
 }
@@ -161,7 +164,7 @@ impl fmt::Debug for SeedPerson {
 }
 
 impl fmt::Debug for Settings {
-    /// Without the secret key and the inbox's token.
+    /// Without the secret key and the token of the local pages.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter
             .debug_struct("Settings")

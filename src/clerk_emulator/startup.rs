@@ -145,6 +145,7 @@ fn settings(keys: &Keys, address: SocketAddr, direct: Option<Direct>) -> Result<
         frontend_api_url: direct.as_ref().map_or_else(|| base.clone(), |direct| format!("https://{}", direct.address)),
         direct,
         inbox_url: format!("{base}/inbox?token={}", keys.inbox_token),
+        control_url: format!("{base}/control?token={}", keys.inbox_token),
         jwt_public_key_pem: keys.public_key_pem()?,
     })
 }

@@ -19,6 +19,7 @@ fn app() -> App {
         frontend_api_url: String::new(),
         direct: None,
         inbox_url: String::new(),
+        control_url: String::new(),
         jwt_public_key_pem: keys.public_key_pem().expect("a key"),
     };
     let options = Options {

@@ -172,6 +172,11 @@ impl Development {
         self.emulator.as_ref().and_then(|emulator| emulator.settings().direct.as_ref())
     }
 
+    /// The page that makes the emulator misbehave.
+    pub fn control_url(&self) -> Option<&str> {
+        self.emulator.as_ref().map(|emulator| emulator.settings().control_url.as_str())
+    }
+
     /// Writes `dev.json` into the data directory, for tests and scripts: where everything is, and the emulator's keys.
     pub fn announce(&self, origin: &str) -> Result<(), DevelopmentError> {
         let settings = self.emulator.as_ref().map(Emulator::settings);
@@ -179,6 +184,7 @@ impl Development {
             "origin": origin,
             "pid": std::process::id(),
             "inbox_url": settings.map(|s| &s.inbox_url),
+            "control_url": settings.map(|s| &s.control_url),
             "api_url": settings.map(|s| &s.api_url),
             "secret_key": settings.map(|s| &s.secret_key),
             "publishable_key": settings.map(|s| &s.publishable_key),

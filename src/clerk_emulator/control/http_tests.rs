@@ -1,4 +1,4 @@
-//! Each wish, seen from outside: an emulator on its own port, a browser with one person, time moved by the control itself.
+//! Each wish, seen from outside: an emulator on its own port, a browser with one person, time moved by the control.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL;
@@ -71,8 +71,13 @@ impl Scene {
     }
 
     async fn control(&self, method: Method, body: Value) -> (StatusCode, Value) {
-        let address = self.emulator.settings().inbox_url.replace("/inbox?", "/control?");
-        let answer = self.http.request(method, address).body(body.to_string()).send().await.expect("an answer");
+        let answer = self
+            .http
+            .request(method, &self.emulator.settings().control_url)
+            .body(body.to_string())
+            .send()
+            .await
+            .expect("an answer");
         (answer.status(), answer.json().await.expect("JSON"))
     }
 

@@ -1,11 +1,14 @@
-//! Making the emulator slow, stale or broken on purpose: `/control?token=…`, on this machine only, with the inbox's token,
-//! and outside every path a proxy forwards. PUT sets everything at once, DELETE puts everything right, GET shows it.
+//! Making the emulator slow, stale or broken on purpose: `/control?token=…`, behind the same door as the inbox
+//! (`local_pages`). PUT sets everything at once, DELETE puts everything right, GET shows it; a browser gets a page that
+//! does the same.
 //!
 //! What must stay true: without a PUT the emulator behaves as if this folder did not exist.
 
 mod answer;
 mod faults;
+mod form;
 mod handed_out;
+mod page;
 mod wishes;
 
 use std::collections::HashMap;
@@ -112,7 +115,7 @@ fn set(app: &App, wishes: Wishes) {
         return;
     }
     // What happened in a time that is taken back, happened now. Else metadata would stay hidden for longer than wished,
-    // and `__client_uat` would be younger than every new token: servers send such browsers to handshakes again and again.
+    // and `__client_uat` would be younger than every new token: servers answer that with one handshake after another.
     let now = app.clock.now_ms();
     for (at, _) in inner.before.values_mut().flatten() {
         *at = now.min(*at);
@@ -132,3 +135,7 @@ mod tests;
 #[cfg(test)]
 #[path = "http_tests.rs"]
 mod http_tests;
+
+#[cfg(test)]
+#[path = "page_tests.rs"]
+mod page_tests;

@@ -100,14 +100,18 @@ impl Default for Wishes {
 impl Wishes {
     /// Reads wishes, or says what is wrong with them.
     pub(super) fn read(json: &[u8]) -> Result<Self, String> {
-        let wishes: Self = serde_json::from_slice(json).map_err(|error| error.to_string())?;
-        within("metadata_delay_ms", wishes.metadata_delay_ms, &DELAY)?;
-        within("token_lifetime_s", wishes.token_lifetime_s, &LIFETIME)?;
-        within("clock_offset_ms", Some(wishes.clock_offset_ms), &CLOCK)?;
-        for (n, fault) in wishes.faults.iter().enumerate() {
+        serde_json::from_slice::<Self>(json).map_err(|error| error.to_string())?.checked()
+    }
+
+    /// These wishes, if they can be meant.
+    pub(super) fn checked(self) -> Result<Self, String> {
+        within("metadata_delay_ms", self.metadata_delay_ms, &DELAY)?;
+        within("token_lifetime_s", self.token_lifetime_s, &LIFETIME)?;
+        within("clock_offset_ms", Some(self.clock_offset_ms), &CLOCK)?;
+        for (n, fault) in self.faults.iter().enumerate() {
             fault.check().map_err(|wrong| format!("faults[{n}].{wrong}"))?;
         }
-        Ok(wishes)
+        Ok(self)
     }
 }
 
@@ -120,6 +124,9 @@ impl Fault {
         }
         if !self.path_starts_with.is_empty() && !self.path_starts_with.starts_with('/') {
             return Err(format!("path_starts_with must begin with /, and is {:?}", self.path_starts_with));
+        }
+        if [&self.path_starts_with, &self.path_ends_with].iter().any(|part| part.contains(char::is_whitespace)) {
+            return Err("path_starts_with and path_ends_with cannot hold spaces: no path does".to_owned());
         }
         within("count", Some(self.count), &COUNT)?;
         within("delay_ms", Some(self.delay_ms), &FAULT_DELAY)?;
@@ -193,6 +200,7 @@ mod tests {
             (r#"{"faults":[{"count":1,"retry_after_s":-1}]}"#, "faults[0].retry_after_s must be 0"),
             (r#"{"faults":[{"count":1,"method":"PACTH"}]}"#, "faults[0].method must be one of GET"),
             (r#"{"faults":[{"count":1,"path_starts_with":"v1"}]}"#, "faults[0].path_starts_with must begin with /"),
+            (r#"{"faults":[{"count":1,"path_ends_with":"a b"}]}"#, "faults[0].path_starts_with and path_ends_with"),
         ] {
             assert!(refusal(wrong).starts_with(said), "{wrong}: {}", refusal(wrong));
         }

@@ -1,0 +1,193 @@
+//! The control's form: what it shows for wishes, and which wishes it stands for. It holds plain text by the names of
+//! its fields, so that what somebody typed can be shown again beside what is wrong with it.
+
+use super::wishes::{Fault, LastActiveToken, Wishes};
+
+/// The box for a delay of metadata that never ends.
+pub(super) const NEVER: &str = "metadata_never";
+
+/// What a form says of the fields of a fault: `fault-0-count`.
+pub(super) fn fault_field(n: usize, name: &str) -> String {
+    format!("fault-{n}-{name}")
+}
+
+/// Fields by name. A box that is not ticked is not there.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct Form(Vec<(String, String)>);
+
+impl Form {
+    /// Reads what a browser sends.
+    pub(super) fn read(body: &[u8]) -> Self {
+        Self(form_urlencoded::parse(body).into_owned().collect())
+    }
+
+    /// The form that stands for these wishes.
+    pub(super) fn of(wishes: &Wishes) -> Self {
+        let mut form = Self::default();
+        form.put_number("metadata_delay_ms", wishes.metadata_delay_ms);
+        form.tick(NEVER, wishes.metadata_delay_ms.is_none());
+        let old = wishes.last_active_token == LastActiveToken::Old;
+        form.put("last_active_token", if old { "old" } else { "fresh" });
+        for (name, ticked) in [
+            ("session_minter", wishes.session_minter),
+            ("omit_client", wishes.omit_client),
+            ("omit_oiat", wishes.omit_oiat),
+            ("omit_azp", wishes.omit_azp),
+            ("omit_custom_claims", wishes.omit_custom_claims),
+        ] {
+            form.tick(name, ticked);
+        }
+        form.put_number("token_lifetime_s", wishes.token_lifetime_s);
+        form.put_number("clock_offset_ms", Some(wishes.clock_offset_ms));
+        for (n, fault) in wishes.faults.iter().enumerate() {
+            form.put(&fault_field(n, "where"), &place(fault));
+            form.put_number(&fault_field(n, "count"), Some(fault.count));
+            form.put_number(&fault_field(n, "status"), fault.status);
+            form.put_number(&fault_field(n, "delay_ms"), Some(fault.delay_ms));
+            form.put_number(&fault_field(n, "retry_after_s"), fault.retry_after_s);
+            form.tick(&fault_field(n, "cut"), fault.cut);
+        }
+        form
+    }
+
+    /// The wishes that this form stands for, or what is wrong with it.
+    pub(super) fn wishes(&self) -> Result<Wishes, String> {
+        let metadata_delay_ms = match self.ticked(NEVER) {
+            true => None,
+            false => Some(self.number("metadata_delay_ms")?.unwrap_or(0)),
+        };
+        let last_active_token = match self.get("last_active_token") {
+            Some("old") => LastActiveToken::Old,
+            _ => LastActiveToken::Fresh,
+        };
+        let mut faults = Vec::new();
+        for n in 0..self.rows() {
+            faults.extend(self.fault(n)?);
+        }
+        let wishes = Wishes {
+            metadata_delay_ms,
+            last_active_token,
+            session_minter: self.ticked("session_minter"),
+            omit_client: self.ticked("omit_client"),
+            omit_oiat: self.ticked("omit_oiat"),
+            omit_azp: self.ticked("omit_azp"),
+            omit_custom_claims: self.ticked("omit_custom_claims"),
+            token_lifetime_s: self.number("token_lifetime_s")?,
+            clock_offset_ms: self.number("clock_offset_ms")?.unwrap_or(0),
+            faults,
+        };
+        wishes.checked()
+    }
+
+    /// How many faults the form has fields for.
+    pub(super) fn rows(&self) -> usize {
+        (0..).take_while(|n| self.get(&fault_field(*n, "where")).is_some()).count()
+    }
+
+    /// Text of a field.
+    pub(super) fn get(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.trim())
+    }
+
+    /// Whether a box is ticked.
+    pub(super) fn ticked(&self, name: &str) -> bool {
+        self.get(name).is_some()
+    }
+
+    fn fault(&self, n: usize) -> Result<Option<Fault>, String> {
+        let number = |name| self.number(&fault_field(n, name));
+        let place = self.get(&fault_field(n, "where")).unwrap_or_default();
+        let mut place = place.splitn(3, ' ').map(|part| if part == ANY { "" } else { part });
+        let (Some(method), Some(start), Some(end)) = (place.next(), place.next(), place.next()) else {
+            return Ok(None);
+        };
+        let fault = Fault {
+            method: Some(method.to_owned()).filter(|method| !method.is_empty()),
+            path_starts_with: start.to_owned(),
+            path_ends_with: end.to_owned(),
+            count: number("count")?.unwrap_or(1),
+            delay_ms: number("delay_ms")?.unwrap_or(0),
+            status: number("status")?,
+            retry_after_s: number("retry_after_s")?,
+            cut: self.ticked(&fault_field(n, "cut")),
+        };
+        if fault.delay_ms == 0 && fault.status.is_none() && !fault.cut {
+            return Err(format!("fault {} would do nothing: it needs a status, a delay or a cut connection", n + 1));
+        }
+        Ok(Some(fault))
+    }
+
+    fn number(&self, name: &str) -> Result<Option<i64>, String> {
+        match self.get(name) {
+            None | Some("") => Ok(None),
+            Some(text) => text.parse().map(Some).map_err(|_| format!("{name} must be a whole number, and is {text:?}")),
+        }
+    }
+
+    fn put(&mut self, name: &str, value: &str) {
+        self.0.push((name.to_owned(), value.to_owned()));
+    }
+
+    fn put_number(&mut self, name: &str, number: Option<i64>) {
+        self.put(name, &number.map(|number| number.to_string()).unwrap_or_default());
+    }
+
+    fn tick(&mut self, name: &str, ticked: bool) {
+        if ticked {
+            self.put(name, "on");
+        }
+    }
+}
+
+/// Stands for "any" where a fault names no method, beginning or end.
+const ANY: &str = "*";
+
+/// Which requests a fault is for, as one word for each of method, beginning and end.
+pub(super) fn place(fault: &Fault) -> String {
+    let parts = [fault.method.as_deref().unwrap_or_default(), &fault.path_starts_with, &fault.path_ends_with];
+    parts.map(|part| if part.is_empty() { ANY } else { part }).join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(pairs: &[(&str, &str)]) -> Form {
+        Form::read(form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish().as_bytes())
+    }
+
+    #[test]
+    fn a_form_stands_for_the_wishes_it_was_made_of() {
+        for json in [
+            "{}",
+            r#"{"metadata_delay_ms":null,"last_active_token":"old","session_minter":true,"token_lifetime_s":5}"#,
+            r#"{"metadata_delay_ms":1200,"omit_client":true,"omit_oiat":true,"omit_azp":true,"omit_custom_claims":true}"#,
+            r#"{"clock_offset_ms":-5,"faults":[{"count":0,"status":503,"retry_after_s":2},
+                {"method":"PATCH","path_starts_with":"/v1/users/","path_ends_with":"/metadata","count":3,"delay_ms":9},
+                {"path_ends_with":"/tokens","count":1,"cut":true}]}"#,
+        ] {
+            let wishes = Wishes::read(json.as_bytes()).expect(json);
+            assert_eq!(Form::of(&wishes).wishes(), Ok(wishes), "{json}");
+        }
+    }
+
+    #[test]
+    fn an_empty_form_is_well_and_a_row_without_a_place_is_no_fault() {
+        assert_eq!(read(&[]).wishes(), Ok(Wishes::default()));
+        let row = [("fault-0-where", ""), ("fault-0-count", "1"), ("fault-0-status", "500")];
+        assert_eq!(read(&row).wishes(), Ok(Wishes::default()));
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_by_name() {
+        for (pairs, said) in [
+            ([("metadata_delay_ms", "1.5"), ("x", "")], "metadata_delay_ms must be a whole number"),
+            ([("token_lifetime_s", "0"), ("x", "")], "token_lifetime_s must be 1 to 86400"),
+            ([("fault-0-where", "* * *"), ("fault-0-count", "-1")], "fault 1 would do nothing"),
+            ([("fault-0-where", "* * *"), ("fault-0-status", "200")], "faults[0].status must be 400"),
+        ] {
+            let wrong = read(&pairs).wishes().expect_err(said);
+            assert!(wrong.starts_with(said), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! The control's page over its own port: what it shows, and whom it obeys.
+
+use http::{Method, StatusCode, header};
+use serde_json::{Value, json};
+
+use super::super::{Emulator, Options, start};
+
+struct Desk {
+    emulator: Emulator,
+    http: reqwest::Client,
+}
+
+impl Desk {
+    async fn open() -> Self {
+        let options = Options {
+            listen: ([127, 0, 0, 1], 0).into(),
+            data_dir: None,
+            application_name: "Vestibule".to_owned(),
+            claims_template: json!({}),
+            token_lifetime: std::time::Duration::from_secs(60),
+            people: Vec::new(),
+        };
+        let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().expect("a client");
+        Self { emulator: start(options).await.expect("starts"), http }
+    }
+
+    fn request(&self, method: Method) -> reqwest::RequestBuilder {
+        self.http.request(method, &self.emulator.settings().control_url)
+    }
+
+    async fn wishes(&self) -> Value {
+        self.request(Method::GET).send().await.expect("an answer").json().await.expect("JSON")
+    }
+
+    async fn page(&self) -> String {
+        let request = self.request(Method::GET).header(header::ACCEPT, "text/html,*/*;q=0.8");
+        request.send().await.expect("an answer").text().await.expect("text")
+    }
+
+    /// Sends the form with one more header.
+    async fn submit(&self, name: &str, value: &str, form: &str) -> reqwest::Response {
+        self.request(Method::POST).header(name, value).body(form.to_owned()).send().await.expect("an answer")
+    }
+}
+
+#[tokio::test]
+async fn people_get_a_page_and_programs_get_json() {
+    let desk = Desk::open().await;
+    let page = desk.page().await;
+    assert!(page.contains("Everything is well.") && page.contains("Everything well again"));
+    let wishes = desk.wishes().await;
+    for field in wishes.as_object().expect("an object").keys().filter(|field| *field != "faults") {
+        assert!(page.contains(&format!("<code>{field}</code>")), "{field} is not on the page");
+    }
+    // Whatever can be filled in has a label, and nothing runs.
+    for tag in page.split('<').filter(|tag| tag.starts_with("input") || tag.starts_with("select")) {
+        let id = tag.split("id=\"").nth(1).and_then(|rest| rest.split('"').next()).expect(tag);
+        assert!(page.contains(&format!("<label for=\"{id}\">")), "{id} has no label");
+    }
+    assert!(!page.contains("<script") && page.contains("<label for=\"fault-0-where\">"));
+    let answer = desk.request(Method::GET).header(header::ACCEPT, "text/html").send().await.expect("an answer");
+    let policy = answer.headers()[header::CONTENT_SECURITY_POLICY].to_str().expect("text").to_owned();
+    for rule in ["default-src 'none'", "form-action 'self'", "frame-ancestors 'none'", "base-uri 'none'"] {
+        assert!(policy.contains(rule), "{rule}");
+    }
+    let (inbox, control) = (&desk.emulator.settings().inbox_url, &desk.emulator.settings().control_url);
+    let inbox_page = desk.http.get(inbox).send().await.expect("an answer").text().await.expect("text");
+    for (page, other) in [(&page, inbox), (&inbox_page, control)] {
+        let link = other.trim_start_matches(&desk.emulator.settings().api_url);
+        assert!(page.contains(&format!("<a href=\"{link}\">")), "no link from one page to the other");
+    }
+}
+
+#[tokio::test]
+async fn the_form_sets_everything_and_puts_everything_right() {
+    let desk = Desk::open().await;
+    let form = "metadata_never=on&last_active_token=old&omit_azp=on&token_lifetime_s=5&fault-0-where=POST+/v1/client/sessions/+/tokens\
+                &fault-0-count=2&fault-0-status=503&fault-0-delay_ms=0&fault-0-retry_after_s=&fault-1-where=";
+    let answer = desk.submit("sec-fetch-site", "same-origin", form).await;
+    assert_eq!(answer.status(), StatusCode::SEE_OTHER);
+    let location = answer.headers()[header::LOCATION].to_str().expect("text").to_owned();
+    assert!(desk.emulator.settings().control_url.ends_with(&location));
+    let set = desk.wishes().await;
+    assert_eq!((&set["metadata_delay_ms"], &set["token_lifetime_s"]), (&Value::Null, &json!(5)));
+    assert_eq!(
+        (&set["last_active_token"], &set["omit_azp"], &set["omit_oiat"]),
+        (&json!("old"), &json!(true), &json!(false))
+    );
+
+    // One of the two faults happens, and the page says so.
+    let tokens = format!("{}/v1/client/sessions/x/tokens", desk.emulator.settings().api_url);
+    assert_eq!(desk.http.post(tokens).send().await.expect("an answer").status(), StatusCode::SERVICE_UNAVAILABLE);
+    let page = desk.page().await;
+    for said in
+        ["Set now", "New tokens never see", "live 5 s", "Tokens: 1 left, refused with 503.", "Fault 1 <small>1 left"]
+    {
+        assert!(page.contains(said), "{said}");
+    }
+    let answer = desk.submit("sec-fetch-site", "same-origin", "well=yes").await;
+    assert_eq!(answer.status(), StatusCode::SEE_OTHER);
+    assert!(desk.page().await.contains("Everything is well."));
+}
+
+#[tokio::test]
+async fn what_is_wrong_changes_nothing_and_is_kept_in_the_form() {
+    let desk = Desk::open().await;
+    let form = "token_lifetime_s=0&omit_azp=on&fault-0-where=GET+/v1/%22%3Cb%3E+*&fault-0-delay_ms=3";
+    let answer = desk.submit("sec-fetch-site", "same-origin", form).await;
+    assert_eq!(answer.status(), StatusCode::UNPROCESSABLE_ENTITY);
+    let page = answer.text().await.expect("text");
+    for said in [
+        "role=\"alert\">Nothing was changed: token_lifetime_s must be 1 to 86400",
+        "value=\"0\"",
+        "name=\"omit_azp\" aria-describedby=\"omit_azp-hint\" checked",
+    ] {
+        assert!(page.contains(said), "{said}");
+    }
+    assert!(page.contains("/v1/&quot;&lt;b&gt;") && !page.contains("<b>"));
+    assert_eq!(desk.wishes().await["omit_azp"], false);
+}
+
+#[tokio::test]
+async fn only_the_page_itself_may_send_the_form() {
+    let desk = Desk::open().await;
+    let origin = desk.emulator.settings().api_url.clone();
+    for (name, value, obeyed) in [
+        ("sec-fetch-site", "same-origin", true),
+        ("sec-fetch-site", "same-site", false),
+        ("sec-fetch-site", "cross-site", false),
+        ("sec-fetch-site", "none", false),
+        ("origin", origin.as_str(), true),
+        ("origin", "http://localhost:3000", false),
+        ("origin", "null", false),
+        ("x-nothing", "said", false),
+    ] {
+        desk.request(Method::DELETE).send().await.expect("an answer");
+        let status = desk.submit(name, value, "omit_azp=on").await.status();
+        assert_eq!(status, if obeyed { StatusCode::SEE_OTHER } else { StatusCode::FORBIDDEN }, "{name}: {value}");
+        assert_eq!(desk.wishes().await["omit_azp"], obeyed, "{name}: {value}");
+    }
+    // Nor does it help to be the page without the token.
+    let bare = format!("{origin}/control?token=guess");
+    let answer = desk.http.post(bare).header("sec-fetch-site", "same-origin").send().await.expect("an answer");
+    assert_eq!(answer.status(), StatusCode::FORBIDDEN);
+}
