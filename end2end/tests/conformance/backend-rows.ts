@@ -731,7 +731,7 @@ suffixes.push({
   id: '2.1-suffix-emulator',
   call: 'the suffix of the emulator’s cookies, by getCookieSuffix() of its publishable key',
   see: async ({ its }) => {
-    const signedIn = await new Frontend(its.app).get('/v1/client', { cookie: `__client=${its.client}` });
+    const signedIn = await new Frontend(its.app, its.client).get('/v1/client');
     const suffix = await getCookieSuffix(its.app.publishableKey);
     return {
       names: signedIn.headers

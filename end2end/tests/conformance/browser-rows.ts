@@ -12,6 +12,9 @@ export interface BrowserRow extends Row {
   later?: boolean;
 }
 
+const RENEWAL_LIMIT_MS = 8_000;
+const POLL_LIMIT_MS = 8_000;
+
 const TOKENS = 'POST /client/sessions/{session}/tokens';
 const SESSION = 'GET /client/sessions/{session}';
 const TOUCH = 'POST /client/sessions/{session}/touch';
@@ -37,9 +40,11 @@ async function focus(page: Page): Promise<void> {
   const touched = page.waitForResponse((response) => response.url().includes('/touch'));
   await page.evaluate(() => window.dispatchEvent(new Event('focus')));
   await (await touched).finished();
-  // The answer is worked in by the next turn.
-  await page.evaluate(() => new Promise((done) => setTimeout(done)));
+  await nextTurn(page);
 }
+
+/** By then what has arrived is worked in. */
+const nextTurn = (page: Page) => page.evaluate(() => new Promise((done) => setTimeout(done)));
 
 async function load(page: Page): Promise<void> {
   await page.reload();
@@ -86,4 +91,164 @@ const base: BrowserRow[] = [
   },
 ];
 
-export const browserRows: BrowserRow[] = [...base];
+/** Until clerk-js has renewed the token by itself: 17 s before it expires. */
+async function renewal(page: Page): Promise<void> {
+  const renewed = await page.waitForResponse((response) => response.url().includes('/tokens'), { timeout: RENEWAL_LIMIT_MS });
+  await renewed.finished();
+  await nextTurn(page);
+}
+
+/** Until clerk-js has looked after the cookie once more. */
+async function polls(page: Page): Promise<void> {
+  const before = await page.evaluate('polls');
+  await page.waitForFunction((count) => Number(count) < (window as never as { polls: number }).polls, before, { timeout: POLL_LIMIT_MS });
+  await nextTurn(page);
+}
+
+/** The app's server writes a token into the cookie that it got from the Backend API. */
+const written = (page: Page) => page.evaluate(async () => void (await (await fetch('/renew')).text()));
+
+/** One after the other. */
+const steps =
+  (...acts: ((page: Page) => Promise<unknown>)[]) =>
+  async (page: Page) => {
+    for (const act of acts) await act(page);
+  };
+
+const automatic: BrowserRow[] = [
+  {
+    id: '5.6-automatic',
+    call: 'nothing, until clerk-js renews the token by itself (tokens live 19 s: after 2 s)',
+    wishes: { token_lifetime_s: 19 },
+    act: renewal,
+    expected: { http: TOKENS, ...TOKEN_ONLY },
+  },
+];
+
+const WITHOUT_CLIENT = { omit_client: true };
+const OLD = { last_active_token: 'old' };
+const WITHOUT_OIAT = { omit_oiat: true };
+const MINTER = { session_minter: true };
+/** The person is fresh, and every token stale. */
+const USER_ONLY = { ...all('stale'), user: 'fresh' };
+
+const variations: BrowserRow[] = [
+  {
+    id: '5.6-B-session-reload',
+    call: 'session.reload(), which answers without the client',
+    wishes: WITHOUT_CLIENT,
+    act: reloadSession,
+    expected: { http: SESSION, ...all('stale'), lastActiveToken: 'fresh', sessionUser: 'fresh', listener: 'stale' },
+  },
+  {
+    id: '5.6-B-user-reload',
+    call: 'user.reload(), which answers without the client',
+    wishes: WITHOUT_CLIENT,
+    act: reloadUser,
+    expected: { ...USER_ONLY },
+  },
+  { id: '5.6-B-skip-cache', call: 'session.getToken({ skipCache: true })', wishes: WITHOUT_CLIENT, act: skipCache, expected: TOKEN_ONLY },
+  ...(
+    [
+      ['session-reload', 'session.reload()', reloadSession],
+      ['user-reload', 'user.reload()', reloadUser],
+      ['touch', 'session.touch()', touch],
+      ['load', 'the page is loaded again', load],
+    ] as const
+  ).map(([id, call, act]): BrowserRow => ({
+    id: `5.6-C-${id}`,
+    call: `${call}, which answers with an old token`,
+    wishes: OLD,
+    later: true,
+    act,
+    expected: USER_ONLY,
+  })),
+  { id: '5.6-C-skip-cache', call: 'session.getToken({ skipCache: true })', wishes: OLD, later: true, act: skipCache, expected: TOKEN_ONLY },
+  {
+    id: '5.6-C-skip-cache-reload',
+    call: 'session.getToken({ skipCache: true }), session.reload(), which answers with an old token',
+    wishes: OLD,
+    later: true,
+    act: steps(skipCache, reloadSession),
+    expected: all('fresh'),
+  },
+  {
+    id: '5.6-D-skip-cache',
+    call: 'session.getToken({ skipCache: true }), tokens without oiat',
+    wishes: WITHOUT_OIAT,
+    later: true,
+    act: skipCache,
+    expected: TOKEN_ONLY,
+  },
+  {
+    id: '5.6-D-session-reload',
+    call: 'session.reload(), tokens without oiat',
+    wishes: WITHOUT_OIAT,
+    later: true,
+    act: reloadSession,
+    expected: all('fresh'),
+  },
+  {
+    id: '5.6-F-skip-cache-reload',
+    call: 'session.getToken({ skipCache: true }), session.reload(), which answers with an old token, tokens without oiat',
+    wishes: { ...OLD, ...WITHOUT_OIAT },
+    later: true,
+    act: steps(skipCache, reloadSession),
+    expected: USER_ONLY,
+  },
+  {
+    id: '5.6-E-written',
+    call: 'the server writes a fresh token into the cookie, and clerk-js polls',
+    later: true,
+    act: steps(written, polls),
+    expected: { http: '', ...all('stale'), cookie: 'fresh' },
+  },
+  {
+    id: '5.6-E-written-no-oiat',
+    call: 'the server writes a fresh token into the cookie, and clerk-js polls, tokens without oiat',
+    wishes: WITHOUT_OIAT,
+    later: true,
+    act: steps(written, polls),
+    expected: { http: '', ...all('stale') },
+  },
+  {
+    id: '5.6-minter-clear-cache',
+    call: 'session.clearCache(), session.getToken()',
+    wishes: MINTER,
+    act: clearCache,
+    expected: { http: `${TOKENS}?token`, ...all('stale') },
+  },
+  {
+    id: '5.6-minter-skip-cache',
+    call: 'session.getToken({ skipCache: true })',
+    wishes: MINTER,
+    later: true,
+    act: skipCache,
+    expected: { http: `${TOKENS}?debug=skip_cache&token&force_origin=true`, ...TOKEN_ONLY },
+  },
+  ...(
+    [
+      ['session-reload', 'session.reload()', reloadSession],
+      ['touch', 'session.touch()', touch],
+      ['load', 'the page is loaded again', load],
+    ] as const
+  ).map(([id, call, act]): BrowserRow => ({ id: `5.6-minter-${id}`, call, wishes: MINTER, later: true, act, expected: all('fresh') })),
+  {
+    id: '5.6-minter-reload-clear-cache',
+    call: 'session.reload(), session.clearCache(), session.getToken()',
+    wishes: MINTER,
+    later: true,
+    act: steps(reloadSession, clearCache),
+    expected: { http: `${SESSION}, ${TOKENS}?token`, ...all('fresh') },
+  },
+  {
+    id: '5.6-minter-automatic',
+    call: 'nothing, until clerk-js renews the token by itself (tokens live 19 s: after 2 s)',
+    wishes: { ...MINTER, token_lifetime_s: 19 },
+    act: renewal,
+    expected: { http: `${TOKENS}?token`, ...all('stale') },
+    remark: 'How long Clerk’s edge keeps claims is not known. The emulator’s copies them for ever.',
+  },
+];
+
+export const browserRows: BrowserRow[] = [...base, ...automatic, ...variations];

@@ -7,7 +7,7 @@ import { testRows, type Values } from './support/rows';
 import { shared } from './support/shared';
 import { backend, cookieSuffix, payload } from './support/visitor';
 
-const { emulator } = shared(test, { claims_template: { version: '{{user.public_metadata.version}}' } });
+const { emulator } = shared(test, { seed: { claims_template: { version: '{{user.public_metadata.version}}' } } });
 /** For what takes a moment and has no event. */
 const SECOND_LIMIT_MS = 3_000;
 
@@ -32,11 +32,12 @@ test.afterAll(async () => site?.stop());
 testRows(browserRows, async (row) => {
   const page = await context.newPage();
   await page.addInitScript(keepWhatListenersHear);
+  await page.addInitScript(countPolls);
   if (row.wishes) await emulator().misbehave(row.wishes);
   const user = await signIn(page);
   if (row.later) await nextSecond(page);
-  const from = site.passed.length;
   await changeVersion(user);
+  const from = site.passed.length;
   await row.act(page);
   const http = site.passed.slice(from);
   return { ...(await look(page)), http: calls(http), document: documentCookie(http) };
@@ -88,6 +89,17 @@ function keepWhatListenersHear(): void {
     clearInterval(wait);
     Clerk.addListener(({ user }: { user: any }) => Object.assign(window, { heard: user?.publicMetadata.version }));
   }, 5);
+}
+
+/** clerk-js looks after the cookie under a lock. Runs in the page. */
+function countPolls(): void {
+  const usual = navigator.locks.request.bind(navigator.locks) as (...args: unknown[]) => Promise<unknown>;
+  Object.assign(window, { polls: 0 });
+  navigator.locks.request = (async (name: string, ...rest: unknown[]) => {
+    const done = await usual(name, ...rest);
+    if (name === 'clerk.lock.refreshSessionToken') (window as never as { polls: number }).polls += 1;
+    return done;
+  }) as never;
 }
 
 /** Where which version is. The cookie first: `getToken` writes it. */

@@ -1,22 +1,23 @@
 // The emulator's own end of the handshake: sections 3.2 and 3.3 of the protocol, and the names of 2.1 as they are set.
+import { createClerkClient } from '@clerk/backend';
 import type { Row } from './support/rows';
-import { backend, cookieValue, Frontend, header, payload, type Visitor } from './support/visitor';
+import { backend, cookieValue, document, Frontend, header, payload, type Visitor } from './support/visitor';
 
 export interface HandshakeRow extends Row {
   see: (its: Visitor) => Promise<Response | Record<string, unknown>>;
 }
 
-/** As the browser comes to it, with the cookies of the Frontend API that are given. */
-function handshake(its: Visitor, query: Record<string, string>, cookie = `__client=${its.client}`, proxy: Record<string, string> = {}) {
-  return new Frontend(its.app, cookie).get(`/v1/client/handshake?${new URLSearchParams(query)}`, proxy);
+/** As a browser comes to it that is known by `client`. */
+function handshake(its: Visitor, query: Record<string, string>, client = its.client, proxy: Record<string, string> = {}) {
+  return new Frontend(its.app, client).get(`/v1/client/handshake?${new URLSearchParams(query)}`, proxy);
 }
 
 const back = (its: Visitor) => ({ redirect_url: `${its.app.origin}/dashboard?a=1` });
 
 /** The directives of a handshake by token, each with its attributes. */
-async function directives(its: Visitor, cookie?: string, proxy?: Record<string, string>): Promise<{ directives: string }> {
+async function directives(its: Visitor, client?: string, proxy?: Record<string, string>): Promise<{ directives: string }> {
   const target = proxy ? { redirect_url: `${new URL(proxy['clerk-proxy-url']).origin}/` } : back(its);
-  const answer = await handshake(its, target, cookie, proxy);
+  const answer = await handshake(its, target, client, proxy);
   return { directives: (payload(cookieValue(answer.headers, '__clerk_handshake')).handshake as string[]).join(', ') };
 }
 
@@ -52,13 +53,13 @@ export const handshakeRows: HandshakeRow[] = [
   {
     id: '3.2-nobody',
     call: 'GET /v1/client/handshake, no __client cookie',
-    see: (its) => handshake(its, { ...back(its), format: 'nonce' }, '__client_uat=0'),
+    see: (its) => handshake(its, { ...back(its), format: 'nonce' }, ''),
     expected: { status: 307, location: '{origin}/dashboard?a=1' },
   },
   {
     id: '3.2-wrong-client',
     call: 'GET /v1/client/handshake, __client cookie with a wrong secret',
-    see: (its) => directives(its, `__client=${its.client}x`),
+    see: (its) => directives(its, `${its.client}x`),
     expected: {
       directives: `${both('__client_uat', '0')}, ${attributes('__refresh_{suffix}', '', '; HttpOnly')}, ${both('__session', '')}, ${CLEARED}`,
     },
@@ -162,5 +163,88 @@ export const handshakeRows: HandshakeRow[] = [
     },
     expected: { azp: '{origin}', session: true, sts: 'active', v: 2, life: 60 },
     remark: 'A page load carries no Origin header: azp is the origin of the proxy then. What Clerk puts there is not known.',
+  },
+  {
+    id: '3.4-round-trip',
+    call: 'page with an expired token, the handshake it leads to, the page again, and once more',
+    see: roundTrip,
+    expected: { first: 'handshake', lands: '{origin}/dashboard', second: 'signed-in', third: 'signed-in', left: '' },
+  },
+];
+
+/** A page load with an expired token, then wherever it leads, then another page load. */
+async function roundTrip(its: Visitor): Promise<Record<string, unknown>> {
+  const { app, proxyUrl = '' } = its;
+  const clerk = createClerkClient({ secretKey: app.secretKey, publishableKey: app.publishableKey, apiUrl: app.address });
+  const jar = new Map(Object.entries(its.cookies(its.expired())));
+  const keep = (headers: Headers) => {
+    for (const cookie of headers.getSetCookie()) {
+      const [, name, value] = /^([^=]+)=([^;]*)/.exec(cookie) ?? [];
+      if (/Max-Age=0\b/.test(cookie)) jar.delete(name);
+      else jar.set(name, value);
+    }
+  };
+  const load = async () => {
+    const { headers } = document();
+    const cookie = [...jar].map(([name, value]) => `${name}=${value}`).join('; ');
+    const state = await clerk.authenticateRequest(new Request(`${app.origin}/dashboard`, { headers: { ...headers, cookie } }), { proxyUrl });
+    keep(state.headers);
+    return state;
+  };
+  const first = await load();
+  const location = new URL(first.headers.get('location') ?? '');
+  const answer = await new Frontend(app, its.client).get(location.pathname.slice(new URL(proxyUrl).pathname.length) + location.search);
+  keep(answer.headers);
+  const [second, third] = [await load(), await load()];
+  const left = [...jar.keys()].filter((name) => name.startsWith('__clerk_handshake'));
+  return { first: first.status, lands: answer.headers.get('location'), second: second.status, third: third.status, left: left.join(' ') };
+}
+
+const inAddress = (name: string, value: string) => `{origin}/dashboard?a=1&${name}=${value}`;
+
+/** What is otherwise in a development instance: the result travels in the address, and the browser's token with it. */
+export const developmentHandshakeRows: HandshakeRow[] = [
+  {
+    id: '3.2-nonce-development',
+    call: 'GET /v1/client/handshake, format=nonce',
+    see: (its) => handshake(its, { ...back(its), format: 'nonce' }),
+    expected: { status: 307, location: inAddress('__clerk_handshake_nonce', '{nonce}'), allSets: '', 'cache-control': 'no-store' },
+  },
+  {
+    id: '3.2-token-development',
+    call: 'GET /v1/client/handshake, format=token',
+    see: (its) => handshake(its, { ...back(its), format: 'token' }),
+    expected: { status: 307, location: inAddress('__clerk_handshake', '{token}'), allSets: '' },
+  },
+  {
+    id: '3.2-again-development',
+    call: 'GET /v1/client/handshake, an earlier result in redirect_url',
+    see: (its) => handshake(its, { redirect_url: `${its.app.origin}/dashboard?__clerk_handshake=x&a=1`, format: 'nonce' }),
+    expected: { status: 307, location: inAddress('__clerk_handshake_nonce', '{nonce}') },
+  },
+  {
+    id: '3.2-proxy-development',
+    call: 'GET /v1/client/handshake, Clerk-Proxy-Url',
+    see: (its) => handshake(its, back(its), its.client, { 'clerk-proxy-url': `${its.app.origin}/__clerk`, 'clerk-secret-key': its.app.secretKey }),
+    expected: { status: 400, code: 'proxy_request_invalid_instance', location: null },
+  },
+  {
+    id: '3.3-signed-in-development',
+    call: 'directives for somebody who is signed in',
+    see: async (its) => ({ directives: (payload(await its.handshake('token')).handshake as string[]).join(', ') }),
+    expected: {
+      directives: `${both('__client_uat', '{uat}')}, ${both('__clerk_db_jwt', '{client}')}, ${attributes('__refresh_{suffix}', '{refresh}', '; HttpOnly')}, ${both('__session', '{token}')}, ${CLEARED}`,
+    },
+  },
+  {
+    id: '3.3-new-browser-development',
+    call: 'directives for a browser that is not known',
+    see: async (its) => {
+      const directives = payload(await its.handshake('token', 'nobody')).handshake as string[];
+      const given = directives.filter((directive) => directive.startsWith('__clerk_db_jwt'));
+      const tokens = new Set(given.map((directive) => directive.split(/[=;]/)[1]));
+      return { forms: given.length, tokens: tokens.size, new: !tokens.has(its.client), uat: directives[0].split(';')[0] };
+    },
+    expected: { forms: 2, tokens: 1, new: true, uat: '__client_uat=0' },
   },
 ];

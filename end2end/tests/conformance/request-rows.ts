@@ -956,3 +956,179 @@ const handshakes: RequestRow[] = [
 ];
 
 export const requestRows: RequestRow[] = [...names, ...selection, ...headers, ...tokens, ...cookies, ...renewals, ...handshakes];
+
+const DEVELOPMENT_DIRECTIVES = '__clerk_db_jwt __clerk_db_jwt_{suffix} ' + DIRECTIVES;
+const SKEW =
+  'Clerk: Clock skew detected. This usually means that your system clock is inaccurate. Clerk will attempt to account for the clock skew in development.';
+/** Only the development browser's token. */
+const browser = (its: Visitor) => its.both({ browser: its.client });
+
+/** What is otherwise in a development instance: its app is not behind a proxy, and its browsers have a token. */
+export const developmentRows: RequestRow[] = [
+  {
+    id: '2.1-name-development-browser',
+    call: 'page, session and __client_uat only with the suffix, __clerk_db_jwt only without',
+    request: (its) => document({ ...its.suffixed({ session: its.token, uat: its.hourAgo }), ...its.plain({ browser: its.client }) }),
+    expected: handshake('dev-browser-missing'),
+  },
+  {
+    id: '2.1-rule-6',
+    call: 'page, suffixed form signed in with an expired token, plain __client_uat=0',
+    request: (its) => document({ ...its.suffixed({ session: its.expired(), uat: its.hourAgo }), ...its.plain({ uat: 0, browser: its.client }) }),
+    expected: signedOut('session-token-and-uat-missing'),
+  },
+  {
+    id: '2.1-rule-6-valid',
+    call: 'page, suffixed form signed in with a valid token, plain __client_uat=0',
+    request: (its) => document({ ...its.cookies(), ...its.plain({ uat: 0 }) }),
+    expected: { ...SIGNED_IN, token: 'plain cookie and suffixed cookie' },
+  },
+  {
+    id: '2.2-B3',
+    call: 'page with __clerk_redirect_url in its address, cookies in order',
+    request: (its) => document(its.cookies(), { path: '/?__clerk_redirect_url=https://satellite.example/page' }),
+    expected: {
+      ...handshake('primary-responds-to-syncing'),
+      location: 'https://satellite.example/page',
+      query: '__clerk_db_jwt={client} & __clerk_synced=true',
+    },
+  },
+  {
+    id: '2.2-B4',
+    call: 'page with __clerk_db_jwt in its address, cookies in order',
+    request: (its) => document(its.cookies(), { path: `/dashboard?__clerk_db_jwt=${its.client}` }),
+    expected: { ...handshake('dev-browser-sync'), returns: '{origin}/dashboard' },
+  },
+  {
+    id: '2.2-B4-call',
+    call: 'script with __clerk_db_jwt in its address',
+    request: (its) => call(its.cookies(), { path: `/api/me?__clerk_db_jwt=${its.client}` }),
+    expected: signedOut('dev-browser-sync'),
+  },
+  { id: '2.2-B5', call: 'page, no cookies', request: () => document(), expected: handshake('dev-browser-missing') },
+  {
+    id: '2.2-B5-signed-in',
+    call: 'page, cookies in order but for __clerk_db_jwt',
+    request: (its) => document(its.both({ session: its.token, uat: its.hourAgo })),
+    expected: handshake('dev-browser-missing'),
+  },
+  { id: '2.2-B5-call', call: 'script, no cookies', request: () => call(), expected: signedOut('dev-browser-missing') },
+  {
+    id: '2.2-B5-header',
+    call: 'script, Bearer token and no cookies',
+    request: (its) => withHeader(`Bearer ${its.token}`),
+    expected: { ...SIGNED_IN, token: 'header' },
+  },
+  {
+    id: '2.2-B6-development',
+    call: 'page, __clerk_db_jwt and nothing else',
+    request: (its) => document(browser(its)),
+    expected: signedOut('session-token-and-uat-missing'),
+  },
+  {
+    id: '2.2-B11-development',
+    call: 'page, cookies in order',
+    request: (its) => document(its.cookies()),
+    expected: { ...SIGNED_IN, who: 'the person' },
+  },
+  {
+    id: '2.2-B11-accounts-portal',
+    call: 'page, cookies in order, Referer of a development accounts portal',
+    request: (its) => document(its.cookies(), { headers: { referer: 'https://happy-cat-1.accounts.dev/' } }),
+    expected: SIGNED_IN,
+  },
+  {
+    id: '3.1-redirect-development',
+    call: 'page, expired token',
+    request: (its) => document(its.cookies(its.expired())),
+    expected: {
+      ...handshake(expired('non-eligible-no-refresh-cookie')),
+      location: '{issuer}/v1/client/handshake',
+      query:
+        'redirect_url={origin}/dashboard & __clerk_api_version=2026-05-12 & suffixed_cookies=true & ' +
+        `__clerk_hs_reason=${expired('non-eligible-no-refresh-cookie')} & format=nonce & __session={cookie} & __clerk_db_jwt={client}`,
+    },
+  },
+  {
+    id: '3.4-nonce-development',
+    call: 'page with a handshake nonce, __clerk_help and __clerk_db_jwt in its address',
+    request: async (its) =>
+      document({}, { path: `/dashboard?a=1&__clerk_handshake_nonce=${await its.handshake('nonce')}&__clerk_help=1&__clerk_db_jwt=x` }),
+    expected: {
+      ...SIGNED_IN,
+      who: 'the person',
+      token: 'new',
+      location: '{origin}/dashboard',
+      query: 'a=1',
+      'cache-control': 'no-store',
+      setNames: DEVELOPMENT_DIRECTIVES,
+    },
+  },
+  {
+    id: '3.4-token-development',
+    call: 'page with a handshake token in its address',
+    request: async (its) => document({}, { path: `/dashboard?__clerk_handshake=${await its.handshake('token')}` }),
+    expected: { ...SIGNED_IN, who: 'the person', token: 'new', location: '{origin}/dashboard', query: '', setNames: DEVELOPMENT_DIRECTIVES },
+  },
+  {
+    id: '3.4-signed-out-development',
+    call: 'page with the nonce of a handshake of a new browser',
+    request: async (its) => document({}, { path: `/dashboard?__clerk_handshake_nonce=${await its.handshake('nonce', 'nobody')}` }),
+    expected: { ...signedOut('session-token-missing'), location: '{origin}/dashboard', setNames: DEVELOPMENT_DIRECTIVES },
+  },
+  {
+    id: '3.4-unknown-nonce-development',
+    call: 'page, cookies in order, unknown nonce in its address',
+    request: (its) => document(its.cookies(), { path: '/dashboard?__clerk_handshake_nonce=unknown' }),
+    expected: { ...signedOut('session-token-missing'), location: '{origin}/dashboard', sets: '' },
+  },
+  {
+    id: '3.4-forged-token-development',
+    call: 'page, cookies in order, handshake token with a wrong signature',
+    request: (its) => document(its.cookies(), { path: `/dashboard?__clerk_handshake=${its.forged({ handshake: [] })}` }),
+    expected: {
+      status: null,
+      throws:
+        'Clerk: Handshake token verification failed due to an invalid signature. If you have switched Clerk keys locally, clear your cookies and try again.',
+    },
+  },
+  {
+    id: '3.4-template-token-development',
+    call: 'page, cookies in order, handshake token with cat of a JWT template',
+    request: (its) => document(its.cookies(), { path: `/dashboard?__clerk_handshake=${its.handshakeToken([], TEMPLATE)}` }),
+    expected: {
+      status: null,
+      throws:
+        'Clerk: Handshake token verification failed: Invalid handshake token category. Make sure that this is a valid Clerk-generated JWT. (reason=token-invalid, token-carrier=undefined).',
+    },
+  },
+  ...(
+    [
+      ['expired', 'that expired 6 s ago', (its: Visitor) => its.expired()],
+      ['nbf', 'valid from 8 s ahead', (its: Visitor) => its.signed({ nbf: its.now + 8 })],
+      ['iat', 'issued 8 s ahead', (its: Visitor) => its.signed({ iat: its.now + 8 })],
+    ] as const
+  ).map(([id, what, token]): RequestRow => ({
+    id: `3.4-skew-${id}`,
+    call: `page, handshake token with a session token ${what}`,
+    request: (its) => document({}, { path: `/dashboard?__clerk_handshake=${its.handshakeToken([`__session=${token(its)}; Path=/`])}` }),
+    expected: { ...SIGNED_IN, who: 'the person', firstLine: SKEW },
+  })),
+  {
+    id: '3.4-skew-day',
+    call: 'page, cookies in order, handshake token with a session token that expired two days ago',
+    request: (its) => {
+      const iat = its.now - 2 * 86_400;
+      return document(its.cookies(), {
+        path: `/dashboard?__clerk_handshake=${its.handshakeToken([`__session=${its.signed({ iat, exp: iat + 60 })}; Path=/`])}`,
+      });
+    },
+    expected: { ...SIGNED_IN, token: 'plain cookie and suffixed cookie' },
+  },
+  {
+    id: '3.6-refresh-development',
+    call: 'page, expired token, __refresh',
+    request: (its) => document(its.renewable()),
+    expected: { ...SIGNED_IN, who: 'the person', token: 'new', azp: '{origin}', location: null },
+  },
+];

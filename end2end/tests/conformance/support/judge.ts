@@ -34,7 +34,7 @@ async function judged(asked: Asked, its: Visitor, options: Record<string, unknow
   const listening = listen();
   try {
     const state = await authenticateRequest(request(asked, app.origin), all);
-    return { ...describe(state, asked, its), says: listening.lines.join(' ') };
+    return { ...describe(state, asked, its), says: listening.lines.join(' '), firstLine: listening.lines.join(' ').split('\n')[0] };
   } catch (error) {
     return { throws: (error as Error).message };
   } finally {
@@ -97,9 +97,10 @@ function carrier(token: string, { headers, cookies }: Asked, its: Visitor): stri
 function withNames(text: string, { cookies }: Asked, its: Visitor): string {
   const names = [
     [its.proxyUrl, '{proxy}'],
-    [its.app.origin, '{origin}'],
     [its.issuer, '{issuer}'],
+    [its.app.origin, '{origin}'],
     [cookies.__session ?? cookies[`__session_${its.suffix}`], '{cookie}'],
+    [its.client, '{client}'],
     [`_${its.suffix}`, '_{suffix}'],
   ];
   return names.reduce((result, [value, name]) => (value ? result.replaceAll(value, name as string) : result), text);

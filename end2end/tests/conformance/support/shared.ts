@@ -1,19 +1,19 @@
 // One emulator and one signed-in person for all rows of a file.
 import type { test as Test } from '@playwright/test';
-import { Emulator, type Seed } from '../../support/emulator.mjs';
+import { Emulator, type Start } from '../../support/emulator.mjs';
 import { Visitor } from './visitor';
 
 /** Nobody listens there: the app is only an origin. */
 const ORIGIN = 'http://localhost:3000';
 export const PERSON = { email: 'mary@example.test', password: 'a long password' };
 
-export function shared(test: typeof Test, seed: Seed = {}) {
+export function shared(test: typeof Test, { seed, options }: Pick<Start, 'seed' | 'options'> = {}) {
   let emulator: Emulator;
   let visitor: Visitor;
 
   test.beforeAll(async () => {
     process.env.CLERK_TELEMETRY_DISABLED = '1';
-    emulator = await Emulator.start({ keep: true, seed: { people: [PERSON], ...seed } });
+    emulator = await Emulator.start({ keep: true, options, seed: { people: [PERSON], ...seed } });
     visitor = await Visitor.signIn(
       {
         origin: ORIGIN,

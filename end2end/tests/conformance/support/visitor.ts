@@ -44,15 +44,16 @@ export class Visitor {
   readonly frontendApi: string;
   readonly issuer: string;
   readonly suffix: string;
-  readonly proxyUrl: string;
-  readonly development: boolean;
+  /** Development instances are not proxied. */
+  readonly proxyUrl: string | undefined;
 
   private constructor(
     readonly app: App,
     readonly user: string,
     readonly session: string,
-    /** Values of the `__client` and the `__refresh` cookie. */
+    /** By what the Frontend API knows the browser: the `__client` cookie, or the token of a development browser. */
     readonly client: string,
+    /** The `__refresh` cookie. */
     readonly refresh: string,
     /** `__client_uat` as Clerk has set it. */
     readonly uat: number,
@@ -60,31 +61,29 @@ export class Visitor {
     readonly token: string,
     readonly templateToken: string,
   ) {
-    const [, kind, host] = app.publishableKey.split('_');
-    this.frontendApi = Buffer.from(host, 'base64').toString().replace(/\$$/, '');
+    this.frontendApi = Buffer.from(app.publishableKey.split('_')[2], 'base64').toString().replace(/\$$/, '');
     this.issuer = `https://${this.frontendApi}`;
-    this.development = kind === 'test';
     this.suffix = cookieSuffix(app.publishableKey);
-    this.proxyUrl = `${app.origin}/__clerk`;
+    this.proxyUrl = isDevelopment(app) ? undefined : `${app.origin}/__clerk`;
   }
 
   static async signIn(app: App, person: { email: string; password: string }): Promise<Visitor> {
-    const frontend = new Frontend(app);
-    const signedIn = await frontend.post('/v1/client/sign_ins', { strategy: 'password', identifier: person.email, password: person.password });
+    const browser = isDevelopment(app) ? (await (await new Frontend(app).post('/v1/dev_browser', {})).json()).id : '';
+    const form = { strategy: 'password', identifier: person.email, password: person.password };
+    const signedIn = await new Frontend(app, browser).post('/v1/client/sign_ins', form);
     const { client } = await signedIn.json();
     const [session] = client.sessions;
-    const cookie = cookieValue(signedIn.headers, '__client');
-    const { handshake: directives } = payload(await handshake(app, `__client=${cookie}`, 'token'));
+    const known = browser || cookieValue(signedIn.headers, '__client');
+    const { handshake: directives } = payload(await handshake(app, known, 'token'));
     const refresh = value(directives as string[], `__refresh_${cookieSuffix(app.publishableKey)}`);
     await backend(app, '/jwt_templates', { name: TEMPLATE, claims: {}, lifetime: 60 }).catch(ignoreDuplicate);
     const uat = Math.floor(client.updated_at / 1000);
-    const visitor = new Visitor(app, session.user.id, session.id, cookie, refresh, uat, '', '');
-    return visitor.renewed();
+    return new Visitor(app, session.user.id, session.id, known, refresh, uat, '', '').renewed();
   }
 
   /** The same person with tokens minted now. */
   async renewed(): Promise<Visitor> {
-    const minted = await new Frontend(this.app, `__client=${this.client}`).post(`/v1/client/sessions/${this.session}/tokens`, {});
+    const minted = await new Frontend(this.app, this.client).post(`/v1/client/sessions/${this.session}/tokens`, {});
     const { jwt } = await minted.json();
     const template = await backend(this.app, `/sessions/${this.session}/tokens/${TEMPLATE}`, {});
     return new Visitor(this.app, this.user, this.session, this.client, this.refresh, this.uat, jwt, template.jwt);
@@ -144,9 +143,9 @@ export class Visitor {
     return { ...this.plain(cookies), ...this.suffixed(cookies) };
   }
 
-  /** What says that somebody is signed in, in both forms: this token, and `__client_uat`. */
+  /** What says that somebody is signed in, in both forms: this token, `__client_uat`, and the development browser if there is one. */
   cookies(session = this.token): Record<string, string> {
-    return this.both({ session, uat: this.hourAgo });
+    return this.both({ session, uat: this.hourAgo, browser: isDevelopment(this.app) ? this.client : undefined });
   }
 
   /** As `cookies`, with the cookie that renews an expired token. */
@@ -156,7 +155,7 @@ export class Visitor {
 
   /** The result of a handshake made now, as a nonce or as a signed token. */
   handshake(format: 'nonce' | 'token', who: 'the person' | 'nobody' = 'the person'): Promise<string> {
-    return handshake(this.app, who === 'nobody' ? '' : `__client=${this.client}`, format);
+    return handshake(this.app, who === 'nobody' ? '' : this.client, format);
   }
 
   /** Handshake token around these directives. */
@@ -187,11 +186,17 @@ export function cookieSuffix(publishableKey: string): string {
   return createHash('sha1').update(publishableKey).digest('base64url').slice(0, 8);
 }
 
-/** The Frontend API, reached as an app's proxy reaches it. */
+/** Whether the keys are of a development instance, which browsers call directly, and know by a token in the address. */
+export function isDevelopment(app: Pick<App, 'publishableKey'>): boolean {
+  return app.publishableKey.startsWith('pk_test_');
+}
+
+/** The Frontend API: as an app's proxy reaches it or, of a development instance, as a browser does. */
 export class Frontend {
   constructor(
     private readonly app: App,
-    private readonly cookie = '',
+    /** By what it knows the browser. */
+    private readonly client = '',
   ) {}
 
   get(path: string, headers: Record<string, string> = {}): Promise<Response> {
@@ -205,8 +210,17 @@ export class Frontend {
   }
 
   private fetch(path: string, init: RequestInit): Promise<Response> {
-    const headers = { 'clerk-proxy-url': `${this.app.origin}/__clerk`, 'clerk-secret-key': this.app.secretKey, cookie: this.cookie, ...init.headers };
-    return fetch(new URL(path, this.app.address), { ...init, headers, redirect: 'manual' });
+    const { origin, secretKey, address } = this.app;
+    const url = new URL(path, address);
+    const headers = new Headers(init.headers);
+    if (isDevelopment(this.app)) {
+      if (this.client) url.searchParams.set('__clerk_db_jwt', this.client);
+    } else {
+      if (this.client) headers.set('cookie', `__client=${this.client}`);
+      if (!headers.has('clerk-proxy-url')) headers.set('clerk-proxy-url', `${origin}/__clerk`);
+      if (!headers.has('clerk-secret-key')) headers.set('clerk-secret-key', secretKey);
+    }
+    return fetch(url, { ...init, headers, redirect: 'manual' });
   }
 }
 
@@ -221,12 +235,14 @@ export async function backend(app: Pick<App, 'address' | 'secretKey'>, path: str
   return response.json();
 }
 
-/** A handshake by hand: the cookie with which the browser comes back to the app. */
-async function handshake(app: App, cookie: string, format: 'nonce' | 'token'): Promise<string> {
+/** A handshake by hand: with what the browser comes back to the app, in a cookie or in the address. */
+async function handshake(app: App, client: string, format: 'nonce' | 'token'): Promise<string> {
   const query = new URLSearchParams({ redirect_url: `${app.origin}/dashboard`, format });
-  const answer = await new Frontend(app, cookie).get(`/v1/client/handshake?${query}`);
+  const answer = await new Frontend(app, client).get(`/v1/client/handshake?${query}`);
   if (answer.status !== 307) throw new Error(`the handshake answered ${answer.status}: ${await answer.text()}`);
-  return cookieValue(answer.headers, format === 'nonce' ? '__clerk_handshake_nonce' : '__clerk_handshake');
+  const name = format === 'nonce' ? '__clerk_handshake_nonce' : '__clerk_handshake';
+  const inAddress = new URL(answer.headers.get('location') ?? '', app.origin).searchParams.get(name);
+  return inAddress ?? cookieValue(answer.headers, name);
 }
 
 /** Header and claims of a token, unverified. */
