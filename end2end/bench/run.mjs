@@ -5,9 +5,10 @@
 // A measurement is a module with `title` and `measure()`, which resolves to
 // { columns: [...], rows: [[...], ...], failures: ['what is above its bound', ...] }.
 import * as clickToDashboard from './click-to-dashboard.mjs';
+import * as emulator from './emulator.mjs';
 import * as payload from './payload.mjs';
 
-const measurements = { payload, 'click-to-dashboard': clickToDashboard };
+const measurements = { payload, 'click-to-dashboard': clickToDashboard, emulator };
 
 const names = process.argv.slice(2).length > 0 ? process.argv.slice(2) : Object.keys(measurements);
 const unknown = names.filter((name) => !(name in measurements));

@@ -1,62 +1,23 @@
 // The emulator by itself, as another project uses it: its printed settings, and Clerk's own server library.
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
-import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
 import { createClerkClient, verifyToken } from '@clerk/backend';
 import { expect, test } from '@playwright/test';
-
-const ROOT = fileURLToPath(new URL('../..', import.meta.url));
-const BINARY = resolve(ROOT, process.env.VESTIBULE_BINARY ?? join(process.env.CARGO_TARGET_DIR ?? 'target', 'debug/vestibule'));
-/** It makes two RSA keys before it answers. */
-const START_LIMIT_MS = 20_000;
+import { Emulator } from './support/emulator.mjs';
 
 const SEED = {
   people: [{ email: 'mary@example.test', password: 'a long password', first_name: 'Mary', public_metadata: { plan: 'pro', nested: { a: 1 } } }],
   claims_template: { plan: '{{user.public_metadata.plan}}' },
 };
 
-let folder: string;
-let child: ChildProcess;
+let emulator: Emulator;
 let settings: Record<string, string>;
 
 test.beforeAll(async () => {
   process.env.CLERK_TELEMETRY_DISABLED = '1';
-  folder = mkdtempSync(join(tmpdir(), 'vestibule-emulator-'));
-  writeFileSync(join(folder, 'seed.json'), JSON.stringify(SEED));
-  child = spawn(BINARY, ['emulator', '--listen', '127.0.0.1:0', '--seed', join(folder, 'seed.json')], {
-    cwd: folder,
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  settings = await printedSettings(child);
+  emulator = await Emulator.start({ seed: SEED });
+  settings = emulator.settings;
 });
 
-test.afterAll(async () => {
-  if (child.exitCode === null) {
-    const ended = once(child, 'exit');
-    child.kill('SIGTERM');
-    await ended;
-  }
-  rmSync(folder, { recursive: true, force: true });
-});
-
-/** Reads lines up to the comment that ends them. A value in quotes is JSON, as the PEM is. */
-async function printedSettings(process: ChildProcess): Promise<Record<string, string>> {
-  const found: Record<string, string> = {};
-  const deadline = setTimeout(() => process.kill('SIGKILL'), START_LIMIT_MS);
-  for await (const line of createInterface({ input: process.stdout! })) {
-    if (line.startsWith('#')) {
-      clearTimeout(deadline);
-      return found;
-    }
-    const [, name, value] = /^([A-Z_]+)=(.*)$/.exec(line) ?? [];
-    if (name && value !== undefined) found[name] = value.startsWith('"') ? JSON.parse(value) : value;
-  }
-  throw new Error('the emulator ended before it printed its settings');
-}
+test.afterAll(async () => emulator?.stop());
 
 function client() {
   return createClerkClient({

@@ -45,7 +45,7 @@ export class Emulator {
       // Not the project's folder, whose .env may hold anything.
       cwd: this.#folder,
       stdio: ['ignore', 'pipe', 'inherit'],
-      env: { ...process.env, RUST_LOG: process.env.RUST_LOG ?? 'warn' },
+      env: environment(),
     });
   }
 
@@ -113,6 +113,12 @@ export class Emulator {
     }
     throw new Error('the emulator ended before it had printed its settings');
   }
+}
+
+/** Ours without an app's settings, which the emulator would wonder about. */
+function environment() {
+  const settings = /^(CLERK_|DATABASE_|AUTH_|LEPTOS_|VESTIBULE_|PUBLIC_ORIGIN$|LISTEN$)/;
+  return { RUST_LOG: 'warn', ...Object.fromEntries(Object.entries(process.env).filter(([name]) => !settings.test(name))) };
 }
 
 /**
