@@ -25,7 +25,8 @@ pub async fn sleep(ms: u32) {
 
 /// The future's result, unless it takes longer than `ms` milliseconds. What it started goes on unobserved.
 pub async fn within<T>(ms: u32, future: impl Future<Output = T>) -> Option<T> {
-    match select(pin!(future), TimeoutFuture::new(ms)).await {
+    let future: Pin<&mut dyn Future<Output = T>> = pin!(future);
+    match select(future, TimeoutFuture::new(ms)).await {
         Either::Left((result, _)) => Some(result),
         Either::Right(_) => None,
     }
@@ -81,10 +82,10 @@ pub fn focus(id: &str) {
 pub fn on_connection_change(changed: impl Fn(bool) + 'static) {
     let Some(window) = web_sys::window() else { return };
     let told = Closure::<dyn Fn(web_sys::Event)>::new(move |event: web_sys::Event| changed(event.type_() == "online"));
+    let told = told.into_js_value().unchecked_into();
     for name in ["online", "offline"] {
-        _ = window.add_event_listener_with_callback(name, told.as_ref().unchecked_ref());
+        _ = window.add_event_listener_with_callback(name, &told);
     }
-    told.forget();
 }
 
 /// One line on the console, at debug level.

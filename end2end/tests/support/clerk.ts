@@ -14,6 +14,19 @@ export interface Organization {
 export interface Wishes {
   /** How long a change of metadata stays invisible to new tokens; null for ever. */
   metadata_delay_ms?: number | null;
+  /** "old": answers repeat the session token that was handed out last before this wish, until it expires. */
+  last_active_token?: 'fresh' | 'old';
+  /** Tokens are copied from the last one, unless the browser asks for one from the origin. clerk-js learns of it at load. */
+  session_minter?: boolean;
+  /** The answer to a reload carries no client. */
+  omit_client?: boolean;
+  /** Left out of session tokens: the mark of freshness, whose page asked, and what the claims template adds. */
+  omit_oiat?: boolean;
+  omit_azp?: boolean;
+  omit_custom_claims?: boolean;
+  token_lifetime_s?: number | null;
+  /** How far Clerk's clock is ahead; negative: behind. */
+  clock_offset_ms?: number;
   faults?: {
     method?: string;
     path_starts_with?: string;

@@ -24,10 +24,11 @@ export interface Creation {
   traffic: Traffic;
 }
 
-/** Fills in the form, lets Clerk misbehave, and presses the button. */
-export async function createWhile(wishes: Wishes, page: Page, clerk: Clerk): Promise<Creation> {
+/** Fills in the form, lets Clerk misbehave, and presses the button. `fromLoad`: what is so before the page is loaded. */
+export async function createWhile(wishes: Wishes, page: Page, clerk: Clerk, fromLoad?: Wishes): Promise<Creation> {
+  if (fromLoad) await clerk.misbehave(fromLoad);
   const creation = await fillIn(page);
-  await clerk.misbehave(wishes);
+  await clerk.misbehave({ ...fromLoad, ...wishes });
   await press(page, creation);
   return creation;
 }
