@@ -130,7 +130,9 @@ test('a connection that stays lost is said in the page, and its return leads ins
 
 test('the screen that waits for a token says it, too, when the connection is lost', async ({ page, context, clerk, expectProblem }) => {
   const signedIn = await clerk.inside(context);
-  await signedIn.loseToken();
+  const { id: activeOrgId } = signedIn.organization;
+  await clerk.changeMetadata(signedIn.userId, { activeOrgId: null });
+  await signedIn.renew();
   expectProblem(/ERR_INTERNET_DISCONNECTED/, [1, 30]);
   expectProblem(/console: /, [0, 30]);
   await page.route('**/__clerk/**', async (route) => {
@@ -142,6 +144,7 @@ test('the screen that waits for a token says it, too, when the connection is los
   await expect(page.getByRole('alert')).toContainText('This site does not answer your browser.');
   expect(traffic.documents()).toEqual(['GET /dashboard', 'GET /token-pending']);
   await page.unroute('**/__clerk/**');
+  await clerk.changeMetadata(signedIn.userId, { activeOrgId });
   await context.setOffline(false);
   await expectInside(page, signedIn);
 });

@@ -101,7 +101,7 @@ test('Clerk out of reach is waited for, then said, and signs nobody out', async 
   expectProblem(/__clerk.* answered 503/, [1, 30]);
   expectProblem(/ClerkJS|Clerk: /, [0, 20]);
   // Our server is asked whether a token came all the same.
-  expectProblem(/session_status answered 401/, [1, 5]);
+  expectProblem(/session_status answered 401/, [1, 10]);
 
   await page.goto('/dashboard');
   await expect(stillLoading(page)).toBeVisible({ timeout: 10_000 });

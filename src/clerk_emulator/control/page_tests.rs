@@ -3,7 +3,7 @@
 use http::{Method, StatusCode, header};
 use serde_json::{Value, json};
 
-use super::super::{Emulator, Options, start};
+use super::super::{Emulator, Instance, Options, start};
 
 struct Desk {
     emulator: Emulator,
@@ -13,6 +13,7 @@ struct Desk {
 impl Desk {
     async fn open() -> Self {
         let options = Options {
+            instance: Instance::Production,
             listen: ([127, 0, 0, 1], 0).into(),
             data_dir: None,
             application_name: "Vestibule".to_owned(),
