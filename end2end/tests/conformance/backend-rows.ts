@@ -67,7 +67,7 @@ const users: BackendRow[] = [
       return { listed: data.length, more: totalCount > 2, newestFirst: data[0].createdAt >= data[1].createdAt };
     },
     expected: {
-      wire: 'GET /v1/users?limit=2, GET /v1/users/count',
+      wire: 'GET /v1/users/count, GET /v1/users?limit=2',
       status: '200, 200',
       content: 'application/json',
       listed: 2,
@@ -562,7 +562,7 @@ const others: BackendRow[] = [
       return { name: got.name, lifetime: got.lifetime, skew: got.allowedClockSkew, listed: data.map(({ name }) => name).join(), deleted };
     },
     expected: {
-      wire: 'POST /v1/jwt_templates, GET /v1/jwt_templates/{template}, GET /v1/jwt_templates?paginated=true, DELETE /v1/jwt_templates/{template}',
+      wire: 'DELETE /v1/jwt_templates/{template}, GET /v1/jwt_templates/{template}, GET /v1/jwt_templates?paginated=true, POST /v1/jwt_templates',
       status: '200, 200, 200, 200',
       content: 'application/json',
       name: 'another',

@@ -81,7 +81,7 @@ const base: BrowserRow[] = [
     id: '5.6-load',
     call: 'the page is loaded again',
     act: load,
-    expected: { http: 'GET /environment, GET /client', ...all('fresh'), document: 'stale' },
+    expected: { http: 'GET /client, GET /environment', ...all('fresh'), document: 'stale' },
   },
   {
     id: '5.6-client-reload',

@@ -124,7 +124,7 @@ async function look(page: Page): Promise<Values> {
   return { ...Object.fromEntries(Object.entries(others).map(([name, version]) => [name, word(version)])), cookie: words };
 }
 
-/** The calls to the Frontend API, as clerk-js means them. */
+/** The calls to the Frontend API, as clerk-js means them. In the order of the alphabet: some go side by side. */
 function calls(passed: Passed[]): string {
   const lines = passed
     .filter(({ path }) => path.startsWith('/__clerk/'))
@@ -137,7 +137,7 @@ function calls(passed: Passed[]): string {
       const query = kept.length > 0 ? `?${kept.join('&')}` : '';
       return `${url.searchParams.get('_method') ?? method} ${url.pathname.replace('/__clerk/v1', '')}${query}`.replace(/sess_\w{27}/g, '{session}');
     });
-  return lines.join(', ');
+  return lines.sort().join(', ');
 }
 
 /** Which version the document's own request carried. */

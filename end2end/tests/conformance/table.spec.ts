@@ -66,9 +66,9 @@ names what the emulator does otherwise on purpose.
 - Where nothing else is said, \`__session\` and \`__client_uat\` are there in both forms, and the sign-in was an hour ago.
 - \`{…}\` stands for what differs from run to run. An empty value is one that is not there.
 - In 5.6, "fresh" is with the change and "stale" as before it. All is read at once after the call, the cookie first.
-- No request can bring about \`jwk-local-missing\`, \`jwk-remote-invalid\`, \`jwk-remote-missing\`, \`token-invalid-issuer\`, \`session-token-missing\` but by
-  a handshake, or \`missing-session-token\`, \`missing-refresh-token\` and \`expired-session-token-decode-failed\` as the cause of a failed refresh: nothing in this version of
-  \`@clerk/backend\` gives them, or what comes before them excludes them. Satellite domains are left out.
+- Not here, because no request can bring them about in this version of \`@clerk/backend\`: \`jwk-local-missing\`, \`jwk-remote-invalid\`,
+  \`jwk-remote-missing\`, \`token-invalid-issuer\`, and as causes of a failed refresh \`missing-session-token\`, \`missing-refresh-token\` and
+  \`expired-session-token-decode-failed\`. Satellite domains are left out.
 `;
 }
 
