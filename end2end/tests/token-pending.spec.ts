@@ -1,19 +1,13 @@
 // The screen between a token that is not good enough and one that is.
-import type { Page } from '@playwright/test';
 import { accessibilityProblems } from './support/accessibility';
+import { cause, questions, statusQuestions, stillLoading } from './support/creation';
 import { expect, test } from './support/test';
-import { Traffic } from './support/traffic';
+import { HANDSHAKE, Traffic } from './support/traffic';
 
 test.afterEach(async ({ clerk }) => clerk.misbehave());
 
-const stillLoading = (page: Page) => page.getByRole('heading', { name: 'Session still loading' });
-
-/** The whole sentence. */
-const cause = (page: Page) => page.getByText('Cause:').locator('..');
-
 /** Mission B4: about 2.5 s of trying, then the screen says so. The rest is for a slow machine. */
 const EXHAUSTED = { timeout: 5_000 };
-const HANDSHAKE = 'GET /__clerk/v1/client/handshake';
 
 test('a claim that never comes is waited for, then explained, and never answered with the form', async ({ page, context, clerk }) => {
   const signedIn = await clerk.inside(context);
@@ -25,6 +19,9 @@ test('a claim that never comes is waited for, then explained, and never answered
   await page.goto('/dashboard?x=1');
   await expect(page.getByRole('heading', { name: 'Refreshing your session' })).toBeVisible();
   await expect(stillLoading(page)).toBeVisible(EXHAUSTED);
+  // Tried for 2.5 s, three times in each second.
+  expect(questions(traffic)).toBeLessThanOrEqual(8);
+  expect(statusQuestions(traffic)).toBeLessThanOrEqual(9);
   // What was missing at first was the token: Clerk gave one on the way, and the cause is another.
   await expect(cause(page)).toContainText('still issues sessions without it');
   await expect(page.getByRole('region', { name: 'What we know' })).toContainText(name);
@@ -113,4 +110,25 @@ test('Clerk out of reach is waited for, then said, and signs nobody out', async 
   await page.getByRole('button', { name: 'Refresh' }).click();
   await expect(page).toHaveURL('/dashboard');
   await expect(page.getByRole('heading', { name: signedIn.organization.name })).toBeVisible();
+});
+
+test('a browser that does not keep its token is told so', async ({ page, context, clerk, expectProblem }) => {
+  // The last question before the wait ends.
+  expectProblem(/session_status answered 401/, [0, 2]);
+  const signedIn = await clerk.inside(context);
+  await signedIn.loseToken();
+  await page.addInitScript(() => {
+    const { get, set } = Object.getOwnPropertyDescriptor(Document.prototype, 'cookie')!;
+    Object.defineProperty(document, 'cookie', {
+      get,
+      set(text: string) {
+        // As browsers do with one that is too large. Handshakes have been tried: their cookies would be dropped, too.
+        if (!text.startsWith('__session')) set!.call(document, text);
+      },
+    });
+  });
+  await context.addCookies([{ name: '__clerk_redirect_count', value: '3', domain: 'localhost', path: '/' }]);
+  await page.goto('/dashboard');
+  await expect(stillLoading(page)).toBeVisible(EXHAUSTED);
+  await expect(cause(page)).toContainText('gave your browser a session, and your browser did not keep it');
 });

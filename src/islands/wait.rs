@@ -65,6 +65,7 @@ fn why(reason: GaveUp) -> &'static str {
         GaveUp::NotDelivered => "giving up: Clerk has not been told yet",
         GaveUp::TokenStale => "giving up: Clerk hands out no token that is good enough",
         GaveUp::ClerkUnreachable => "giving up: Clerk does not answer",
+        GaveUp::NoCookie => "giving up: the browser does not keep the token",
         GaveUp::NoConnection => "giving up: the server does not answer",
         GaveUp::Unavailable => "giving up: the server cannot tell now",
         GaveUp::SignedOut => "giving up: nobody is signed in any more",

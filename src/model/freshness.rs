@@ -99,6 +99,8 @@ pub enum GaveUp {
     TokenStale,
     /// Clerk does not answer, while our server does.
     ClerkUnreachable,
+    /// Clerk gave a token, and the browser did not keep it: cookies are refused, or it is too large for one.
+    NoCookie,
     /// Our server does not answer either: navigating would end at the browser's own error page.
     NoConnection,
     /// Our server answers that it cannot tell now. It says itself what is out of reach.
@@ -112,12 +114,17 @@ pub enum GaveUp {
 impl GaveUp {
     /// What the token-pending screen is told, so that it can name a cause that the server cannot see.
     pub fn tried(self) -> &'static str {
-        if self == Self::ClerkUnreachable { TRIED_UNREACHABLE } else { "1" }
+        match self {
+            Self::ClerkUnreachable => TRIED_UNREACHABLE,
+            Self::NoCookie => TRIED_NO_COOKIE,
+            _ => "1",
+        }
     }
 }
 
-/// The value of `tried` that means [`GaveUp::ClerkUnreachable`].
+/// The values of `tried` that mean [`GaveUp::ClerkUnreachable`] and [`GaveUp::NoCookie`].
 pub const TRIED_UNREACHABLE: &str = "unreachable";
+pub const TRIED_NO_COOKIE: &str = "no-cookie";
 
 /// What a person reads during the wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -217,9 +224,12 @@ impl Wait {
             _ => return,
         };
         match seen {
-            Seen::Cookie(_) => self.trouble = None,
+            Seen::Cookie(Some(_)) => self.trouble = None,
+            Seen::Cookie(None) => self.trouble = Some(GaveUp::NoCookie),
             // That the server answers says nothing about Clerk.
-            Seen::Server(_) | Seen::Stale => self.trouble = self.trouble.filter(|t| *t == GaveUp::ClerkUnreachable),
+            Seen::Server(_) | Seen::Stale => {
+                self.trouble = self.trouble.filter(|t| !matches!(t, GaveUp::NoConnection | GaveUp::Unavailable));
+            }
             Seen::Unavailable => self.trouble = Some(GaveUp::Unavailable),
             Seen::Failed => self.trouble = Some(side),
             Seen::TimedOut if limit_ms >= PATIENCE_MS => self.trouble = Some(side),

@@ -9,7 +9,7 @@ use super::door::DoorState;
 use super::layout::{HallWithHead, Moment, Reference, SignOutButton};
 use super::{Admission, Document, Page, Visit, admit};
 use crate::islands::token_pending::TokenPending;
-use crate::model::freshness::TRIED_UNREACHABLE;
+use crate::model::freshness::{TRIED_NO_COOKIE, TRIED_UNREACHABLE};
 use crate::model::gate::{Place, Verdict, WaitCause};
 use crate::model::next_path::NextPath;
 use crate::model::onboarding::Delivery;
@@ -46,8 +46,8 @@ pub async fn page(app: &AppState, visit: &Visit) -> Page {
     }
     let next = visit.next().unwrap_or_else(|| NextPath::or_dashboard(None));
     let document = if tried {
-        let unreachable = visit.query(TRIED).is_some_and(|met| met == TRIED_UNREACHABLE);
-        exhausted(visit, &next, explain(cause, delivery, unreachable), delivery, organization)
+        let met = visit.query(TRIED).unwrap_or_default();
+        exhausted(visit, &next, explain(cause, delivery, &met), delivery, organization)
     } else {
         refreshing(app, visit, &next, attempt + 1)
     };
@@ -148,12 +148,15 @@ fn exhausted(
     })
 }
 
-/// `unreachable`: Clerk did not answer the browser, which only the browser can know.
-fn explain(cause: WaitCause, delivery: Delivery, unreachable: bool) -> &'static str {
+/// `met`: what the browser met while it tried (`GaveUp::tried`). Only it can know.
+fn explain(cause: WaitCause, delivery: Delivery, met: &str) -> &'static str {
     match (cause, delivery) {
         (WaitCause::StaleClaim(_), Delivery::Pending | Delivery::Failed) => {}
-        _ if unreachable => {
+        _ if met == TRIED_UNREACHABLE => {
             return "your browser asked the sign-in service for a newer session and got no usable answer. It is out of reach, or too busy.";
+        }
+        (WaitCause::NotReady, _) if met == TRIED_NO_COOKIE => {
+            return "the sign-in service gave your browser a session, and your browser did not keep it. Either it refuses the cookies of this site, or the session is too large for one.";
         }
         _ => {}
     }

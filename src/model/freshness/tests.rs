@@ -301,6 +301,20 @@ fn a_server_that_cannot_tell_says_why_itself() {
     assert_eq!(wait.next(Seen::Unavailable, 10_000.0), Step::GiveUp(GaveUp::Unavailable));
 }
 
+#[test]
+fn a_browser_that_keeps_no_token_is_named() {
+    let (mut wait, mut step) = Wait::begin(None, Delivery::Delivered, None, REFRESH_BOUNDS, 0.0);
+    for now in 1.. {
+        let seen = if matches!(step, Step::Pause { .. }) { Seen::Paused } else { Seen::Cookie(None) };
+        step = wait.next(seen, f64::from(now));
+        if let Step::GiveUp(reason) = step {
+            assert_eq!((reason, wait.attempts()), (GaveUp::NoCookie, 8));
+            assert_eq!(reason.tried(), TRIED_NO_COOKIE);
+            return;
+        }
+    }
+}
+
 /// The token-pending screen: any token will do, within its own bound.
 #[test]
 fn the_screen_that_waits_takes_any_token_the_gate_takes() {
