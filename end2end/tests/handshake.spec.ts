@@ -1,8 +1,9 @@
 // Coming back later: the browser's token is old, and Clerk's handshake renews it before anybody sees anything.
+import { App } from './support/app.mjs';
+import { Clerk } from './support/clerk';
+import { signOut } from './support/people';
 import { expect, test } from './support/test';
-import { Traffic } from './support/traffic';
-
-const HANDSHAKE = 'GET /__clerk/v1/client/handshake';
+import { HANDSHAKE, Traffic } from './support/traffic';
 
 test.afterEach(async ({ clerk }) => clerk.misbehave());
 
@@ -23,6 +24,80 @@ test('a browser without its token gets a new one on the way, and nothing is seen
   expect(traffic.documents()).toEqual(['GET /dashboard']);
   const names = (await context.cookies()).map((cookie) => cookie.name);
   expect(names).not.toContain('__clerk_handshake_nonce');
+});
+
+test('a token that expired ten minutes ago is renewed on the way, and nothing is seen in between', async ({ page, context, clerk }) => {
+  const signedIn = await clerk.inside(context);
+  // Made ten minutes ago, for a minute.
+  await clerk.misbehave({ clock_offset_ms: -600_000 });
+  await signedIn.renew();
+  await clerk.misbehave();
+  const old = await context.cookies();
+  const seen: string[] = [];
+  await page.exposeFunction('sawHeading', (text: string) => seen.push(text));
+  await page.addInitScript(() => {
+    const w = window as unknown as { sawHeading: (text: string) => void };
+    addEventListener('DOMContentLoaded', () => w.sawHeading(document.querySelector('h1')?.textContent ?? ''));
+  });
+  const traffic = new Traffic(page);
+
+  await page.goto('/dashboard');
+
+  await expect(page.getByRole('heading', { name: signedIn.organization.name })).toBeVisible();
+  expect(traffic.documents()).toEqual(['GET /dashboard', HANDSHAKE, 'GET /dashboard']);
+  expect(seen).toEqual([signedIn.organization.name]);
+  const session = (cookies: typeof old) => cookies.find((cookie) => cookie.name === '__session')?.value;
+  expect(session(await context.cookies())).not.toBe(session(old));
+});
+
+test('keys out of reach are an outage that heals by itself, and sign nobody out', async ({ page, context, clerk, app, expectProblem }) => {
+  test.setTimeout(60_000);
+  const signedIn = await clerk.inside(context);
+  // A process that has no keys yet.
+  await app.restart();
+  await clerk.misbehave({ faults: [{ path_starts_with: '/v1/jwks', path_ends_with: '', status: 503, count: 1 }] });
+  expectProblem(/\/dashboard answered 503/);
+  const traffic = new Traffic(page);
+  await page.goto('/dashboard');
+  await expect(page.getByRole('heading', { name: 'We cannot check your session right now' })).toBeVisible();
+  await expect(page.getByRole('heading', { name: signedIn.organization.name })).toBeVisible({ timeout: 15_000 });
+  expect(traffic.documents()).toEqual(['GET /dashboard', 'GET /dashboard']);
+});
+
+test('a wrong issuer is diagnosed at once, with both values, and without a circle', async ({ browser }) => {
+  test.setTimeout(90_000);
+  const app = await App.start(undefined, 'production', { CLERK_ISSUER: 'https://clerk.wrong.example' });
+  const context = await browser.newContext({ baseURL: app.origin });
+  try {
+    const page = await context.newPage();
+    await new Clerk(app).signedIn(context);
+    const traffic = new Traffic(page);
+    await page.goto('/dashboard');
+    await expect(page.getByRole('heading', { name: 'We cannot accept this session' })).toBeVisible();
+    await expect(page.getByText('https://clerk.wrong.example', { exact: true })).toBeVisible();
+    await expect(page.getByText(/^https:\/\/clerk-[0-9a-f]{8}\.emulator\.localhost$/)).toBeVisible();
+    await expect(page.getByText('set CLERK_ISSUER=')).toBeVisible();
+    expect(traffic.documents()).toEqual(['GET /dashboard']);
+    expect(app.log()).toContain('auth.issuer.expected=https://clerk.wrong.example');
+  } finally {
+    await context.close();
+    await app.dispose();
+  }
+});
+
+test('a sign-out in one tab is seen in the other', async ({ page, context, clerk }) => {
+  const signedIn = await clerk.inside(context);
+  const other = await context.newPage();
+  for (const tab of [page, other]) {
+    await tab.goto('/dashboard');
+    await expect(tab.getByRole('heading', { name: signedIn.organization.name })).toBeVisible();
+  }
+  await signOut(page);
+  await expect(page).toHaveURL('/');
+  await other.reload();
+  await expect(other).toHaveURL(/\/sign-in\?next=/);
+  await other.goBack();
+  await expect(other.getByRole('heading', { name: signedIn.organization.name })).toHaveCount(0);
 });
 
 test('a session that Clerk has ended leads to sign-in, and back', async ({ page, context, clerk }) => {

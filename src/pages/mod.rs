@@ -154,7 +154,10 @@ pub async fn admit(app: &AppState, visit: &Visit, place: Place) -> Admission {
             visit.asked.notes.note_redirect();
             Admission::Instead(Page::Handshake(cause))
         }
-        Answer::ExplainRefusal(_) => Admission::Instead(problems::refusal(visit, checked.error.as_ref())),
+        Answer::ExplainRefusal(_) => {
+            let error = checked.error.as_ref();
+            Admission::Instead(problems::refusal(visit, error, problems::Diagnosis::of(app.config(), error)))
+        }
         Answer::ExplainOutage(outage) => Admission::Instead(problems::outage(visit, outage)),
     }
 }

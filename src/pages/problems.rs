@@ -7,6 +7,7 @@ use super::door::DoorState;
 use super::layout::{HallWithHead, Reference, SignOutButton};
 use super::{Document, Page, Visit};
 use crate::model::gate::Outage;
+use crate::server::config::Config;
 use crate::server::session::TokenError;
 
 /// After how many seconds a page about an outage loads itself again.
@@ -35,8 +36,63 @@ pub fn not_found(visit: &Visit) -> Page {
     Page::Document(document.with_status(StatusCode::NOT_FOUND))
 }
 
+/// What a developer is shown beside a refusal, where the app runs for development. Holds public addresses only.
+#[derive(Clone)]
+pub struct Diagnosis {
+    /// What is the matter and what to do.
+    pub explanation: String,
+    /// The issuer that is expected, and the one found, when it is about that.
+    pub issuers: Option<(String, String)>,
+}
+
+impl Diagnosis {
+    /// The diagnosis of a refusal, if this app may show it.
+    pub fn of(config: &Config, error: Option<&TokenError>) -> Option<Self> {
+        let error = error.filter(|_| config.shows_diagnoses())?;
+        let expected = config.clerk.issuer.clone();
+        let issuers = match error {
+            TokenError::Issuer { found } => Some((expected.clone(), found.clone())),
+            _ => None,
+        };
+        Some(Self { explanation: error.explanation(&expected), issuers })
+    }
+}
+
+#[component]
+fn ForDevelopers(diagnosis: Diagnosis) -> impl IntoView {
+    view! {
+        <section class="stack" aria-labelledby="developers">
+            <h2 id="developers">"For developers"</h2>
+            <p>{diagnosis.explanation}</p>
+            {diagnosis
+                .issuers
+                .map(|(expected, found)| {
+                    view! {
+                        <dl class="facts">
+                            <div>
+                                <dt>"Issuer expected (CLERK_ISSUER)"</dt>
+                                <dd>
+                                    <code>{expected}</code>
+                                </dd>
+                            </div>
+                            <div>
+                                <dt>"Issuer in the token"</dt>
+                                <dd>
+                                    <code>{found}</code>
+                                </dd>
+                            </div>
+                        </dl>
+                    }
+                })}
+            <p>
+                <small>"This part is shown because the app runs for development, or AUTH_DEBUG_LOG is on."</small>
+            </p>
+        </section>
+    }
+}
+
 /// 401: a token that is refused for good. Waiting and reloading cannot help, and the page says so.
-pub fn refusal(visit: &Visit, error: Option<&TokenError>) -> Page {
+pub fn refusal(visit: &Visit, error: Option<&TokenError>, diagnosis: Option<Diagnosis>) -> Page {
     let cause = error.map(ToString::to_string).unwrap_or_default();
     let lead = match error {
         Some(TokenError::Issuer { .. }) => {
@@ -50,7 +106,7 @@ pub fn refusal(visit: &Visit, error: Option<&TokenError>) -> Page {
     };
     let reference = visit.reference();
     let document = Document::new("Session refused", move || {
-        let (cause, reference) = (cause.clone(), reference.clone());
+        let (cause, reference, diagnosis) = (cause.clone(), reference.clone(), diagnosis.clone());
         view! {
             <HallWithHead door=DoorState::Closed title="We cannot accept this session" lead wide=true>
                 <div class="stack">
@@ -74,6 +130,7 @@ pub fn refusal(visit: &Visit, error: Option<&TokenError>) -> Page {
                             </dd>
                         </div>
                     </dl>
+                    {diagnosis.map(|diagnosis| view! { <ForDevelopers diagnosis /> })}
                     <Reference id=reference />
                 </div>
             </HallWithHead>

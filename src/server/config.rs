@@ -140,6 +140,11 @@ impl Config {
         frontend_api_of(&self.clerk.publishable_key).unwrap_or_default()
     }
 
+    /// Whether pages may tell a developer what is set up wrongly: with a development instance, the emulator, or by request.
+    pub fn shows_diagnoses(&self) -> bool {
+        self.auth_debug_log || self.clerk.is_development() || is_emulator(&self.frontend_api())
+    }
+
     /// Whether cookies may be sent over https only.
     pub fn is_https(&self) -> bool {
         self.public_origin.starts_with("https://")

@@ -58,7 +58,28 @@ async fn a_wrongly_configured_issuer_is_named_and_signs_nobody_out() {
         let page = app.get("/dashboard", who).await;
         assert_eq!((page.status, page.header("location")), (StatusCode::UNAUTHORIZED, ""), "{}", page.body);
         assert!(page.body.contains("token-invalid-issuer"), "{}", page.body);
+        // What is set up how is no business of visitors.
+        assert!(!page.body.contains("For developers") && !page.body.contains("clerk.wrong.test"), "{}", page.body);
     }
+}
+
+#[tokio::test]
+async fn a_developer_is_told_what_is_set_up_wrongly() {
+    let changes = [("CLERK_ISSUER", "https://clerk.wrong.test"), ("AUTH_DEBUG_LOG", "true")];
+    let app = TestApp::start_with(&changes).await;
+    let page = app.get("/dashboard", Who::Cookie(&token(ADA))).await;
+    assert_eq!(page.status, StatusCode::UNAUTHORIZED);
+    for text in [
+        "For developers",
+        "https://clerk.wrong.test",
+        "https://clerk.example.test",
+        "set CLERK_ISSUER=https://clerk.example.test",
+    ] {
+        assert!(page.body.contains(text), "{text}: {}", page.body);
+    }
+    let me = app.get("/api/me", Who::Bearer(&token(ADA))).await;
+    assert_eq!((me.status, me.text("/reason")), (StatusCode::UNAUTHORIZED, "token-invalid-issuer".to_owned()));
+    assert!(me.text("/fix").contains("set CLERK_ISSUER=https://clerk.example.test"), "{me:?}");
 }
 
 #[tokio::test]

@@ -40,11 +40,13 @@ export class App {
   #devFile;
   #build;
   #clerk;
+  #variables;
   #folder;
   #logFile;
 
-  /** @param {Build} build  @param {ClerkKind} clerk */
-  constructor(build, clerk) {
+  /** @param {Build} build  @param {ClerkKind} clerk  @param {Record<string, string>} variables */
+  constructor(build, clerk, variables) {
+    this.#variables = variables;
     this.#build = build;
     this.#clerk = clerk;
     this.#folder = mkdtempSync(join(tmpdir(), 'vestibule-end2end-'));
@@ -55,11 +57,11 @@ export class App {
 
   /**
    * Starts the build that the tests are for, unless another one is named.
-   * @param {Build} build  @param {ClerkKind} clerk
+   * @param {Build} build  @param {ClerkKind} clerk  @param {Record<string, string>} variables  further configuration
    */
-  static async start(build = { binary: BINARY, site: SITE }, clerk = 'production') {
+  static async start(build = { binary: BINARY, site: SITE }, clerk = 'production', variables = {}) {
     if (!existsSync(build.binary)) throw new Error(`${build.binary} is missing: run "make build" first`);
-    const app = new App(build, clerk);
+    const app = new App(build, clerk, variables);
     try {
       await app.#launch('127.0.0.1:0');
     } catch (error) {
@@ -126,7 +128,7 @@ export class App {
       // Not the project's folder: a developer's .env there may hold the keys of a real Clerk and a real database.
       cwd: this.#folder,
       stdio: ['ignore', log, log],
-      env: environment(this.#build.site),
+      env: { ...environment(this.#build.site), ...this.#variables },
     });
     closeSync(log);
     this.#child = child;

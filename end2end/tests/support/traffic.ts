@@ -1,6 +1,9 @@
 // What a browser asks for, in order.
 import type { BrowserContext, Page, Request } from '@playwright/test';
 
+/** Clerk's handshake, by way of our proxy, as `documents` gives it. */
+export const HANDSHAKE = 'GET /__clerk/v1/client/handshake';
+
 export class Traffic {
   readonly requests: Request[] = [];
 
