@@ -2,18 +2,15 @@
 import { createClerkClient } from '@clerk/backend';
 import { createAuthenticateRequest } from '@clerk/backend/internal';
 import type { RequestRow } from '../request-rows';
-import { Relay } from './relay';
+import { nobody, Relay } from './relay';
 import type { Values } from './rows';
 import { type Asked, payload, type Visitor } from './visitor';
-
-/** A port on which nobody listens. */
-const NOBODY = 'http://127.0.0.1:9';
 
 export async function judge(row: RequestRow, its: Visitor): Promise<Values> {
   const asked = await row.request(its);
   const relay = row.backend ? await backend(its, row.backend(its)) : undefined;
   try {
-    const apiUrl = row.backend === null ? NOBODY : (relay?.origin ?? its.app.address);
+    const apiUrl = row.backend === null ? await nobody() : (relay?.origin ?? its.app.address);
     return await judged(asked, its, { apiUrl, ...row.options?.(its) });
   } finally {
     await relay?.stop();

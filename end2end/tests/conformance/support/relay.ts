@@ -67,6 +67,13 @@ export class Relay {
   }
 }
 
+/** An address at which nobody listens, any more. */
+export async function nobody(): Promise<string> {
+  const relay = await Relay.start({ target: '' });
+  await relay.stop();
+  return relay.origin;
+}
+
 async function forward(options: RelayOptions, incoming: IncomingMessage, outgoing: ServerResponse): Promise<Passed> {
   const chunks: Buffer[] = [];
   for await (const chunk of incoming) chunks.push(chunk);
