@@ -4,7 +4,7 @@ import type { BrowserContext, Page } from '@playwright/test';
 import { createClerkClient } from '@clerk/backend';
 import { newOrganization, newPerson, signInByPassword, signOut, signUp } from './support/people';
 import { expect, test } from './support/test';
-import { Traffic, isClerk } from './support/traffic';
+import { Traffic } from './support/traffic';
 
 test.use({ clerkKind: 'development' });
 
@@ -16,18 +16,20 @@ async function clerkCookies(context: BrowserContext) {
   return cookies.sort((one, other) => one.name.localeCompare(other.name));
 }
 
-/** The values, which must be the same in both forms. */
+/** The values, which must come to be the same in both forms: clerk-js writes one after the other. */
 async function clerkValues(context: BrowserContext): Promise<Record<string, string>> {
-  const cookies = await clerkCookies(context);
-  const value = (test: (name: string) => boolean) => cookies.filter(({ name }) => test(name)).map((cookie) => cookie.value);
-  return Object.fromEntries(
-    CLERK_COOKIES.map((name) => {
-      const plain = value((found) => found === name);
+  let values: Record<string, string> = {};
+  await expect(async () => {
+    const cookies = await clerkCookies(context);
+    const valuesOf = (test: (name: string) => boolean) => cookies.filter(({ name }) => test(name)).map((cookie) => cookie.value);
+    for (const name of CLERK_COOKIES) {
+      const plain = valuesOf((found) => found === name);
       expect(plain, name).toHaveLength(1);
-      expect(value((found) => found.startsWith(`${name}_`)), `${name} with the suffix`).toEqual(plain);
-      return [name, plain[0]];
-    }),
-  );
+      expect(valuesOf((found) => found.startsWith(`${name}_`)), `${name} with the suffix`).toEqual(plain);
+      values = { ...values, [name]: plain[0] };
+    }
+  }).toPass({ timeout: 5_000 });
+  return values;
 }
 
 async function createOrganization(page: Page) {
@@ -75,19 +77,26 @@ test('sign-up, organization, dashboard, reload, sign-out and sign-in, with Clerk
   const named = (path: string) => calls.filter((request) => new URL(request.url()).pathname === path);
   expect(named('/v1/dev_browser')).toHaveLength(0);
   for (const path of ['/v1/environment', '/v1/client', '/v1/client/sign_ups', '/v1/client/sign_ins']) expect(named(path), path).not.toEqual([]);
+  let answered = 0;
   for (const call of calls) {
-    const response = await call.response();
-    expect((await response?.serverAddr())?.ipAddress, call.url()).toBe('127.0.0.1');
-    expect(await response?.headerValue('access-control-allow-origin'), call.url()).toBe(app.origin);
-    expect(await response?.headerValue('set-cookie'), call.url()).toBeNull();
     const token = new URL(call.url()).searchParams.get('__clerk_db_jwt');
     expect(token).toBe(before.__clerk_db_jwt);
+    // One that a navigation cut off has no answer.
+    const response = await call.response();
+    if (!response) continue;
+    answered += 1;
+    expect((await response.serverAddr())?.ipAddress, call.url()).toBe('127.0.0.1');
+    expect(await response.headerValue('access-control-allow-origin'), call.url()).toBe(app.origin);
+    expect(await response.headerValue('set-cookie'), call.url()).toBeNull();
   }
+  expect(answered).toBeGreaterThan(10);
   const byTheApp = traffic.requests.filter((request) => request.url().startsWith(app.origin)).map((request) => new URL(request.url()).pathname);
-  expect(byTheApp.filter((path) => isClerk(path) && path.startsWith('/__clerk'))).toEqual([]);
+  expect(byTheApp.filter((path) => path.startsWith('/__clerk'))).toEqual([]);
   expect((await page.request.get('/__clerk/v1/client')).status()).toBe(404);
 
   // Coming back with nothing but the sign-in: the handshake's result stands in the address, and is taken out of it.
+  // An open page would put its own token back.
+  await page.goto('about:blank');
   await context.clearCookies({ name: /^__session/ });
   traffic.forget();
   await page.goto('/dashboard?x=1');
@@ -96,17 +105,19 @@ test('sign-up, organization, dashboard, reload, sign-out and sign-in, with Clerk
   expect(page.url()).toBe(`${app.origin}/dashboard?x=1`);
 });
 
-test('a browser that Clerk no longer knows gets a new token by itself', async ({ page, context, app, expectProblem }) => {
+test('a browser that Clerk no longer knows gets a new token by itself', async ({ page, context, expectProblem }) => {
   await page.goto('/sign-in');
   await expect(page.locator('input[name=identifier]')).toBeVisible();
-  const [plain, suffixed] = (await clerkCookies(context)).filter(({ name }) => name.startsWith('__clerk_db_jwt'));
-  await context.addCookies([plain, suffixed].map((cookie) => ({ ...cookie, value: 'dvb_forgotten' })));
+  // An open page would put its own token back.
+  await page.goto('about:blank');
+  const known = (await clerkCookies(context)).filter(({ name }) => name.startsWith('__clerk_db_jwt'));
+  expect(known).toHaveLength(2);
+  await context.addCookies(known.map((cookie) => ({ ...cookie, value: 'dvb_forgotten' })));
   // By the environment, the client, or both, whichever asks first.
   expectProblem(/answered 401/, [1, 4]);
   await page.goto('/sign-up');
   await expect(page.locator('input[name=emailAddress]')).toBeVisible();
-  await expect.poll(async () => (await clerkCookies(context))[0].value).not.toBe('dvb_forgotten');
-  expect(app.running).toBe(true);
+  await expect.poll(async () => (await clerkCookies(context)).map(({ value }) => value)).not.toContain('dvb_forgotten');
 });
 
 test("Clerk's own server library takes the result of a handshake from the address, in both forms", async ({ page, context, app, inbox, playwright }) => {
