@@ -90,7 +90,7 @@ test('a token that does not say for which site it is, is made again', async ({ p
 });
 
 /** Ten attempts, and the screen with this cause. Once Clerk is well again, Refresh leads inside. */
-const NEVER: Record<string, { wishes: Wishes; fromLoad?: Wishes; because: string; refused?: boolean; renewed?: boolean }> = {
+const NEVER: Record<string, { wishes: Wishes; because: string; refused?: boolean; renewed?: boolean }> = {
   'no token ever sees the metadata': {
     wishes: { metadata_delay_ms: null },
     because: 'knows about your organization, but still issues sessions without it',
