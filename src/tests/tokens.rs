@@ -218,6 +218,24 @@ async fn keys_are_fetched_when_needed_kept_and_renewed() {
 }
 
 #[tokio::test]
+async fn a_remembered_token_ends_with_its_time() {
+    let app = TestApp::start().await;
+    let good = token(ADA);
+    for _ in 0..3 {
+        assert_eq!(reason(&app, &good).await, "accepted");
+    }
+    app.clock.advance(Duration::milliseconds(64_900));
+    assert_eq!(reason(&app, &good).await, "accepted");
+    app.clock.advance(Duration::milliseconds(100));
+    for _ in 0..2 {
+        assert_eq!(reason(&app, &good).await, "token-expired");
+    }
+    // One that differs in a single bit was never verified.
+    let other = format!("{}A", &good[..good.len() - 1]);
+    assert_ne!(reason(&app, &other).await, "accepted");
+}
+
+#[tokio::test]
 async fn a_hanging_key_server_is_waited_for_two_seconds() {
     let app = TestApp::start_with(&[("CLERK_JWT_KEY", "")]).await;
     let release = app.clerk.hold();

@@ -8,6 +8,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use jsonwebtoken::DecodingKey;
@@ -52,7 +53,16 @@ impl Keys {
 
     /// Fetches keys through the Backend API when they are needed.
     pub fn from_backend_api(api: BackendApi, clock: Clock) -> Self {
-        Self::Jwks(Box::new(JwksCache { api, clock, known: RwLock::default(), fetching: Mutex::default() }))
+        let (known, fetching, generation) = (RwLock::default(), Mutex::default(), AtomicU64::new(0));
+        Self::Jwks(Box::new(JwksCache { api, clock, known, fetching, generation }))
+    }
+
+    /// Changes whenever keys were fetched: what was verified before may have been signed with a key that is gone.
+    pub fn generation(&self) -> u64 {
+        match self {
+            Self::Pem(_) => 0,
+            Self::Jwks(cache) => cache.generation.load(Ordering::Acquire),
+        }
     }
 
     /// The key with this id. A configured PEM has no id and fits every token.
@@ -71,6 +81,7 @@ pub struct JwksCache {
     known: RwLock<Known>,
     /// Held by whoever is fetching; never by readers.
     fetching: Mutex<()>,
+    generation: AtomicU64,
 }
 
 #[derive(Default)]
@@ -134,6 +145,7 @@ impl JwksCache {
         match answer {
             Ok(keys) => {
                 *known = Known { keys, fetched_ms: Some(now), failed_ms: None };
+                self.generation.fetch_add(1, Ordering::Release);
                 known.keys.get(kid).cloned().ok_or(KeyError::Unknown)
             }
             Err(cause) => {

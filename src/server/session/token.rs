@@ -15,7 +15,7 @@ const MAX_TOKEN_BYTES: usize = 8 * 1024;
 pub(super) const SESSION_CATEGORY: &str = "cl_B7d4PD111AAA";
 
 /// A raw token. Says nothing about who is calling until it has been verified.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct SessionToken(String);
 
 impl SessionToken {

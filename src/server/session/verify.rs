@@ -9,10 +9,14 @@
 //! 6. `exp`, `nbf`, `iat` against the clock, with [`ALLOWED_SKEW_SECONDS`];
 //! 7. `azp` on the list of authorized parties. (*A missing one is a state of its own: the browser repairs it);
 //! 8. `sts` not `pending`.
+//!
+//! A token that kept them all is remembered by its whole text until keys are fetched again, and only rule 6 is checked
+//! again: it is never accepted past its `exp`.
 
 use std::collections::BTreeSet;
 
 use jsonwebtoken::{Algorithm, Validation};
+use quick_cache::sync::Cache;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -25,6 +29,9 @@ use crate::server::clock::Clock;
 
 /// How far the issuer's clock may be from ours, in seconds. Clerk's default.
 pub const ALLOWED_SKEW_SECONDS: i64 = 5;
+
+/// Verified tokens that are remembered: at 1 kB each, 8 MB. The least used go first.
+const CACHED_TOKENS: usize = 8_192;
 
 /// Claims of a token that kept every rule. Built here and nowhere else.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -170,6 +177,17 @@ pub struct Verifier {
     authorized_parties: BTreeSet<String>,
     clock: Clock,
     signature_only: Validation,
+    /// Tokens whose signature and claims have been checked, by their whole text. Their times are checked at each use.
+    verified: Cache<SessionToken, Verified>,
+}
+
+/// What is kept of a verified token.
+#[derive(Clone)]
+struct Verified {
+    claims: SessionClaims,
+    not_before: Option<i64>,
+    /// Of the keys it was verified with.
+    generation: u64,
 }
 
 #[derive(Deserialize)]
@@ -192,13 +210,25 @@ impl Verifier {
         signature_only.validate_nbf = false;
         signature_only.validate_aud = false;
         signature_only.required_spec_claims.clear();
-        Self { keys, issuer, authorized_parties, clock, signature_only }
+        let verified = Cache::new(CACHED_TOKENS);
+        Self { keys, issuer, authorized_parties, clock, signature_only, verified }
     }
 
     /// Verifies a session token.
     pub async fn verify(&self, token: &SessionToken) -> Result<SessionClaims, TokenError> {
+        let generation = self.keys.generation();
+        if let Some(known) = self.verified.get(token).filter(|known| known.generation == generation) {
+            let times = self.check_times(known.claims.issued_at, known.claims.expires_at, known.not_before);
+            if times == Err(TokenError::Expired) {
+                self.verified.remove(token);
+            }
+            return times.map(|()| known.claims);
+        }
         let payload = self.signed_payload(token).await?;
-        self.check_claims(&payload)
+        // As it was before the keys were looked up: if others came meanwhile, this token is verified once more.
+        let verified = Verified { generation, ..self.check_claims(&payload)? };
+        self.verified.insert(token.clone(), verified.clone());
+        Ok(verified.claims)
     }
 
     /// The cookies inside a handshake token: it has our key's signature and the session category, and no times of its own
@@ -235,7 +265,7 @@ impl Verifier {
         })
     }
 
-    fn check_claims(&self, payload: &Map<String, Value>) -> Result<SessionClaims, TokenError> {
+    fn check_claims(&self, payload: &Map<String, Value>) -> Result<Verified, TokenError> {
         let text = |name: &str| payload.get(name).and_then(Value::as_str);
         let seconds = |name: &str| payload.get(name).and_then(Value::as_f64).map(|at| at as i64);
         let user_id = text("sub").and_then(|id| UserId::parse(id).ok()).ok_or(TokenError::Malformed)?;
@@ -251,17 +281,7 @@ impl Verifier {
         if issuer != self.issuer {
             return Err(TokenError::Issuer { found: issuer.to_owned() });
         }
-        let now_ms = self.clock.now_ms();
-        let skew_ms = ALLOWED_SKEW_SECONDS * 1000;
-        if expires_at.saturating_mul(1000) <= now_ms - skew_ms {
-            return Err(TokenError::Expired);
-        }
-        if not_before.is_some_and(|at| at.saturating_mul(1000) > now_ms + skew_ms) {
-            return Err(TokenError::NotYetValid { issued_in_future: false });
-        }
-        if issued_at.saturating_mul(1000) > now_ms + skew_ms {
-            return Err(TokenError::NotYetValid { issued_in_future: true });
-        }
+        self.check_times(issued_at, expires_at, not_before)?;
         match text("azp") {
             None | Some("") => return Err(TokenError::AuthorizedPartyMissing),
             Some(party) if !self.authorized_parties.contains(party) => {
@@ -273,7 +293,24 @@ impl Verifier {
             return Err(TokenError::Pending);
         }
         let active_organization = ActiveOrganizationClaim::of(payload);
-        Ok(SessionClaims { user_id, session_id, issued_at, expires_at, active_organization })
+        let claims = SessionClaims { user_id, session_id, issued_at, expires_at, active_organization };
+        Ok(Verified { claims, not_before, generation: 0 })
+    }
+
+    /// Rule 6, which has to hold at every use.
+    fn check_times(&self, issued_at: i64, expires_at: i64, not_before: Option<i64>) -> Result<(), TokenError> {
+        let now_ms = self.clock.now_ms();
+        let skew_ms = ALLOWED_SKEW_SECONDS * 1000;
+        if expires_at.saturating_mul(1000) <= now_ms - skew_ms {
+            return Err(TokenError::Expired);
+        }
+        if not_before.is_some_and(|at| at.saturating_mul(1000) > now_ms + skew_ms) {
+            return Err(TokenError::NotYetValid { issued_in_future: false });
+        }
+        if issued_at.saturating_mul(1000) > now_ms + skew_ms {
+            return Err(TokenError::NotYetValid { issued_in_future: true });
+        }
+        Ok(())
     }
 }
 
