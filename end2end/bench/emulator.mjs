@@ -31,10 +31,10 @@ const MESSAGE_BYTES = 600;
 /** Of Linux, in /proc. */
 const TICKS_PER_SECOND = 100;
 
-const START_LIMIT_MS = 2_000;
-const MEMORY_LIMIT_MB = 100;
+const START_LIMIT_MS = 1_000;
+const MEMORY_LIMIT_MB = 80;
 /** Tokens for each signature of the yardstick. */
-const RATIO_LIMIT = 0.5;
+const RATIO_LIMIT = 0.4;
 const ORIGIN = 'http://localhost:3000';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
