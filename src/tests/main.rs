@@ -1,6 +1,7 @@
 //! Integration tests: the real router over HTTP messages, a real Postgres, and a stand-in for Clerk's Backend API.
 
 mod architecture;
+mod bytes;
 mod creation;
 mod gate;
 mod handshake;
