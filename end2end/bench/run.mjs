@@ -7,8 +7,9 @@
 import * as clickToDashboard from './click-to-dashboard.mjs';
 import * as emulator from './emulator.mjs';
 import * as payload from './payload.mjs';
+import * as session from './session.mjs';
 
-const measurements = { payload, 'click-to-dashboard': clickToDashboard, emulator };
+const measurements = { payload, 'click-to-dashboard': clickToDashboard, emulator, session };
 
 const names = process.argv.slice(2).length > 0 ? process.argv.slice(2) : Object.keys(measurements);
 const unknown = names.filter((name) => !(name in measurements));

@@ -4,6 +4,7 @@
 //! is by then. The second waits for the person.
 
 use leptos::prelude::*;
+use time::OffsetDateTime;
 
 use super::door::DoorState;
 use super::layout::{HallWithHead, Moment, Reference, SignOutButton};
@@ -31,15 +32,17 @@ pub async fn page(app: &AppState, visit: &Visit) -> Page {
         Admission::Show(shown) => *shown,
     };
     let Verdict::Wait(cause) = judged.verdict else { return Page::Redirect("/dashboard".to_owned()) };
-    let mut organization = None;
+    let mut known = None;
     let mut delivery = Delivery::Delivered;
     if let (WaitCause::StaleClaim(id), Some(mut transaction)) = (cause, judged.transaction) {
         let asked = async {
             let delivery = transaction.delivery().await?;
-            Ok::<_, sqlx::Error>((organizations::find_dashboard(&mut transaction, id).await?, delivery))
+            let told_at = transaction.told_at().await?;
+            let dashboard = organizations::find_dashboard(&mut transaction, id).await?;
+            Ok::<_, sqlx::Error>((dashboard.map(|dashboard| Facts { dashboard, delivery, told_at }), delivery))
         };
         match asked.await {
-            Ok(found) => (organization, delivery) = found,
+            Ok(found) => (known, delivery) = found,
             // The page is of use without it.
             Err(error) => _ = failures::unavailable(&error),
         }
@@ -47,7 +50,7 @@ pub async fn page(app: &AppState, visit: &Visit) -> Page {
     let next = visit.next().unwrap_or_else(|| NextPath::or_dashboard(None));
     let document = if tried {
         let met = visit.query(TRIED).unwrap_or_default();
-        exhausted(visit, &next, explain(cause, delivery, &met), delivery, organization)
+        exhausted(visit, &next, explain(cause, delivery, &met), known)
     } else {
         refreshing(app, visit, &next, attempt + 1)
     };
@@ -96,13 +99,7 @@ fn refreshing(app: &AppState, visit: &Visit, next: &NextPath, attempt: u32) -> D
 }
 
 /// The page that names the cause. It does nothing by itself, so it cannot loop.
-fn exhausted(
-    visit: &Visit,
-    next: &NextPath,
-    cause: &'static str,
-    delivery: Delivery,
-    organization: Option<Dashboard>,
-) -> Document {
+fn exhausted(visit: &Visit, next: &NextPath, cause: &'static str, known: Option<Facts>) -> Document {
     let next = next.as_str().to_owned();
     let reference = visit.reference();
     let (title, lead) = (
@@ -110,7 +107,7 @@ fn exhausted(
         "We asked for a newer session several times, and this one is still not enough. Nothing is lost.",
     );
     Document::new(title, move || {
-        let (next, organization, reference) = (next.clone(), organization.clone(), reference.clone());
+        let (next, known, reference) = (next.clone(), known.clone(), reference.clone());
         view! {
             <HallWithHead door=DoorState::Waiting title lead wide=true>
                 <div class="stack">
@@ -127,7 +124,7 @@ fn exhausted(
                                 "Refresh"
                             </button>
                         </form>
-                        {organization
+                        {known
                             .is_some()
                             .then(|| {
                                 view! {
@@ -140,7 +137,7 @@ fn exhausted(
                             })}
                         <SignOutButton text="Sign out" quiet=true />
                     </div>
-                    {organization.map(|known| view! { <Known known delivery /> })}
+                    {known.map(|known| view! { <Known known /> })}
                     <Reference id=reference />
                 </div>
             </HallWithHead>
@@ -188,14 +185,24 @@ fn explain(cause: WaitCause, delivery: Delivery, met: &str) -> &'static str {
     }
 }
 
+/// What is known of the organization that the token does not name yet.
+#[derive(Clone)]
+struct Facts {
+    dashboard: Dashboard,
+    delivery: Delivery,
+    told_at: Option<OffsetDateTime>,
+}
+
 #[component]
-fn Known(known: Dashboard, delivery: Delivery) -> impl IntoView {
-    let told = match delivery {
-        Delivery::Delivered => "Yes",
-        Delivery::Pending => "Not yet",
-        Delivery::Failed => "No, it refused our message",
+fn Known(known: Facts) -> impl IntoView {
+    let Facts { dashboard, delivery, told_at } = known;
+    let told = match (delivery, told_at) {
+        (Delivery::Delivered, Some(at)) => view! { <Moment at /> }.into_any(),
+        (Delivery::Delivered, None) => "Yes".into_any(),
+        (Delivery::Pending, _) => "Not yet".into_any(),
+        (Delivery::Failed, _) => "No, it refused our message".into_any(),
     };
-    let email = known.me.email.clone();
+    let email = dashboard.me.email.clone();
     view! {
         <section class="stack" aria-labelledby="known">
             <h2 id="known">"What we know"</h2>
@@ -211,12 +218,12 @@ fn Known(known: Dashboard, delivery: Delivery) -> impl IntoView {
                     })}
                 <div>
                     <dt>"Organization"</dt>
-                    <dd>{known.organization.name.to_string()}</dd>
+                    <dd>{dashboard.organization.name.to_string()}</dd>
                 </div>
                 <div>
                     <dt>"Created"</dt>
                     <dd>
-                        <Moment at=known.created_at />
+                        <Moment at=dashboard.created_at />
                     </dd>
                 </div>
                 <div>

@@ -15,6 +15,7 @@ use super::database::Pools;
 use super::outbox::Outbox;
 use super::session::Verifier;
 use super::session::keys::Keys;
+use super::session::verify::REMEMBERED_TOKENS;
 use super::site::Site;
 use super::tenancy::Tenancy;
 use crate::model::failure::{Failure, FailureCode};
@@ -60,8 +61,8 @@ impl AppState {
             Some(pem) => Keys::from_pem(pem)?,
             None => Keys::from_backend_api(clerk.clone(), clock.clone()),
         };
-        let verifier =
-            Verifier::new(keys, config.clerk.issuer.clone(), config.clerk.authorized_parties.clone(), clock.clone());
+        let (issuer, parties) = (config.clerk.issuer.clone(), config.clerk.authorized_parties.clone());
+        let verifier = Verifier::new(keys, issuer, parties, clock.clone(), REMEMBERED_TOKENS);
         let tasks = TaskTracker::new();
         Ok(Self(Arc::new(Inner {
             tenancy: Tenancy::new(pools.request.clone()),

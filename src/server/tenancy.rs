@@ -6,6 +6,7 @@
 use serde_json::json;
 use sqlx::postgres::PgPool;
 use sqlx::{PgConnection, Postgres, Transaction};
+use time::OffsetDateTime;
 
 use super::outbox;
 use super::session::SessionClaims;
@@ -87,6 +88,15 @@ impl TenantTransaction {
             Some((id, true)) => MembershipEvidence::Claimed(OrganizationId(id)),
             Some((id, false)) => MembershipEvidence::Other(OrganizationId(id)),
         })
+    }
+
+    /// When Clerk confirmed the last of the caller's changes, if it ever did.
+    pub async fn told_at(&mut self) -> Result<Option<OffsetDateTime>, sqlx::Error> {
+        sqlx::query_scalar(
+            "select max(delivered_at) from outbox_messages where user_id = (select requesting_user_id())",
+        )
+        .fetch_one(self.connection())
+        .await
     }
 
     /// Whether Clerk knows about all of the caller's changes.

@@ -131,7 +131,7 @@ impl Source {
 fn verifier() -> Verifier {
     let keys = Keys::from_pem(&instance().public_pem()).expect("a key");
     let clock = Clock::manual(OffsetDateTime::from_unix_timestamp(NOW).expect("a moment"));
-    Verifier::new(keys, ISSUER.to_owned(), BTreeSet::from([ORIGIN.to_owned()]), clock)
+    Verifier::new(keys, ISSUER.to_owned(), BTreeSet::from([ORIGIN.to_owned()]), clock, 100)
 }
 
 /// Whether a text is exactly a token that we signed.

@@ -31,7 +31,7 @@ use crate::server::clock::Clock;
 pub const ALLOWED_SKEW_SECONDS: i64 = 5;
 
 /// Verified tokens that are remembered: at 1 kB each, 8 MB. The least used go first.
-const CACHED_TOKENS: usize = 8_192;
+pub const REMEMBERED_TOKENS: usize = 8_192;
 
 /// Claims of a token that kept every rule. Built here and nowhere else.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -202,7 +202,14 @@ struct Header {
 }
 
 impl Verifier {
-    pub fn new(keys: Keys, issuer: String, authorized_parties: BTreeSet<String>, clock: Clock) -> Self {
+    /// `remembered`: how many verified tokens are kept; [`REMEMBERED_TOKENS`] but in measurements.
+    pub fn new(
+        keys: Keys,
+        issuer: String,
+        authorized_parties: BTreeSet<String>,
+        clock: Clock,
+        remembered: usize,
+    ) -> Self {
         // jsonwebtoken's defaults are not ours (60 s leeway, no `nbf`, `iss` only if present): it checks the signature,
         // the rest is below, with our clock.
         let mut signature_only = Validation::new(Algorithm::RS256);
@@ -210,7 +217,7 @@ impl Verifier {
         signature_only.validate_nbf = false;
         signature_only.validate_aud = false;
         signature_only.required_spec_claims.clear();
-        let verified = Cache::new(CACHED_TOKENS);
+        let verified = Cache::new(remembered);
         Self { keys, issuer, authorized_parties, clock, signature_only, verified }
     }
 
