@@ -175,7 +175,7 @@ async fn explain_session(mut request: Request, next: Next) -> Response {
 async fn respond(app: &AppState, page: Page, request: Request) -> Response {
     match page {
         Page::Redirect(to) => Redirect::to(&to).into_response(),
-        Page::Handshake(cause) => handshake::to_clerk(app, request.uri(), request.headers(), cause),
+        Page::Handshake(reason) => handshake::to_clerk(app, request.uri(), request.headers(), &reason),
         Page::Document(document) => {
             let status = document.status;
             if !document.islands {

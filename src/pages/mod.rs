@@ -9,7 +9,7 @@ use axum::http::{Extensions, HeaderMap, Method, StatusCode, Uri, header};
 use cookie::Cookie;
 use leptos::prelude::*;
 
-use crate::model::gate::{Answer, HandshakeCause, Place, Verdict, WaitCause, at};
+use crate::model::gate::{Answer, Place, Verdict, WaitCause, at};
 use crate::model::next_path::NextPath;
 use crate::server::session::visit::{Judged, judge};
 use crate::server::session::{Asked, Checked, check};
@@ -30,8 +30,8 @@ pub mod token_pending;
 pub enum Page {
     /// 303 to a path of this site.
     Redirect(String),
-    /// 307 to Clerk's handshake, and back here.
-    Handshake(HandshakeCause),
+    /// 307 to Clerk's handshake, and back here. Holds Clerk's name for the cause.
+    Handshake(String),
     Document(Document),
 }
 
@@ -150,9 +150,9 @@ pub async fn admit(app: &AppState, visit: &Visit, place: Place) -> Admission {
         Answer::ToOnboarding => Admission::Instead(Page::Redirect("/onboarding".to_owned())),
         Answer::ToSignIn => with_next("/sign-in"),
         Answer::ToTokenPending => with_next("/token-pending"),
-        Answer::ToHandshake(cause) => {
+        Answer::ToHandshake(_) => {
             visit.asked.notes.note_redirect();
-            Admission::Instead(Page::Handshake(cause))
+            Admission::Instead(Page::Handshake(checked.reason))
         }
         Answer::ExplainRefusal(_) => {
             let error = checked.error.as_ref();

@@ -68,7 +68,7 @@ async fn an_expired_session_goes_to_clerk_with_all_that_clerk_needs() {
         ("redirect_url", "https://app.example.com/dashboard?tab=1&x=caf%C3%A9"),
         ("__clerk_api_version", "2026-05-12"),
         ("suffixed_cookies", "false"),
-        ("__clerk_hs_reason", "session-token-expired"),
+        ("__clerk_hs_reason", "session-token-expired-refresh-non-eligible-no-refresh-cookie"),
         ("format", "nonce"),
         ("__session", &old_token()),
     ];

@@ -23,7 +23,6 @@ use url::Url;
 use super::cookies::{self, ClerkCookies, Handshaken};
 use super::token::SessionToken;
 use super::visit::{AuthNotes, is_document, read_cookies};
-use crate::model::gate::HandshakeCause;
 use crate::model::ids::SessionId;
 use crate::server::clerk::backend_api::ClerkError;
 use crate::server::clerk::frontend_proxy;
@@ -224,13 +223,13 @@ fn apply(headers: &mut HeaderMap, directives: &[String]) {
     }
 }
 
-/// The redirect to Clerk, counted.
-pub fn to_clerk(app: &AppState, uri: &Uri, headers: &HeaderMap, cause: HandshakeCause) -> Response {
+/// The redirect to Clerk, counted. `reason` is Clerk's name for the cause.
+pub fn to_clerk(app: &AppState, uri: &Uri, headers: &HeaderMap, reason: &str) -> Response {
     let cookies = read_cookies(app, headers);
     let token = SessionToken::from_authorization(headers).or_else(|| cookies.session.clone());
     let back =
         format!("{}{}", app.config().public_origin, without(uri, &[cookies::DEVELOPMENT_BROWSER, "__dev_session"]));
-    let location = address(app.config(), &back, cause_name(cause), token.as_ref(), &cookies);
+    let location = address(app.config(), &back, reason, token.as_ref(), &cookies);
     let count = counter(cookies.handshakes + 1, COUNTER_SECONDS, app.config().is_https());
     with_cookies(redirect(&location), &[count])
 }
@@ -271,18 +270,6 @@ pub fn back_from_unreachable_clerk(config: &Config, request: &Uri) -> Option<Res
     let back = Url::parse(&back).ok().filter(|back| back.origin().ascii_serialization() == config.public_origin)?;
     let set = [counter(COUNTER_FULL, USELESS_SECONDS, config.is_https())];
     Some(with_cookies(redirect(back.as_str()), &set))
-}
-
-fn cause_name(cause: HandshakeCause) -> &'static str {
-    match cause {
-        HandshakeCause::NotReady => "client-uat-but-no-session-token",
-        HandshakeCause::WithoutClientUat => "session-token-but-no-client-uat",
-        HandshakeCause::OlderThanClientUat => "session-token-iat-before-client-uat",
-        HandshakeCause::DevelopmentBrowserMissing => "dev-browser-missing",
-        HandshakeCause::DevelopmentBrowserInAddress => "dev-browser-sync",
-        HandshakeCause::Expired => "session-token-expired",
-        HandshakeCause::NotYetValid => "session-token-nbf",
-    }
 }
 
 fn counter(count: u32, seconds: u32, secure: bool) -> String {
