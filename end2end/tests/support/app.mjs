@@ -22,7 +22,7 @@ const POLL_MS = 50;
  * What the app writes to dev.json in its data folder when it is ready. The last three are there, and not null, when the
  * Clerk emulator is a development instance.
  * @typedef {{
- *   origin: string, inbox_url: string, api_url: string, secret_key: string, publishable_key: string, pid: number,
+ *   origin: string, inbox_url: string, control_url: string, api_url: string, secret_key: string, publishable_key: string, pid: number,
  *   frontend_api_url: string, frontend_api_host?: string, frontend_api_address?: string, chromium_flags?: string[],
  * }} DevFile
  *

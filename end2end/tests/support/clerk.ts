@@ -64,6 +64,11 @@ export class Clerk {
     await this.control(wishes ? { method: 'PUT', body: JSON.stringify(wishes) } : { method: 'DELETE' });
   }
 
+  /** What the emulator has been told to do. */
+  async wishes(): Promise<Required<Wishes>> {
+    return this.control({ method: 'GET' });
+  }
+
   /** How many requests are still to meet each fault: 0 once it has happened as often as was wished. */
   async faultsLeft(): Promise<number[]> {
     const { faults } = await this.control({ method: 'GET' });
