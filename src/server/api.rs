@@ -44,6 +44,7 @@ pub async fn create(
             FailureCode::IdempotencyKeyReused,
             "This idempotency key was used before with another name or slug. Nothing was created. Use a new key for a new organization.",
         ),
+        CreateError::CallerDeleted => Failure::signed_out(),
         CreateError::Database(error) => failures::unavailable(&error),
         CreateError::TaskFailed => Failure::internal(),
     })

@@ -45,6 +45,8 @@ pub enum CreateError {
     KeyReused,
     #[error(transparent)]
     Database(#[from] sqlx::Error),
+    #[error("the caller was deleted at Clerk")]
+    CallerDeleted,
     #[error("the task that creates the organization failed")]
     TaskFailed,
 }
@@ -95,6 +97,10 @@ async fn store(
         // Constraint names are our API (architecture, decision 13).
         Err(sqlx::Error::Database(error)) if error.constraint() == Some("organizations_slug_key") => {
             return Err(CreateError::SlugTaken);
+        }
+        // A token outlives its person by up to a minute.
+        Err(sqlx::Error::Database(error)) if error.constraint() == Some("organization_users_user_deleted") => {
+            return Err(CreateError::CallerDeleted);
         }
         Err(error) => return Err(error.into()),
     };

@@ -48,7 +48,7 @@ async fn writes_that_another_site_caused_are_refused() {
             assert!(reply.headers.get("set-cookie").is_none());
         }
     }
-    assert_eq!(app.database.counts().await, [0; 5]);
+    assert_eq!(app.database.counts().await, [0; 6]);
     assert!(app.clerk.revoked().is_empty());
     // The same from our own page, in both ways in which browsers say so.
     for headers in [vec![cookie, ("sec-fetch-site", "same-origin")], vec![cookie, ("origin", ORIGIN)]] {

@@ -10,6 +10,7 @@ use reqwest::{Method, StatusCode, header};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use time::OffsetDateTime;
 use url::Url;
 
 use crate::model::ids::{SessionId, UserId};
@@ -39,12 +40,26 @@ pub struct ClerkUser {
     #[serde(default)]
     email_addresses: Vec<EmailAddress>,
     primary_email_address_id: Option<String>,
+    /// In milliseconds since the Unix epoch.
+    updated_at: Option<i64>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
 struct EmailAddress {
     id: String,
     email_address: String,
+    verification: Option<Verification>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+struct Verification {
+    status: Option<String>,
+}
+
+impl EmailAddress {
+    fn is_verified(&self) -> bool {
+        self.verification.as_ref().is_some_and(|verification| verification.status.as_deref() == Some("verified"))
+    }
 }
 
 impl ClerkUser {
@@ -56,10 +71,16 @@ impl ClerkUser {
         (!name.is_empty()).then(|| name.to_owned())
     }
 
-    /// The primary e-mail address.
+    /// The primary e-mail address, if Clerk has verified it.
     pub fn primary_email(&self) -> Option<&str> {
         let id = self.primary_email_address_id.as_deref()?;
-        self.email_addresses.iter().find(|address| address.id == id).map(|address| address.email_address.as_str())
+        let primary = self.email_addresses.iter().find(|address| address.id == id)?;
+        primary.is_verified().then_some(primary.email_address.as_str())
+    }
+
+    /// When the person last changed, by Clerk's clock.
+    pub fn updated_at(&self) -> Option<OffsetDateTime> {
+        OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.updated_at?) * 1_000_000).ok()
     }
 }
 

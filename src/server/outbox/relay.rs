@@ -170,14 +170,14 @@ impl Outbox {
             "with marked as (
                 update outbox_messages set delivered_at = $2, leased_until = null, last_error = null where id = $1
              )
-             update user_profiles set display_name = $4, email = $5, updated_at = $2
-             where user_id = $3 and (display_name, email) is distinct from ($4, $5)",
+             select apply_clerk_user($3, $4, $5, $6, null, $2)",
         )
         .bind(id)
         .bind(now)
         .bind(user)
         .bind(clerk_user.display_name())
         .bind(clerk_user.primary_email())
+        .bind(clerk_user.updated_at())
         .execute(&self.0.pool)
         .await
         .map(|_| ())

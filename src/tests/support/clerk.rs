@@ -17,6 +17,9 @@ use super::until;
 /// The secret key that callers must send.
 pub const SECRET_KEY: &str = "sk_live_only_for_tests";
 
+/// When the people it knows last changed, in milliseconds.
+pub const UPDATED_AT: i64 = 1_767_000_000_000;
+
 /// What to do with the next call.
 pub enum Plan {
     /// Answer with an error of Clerk's.
@@ -192,13 +195,14 @@ async fn update_metadata(
         "username": null,
         "primary_email_address_id": "idn_2",
         "email_addresses": [
-            {"id": "idn_1", "object": "email_address", "email_address": "old@example.test", "linked_to": []},
-            {"id": "idn_2", "object": "email_address", "email_address": "ada@example.test", "linked_to": []}
+            {"id": "idn_1", "object": "email_address", "email_address": "old@example.test", "linked_to": [], "verification": {"status": "verified"}},
+            {"id": "idn_2", "object": "email_address", "email_address": "ada@example.test", "linked_to": [], "verification": {"status": "verified"}}
         ],
         "public_metadata": {},
         "private_metadata": {},
         "unsafe_metadata": {},
-        "created_at": 1_767_000_000_000_i64
+        "created_at": 1_767_000_000_000_i64,
+        "updated_at": UPDATED_AT
     }))
     .into_response()
 }

@@ -26,8 +26,8 @@ const PREFIX: &str = "vestibule_test_";
 /// A migrated database, from which others are copied.
 const TEMPLATE: &str = "vestibule_test_template";
 /// All that hold something of ours.
-pub const TABLES: [&str; 5] =
-    ["organizations", "organization_users", "user_profiles", "outbox_messages", "idempotency_keys"];
+pub const TABLES: [&str; 6] =
+    ["organizations", "organization_users", "user_profiles", "outbox_messages", "idempotency_keys", "webhook_messages"];
 
 struct Server {
     /// Keeps the embedded server alive; its supervisor ends it with this process.
@@ -207,8 +207,8 @@ impl Database {
     }
 
     /// How many rows each of [`TABLES`] has.
-    pub async fn counts(&self) -> [i64; 5] {
-        let mut counts = [0; 5];
+    pub async fn counts(&self) -> [i64; 6] {
+        let mut counts = [0; 6];
         for (count, table) in counts.iter_mut().zip(TABLES) {
             let query = format!("select count(*) from {table}");
             *count = sqlx::query_scalar(AssertSqlSafe(query)).fetch_one(&self.owner).await.expect("a count");
