@@ -27,7 +27,7 @@ use crate::server::clerk::frontend_proxy;
 use crate::server::config::Config;
 use crate::server::session::{AuthNotes, handshake};
 use crate::server::state::AppState;
-use crate::server::{api, rpc, security, telemetry};
+use crate::server::{api, rpc, security, telemetry, webhooks};
 
 /// Largest body that pages, server functions and the API take, in bytes. The largest honest one is a form of two fields.
 pub const MAX_BODY_BYTES: usize = 16 * 1024;
@@ -70,9 +70,15 @@ pub fn router(app: AppState) -> Router {
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .layer(RequestBodyLimitLayer::new(MAX_BODY_BYTES))
         .layer(map_response(explain_size));
+    let webhooks = Router::new()
+        .route("/api/webhooks/clerk", post(webhooks::receive))
+        .layer(DefaultBodyLimit::max(webhooks::MAX_BODY_BYTES))
+        .layer(RequestBodyLimitLayer::new(webhooks::MAX_BODY_BYTES))
+        .layer(map_response(explain_size));
     let clerk = Router::new().route(&format!("{}/{{*path}}", frontend_proxy::PREFIX), any(frontend_proxy::forward));
     Router::new()
         .merge(limited)
+        .merge(webhooks)
         .merge(clerk)
         .merge(files(app.site().root.as_path()))
         .layer(

@@ -27,6 +27,8 @@ pub enum FailureCode {
     IdempotencyKeyReused,
     /// The request came from another site.
     CrossSite,
+    /// A webhook without a signature that fits.
+    SignatureRefused,
     /// The content type is not one we read.
     UnsupportedMediaType,
     /// The body is larger than this endpoint takes.
@@ -102,7 +104,10 @@ impl Failure {
     /// The HTTP status that goes with the code.
     pub fn status(&self) -> u16 {
         match self.code {
-            FailureCode::SignedOut | FailureCode::SessionStale | FailureCode::SessionRefused => 401,
+            FailureCode::SignedOut
+            | FailureCode::SessionStale
+            | FailureCode::SessionRefused
+            | FailureCode::SignatureRefused => 401,
             FailureCode::SessionPending | FailureCode::CrossSite => 403,
             FailureCode::SlugTaken => 409,
             FailureCode::TooLarge => 413,

@@ -14,6 +14,7 @@ use url::Url;
 
 use super::clerk::frontend_proxy;
 use super::session::cookies;
+use super::webhooks::signature::SigningKey;
 
 /// Where Clerk's Backend API is.
 const CLERK_API: &str = "https://api.clerk.com";
@@ -25,7 +26,7 @@ const EMULATOR_SUFFIX: &str = ".emulator.localhost";
 const EMULATOR_DEVELOPMENT: (&str, &str) = ("vestibule-", ".clerk.accounts.dev");
 
 /// Names that are read, with what they are for. The README's table is checked against it.
-pub const NAMES: [(&str, &str); 14] = [
+pub const NAMES: [(&str, &str); 15] = [
     ("AUTH_DEBUG_LOG", "true: log the exact cause of every request without a session"),
     ("CLERK_API_URL", "address of the Backend API"),
     ("CLERK_AUTHORIZED_PARTIES", "further origins whose tokens are accepted, separated by commas"),
@@ -34,6 +35,7 @@ pub const NAMES: [(&str, &str); 14] = [
     ("CLERK_JWT_KEY", "PEM public key: verify without asking Clerk for keys"),
     ("CLERK_PUBLISHABLE_KEY", "pk_live_… of the instance, or pk_test_… of a development instance"),
     ("CLERK_SECRET_KEY", "sk_live_… or sk_test_… of the same instance"),
+    ("CLERK_WEBHOOK_SECRET", "whsec_… of the webhook endpoint; several with commas while it is changed"),
     ("DATABASE_MIGRATION_URL", "login of the owner: creates tables and roles"),
     ("DATABASE_URL", "login of the request role"),
     ("DATABASE_WORKER_URL", "login of the worker role"),
@@ -87,6 +89,8 @@ pub struct ClerkConfig {
     pub issuer: String,
     pub jwt_key: Option<String>,
     pub authorized_parties: BTreeSet<String>,
+    /// Whose webhooks are believed. Empty: none are.
+    pub webhook_keys: Vec<SigningKey>,
     /// The suffix of this instance's cookies.
     pub cookie_suffix: String,
 }
@@ -263,6 +267,18 @@ impl Reader<'_> {
                 None => self.problem("CLERK_AUTHORIZED_PARTIES", format!("{party:?} is not an origin")),
             }
         }
+        let mut webhook_keys = Vec::new();
+        let secrets = self.optional("CLERK_WEBHOOK_SECRET").unwrap_or_default();
+        for (place, secret) in (1..).zip(secrets.split(',').map(str::trim).filter(|secret| !secret.is_empty())) {
+            match SigningKey::parse(secret) {
+                Some(key) => webhook_keys.push(key),
+                // The value is a secret, so it is not repeated.
+                None => self.problem(
+                    "CLERK_WEBHOOK_SECRET",
+                    format!("secret number {place} is malformed: it must be whsec_ and base64, as Clerk's dashboard shows it"),
+                ),
+            }
+        }
         let database = self.read_database();
         let auth_debug_log = self.parsed("AUTH_DEBUG_LOG", "false", |text| text.parse().ok(), "must be true or false");
         let site_root = self.optional("LEPTOS_SITE_ROOT").unwrap_or_else(|| "target/site".to_owned()).into();
@@ -284,6 +300,7 @@ impl Reader<'_> {
                 issuer: issuer?,
                 jwt_key,
                 authorized_parties,
+                webhook_keys,
             },
             public_origin,
             database: database?,

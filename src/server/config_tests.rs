@@ -102,11 +102,31 @@ fn a_production_build_refuses_the_emulator() {
     assert!(!is_emulator("vestibule-otter-12.clerk.accounts.dev") && !is_emulator("happy-otter-12.clerk.accounts.dev"));
 }
 
+const WEBHOOK_SECRET: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
+
+#[test]
+fn webhook_secrets_are_read_and_malformed_ones_counted_not_repeated() {
+    let read = |text: &str| {
+        let mut variables = complete();
+        variables.insert("CLERK_WEBHOOK_SECRET".into(), text.into());
+        Config::from_variables(&variables, false).map(|config| config.clerk.webhook_keys.len())
+    };
+    assert_eq!(read(""), Ok(0));
+    assert_eq!(read(WEBHOOK_SECRET), Ok(1));
+    assert_eq!(read(&format!("{WEBHOOK_SECRET}, {WEBHOOK_SECRET},")), Ok(2));
+    let error = read(&format!("{WEBHOOK_SECRET},whsec_secret?,sk_other")).expect_err("malformed").to_string();
+    assert!(error.contains("secret number 2") && error.contains("secret number 3"), "{error}");
+    assert!(!error.contains("secret?") && !error.contains("sk_other") && !error.contains("number 1"), "{error}");
+}
+
 #[test]
 fn secrets_are_not_printed() {
-    let config = Config::from_variables(&complete(), false).expect("complete");
+    let mut variables = complete();
+    variables.insert("CLERK_WEBHOOK_SECRET".into(), WEBHOOK_SECRET.into());
+    let config = Config::from_variables(&variables, false).expect("complete");
     let printed = format!("{config:?}");
     assert!(!printed.contains("pw1") && !printed.contains("sk_live_x"), "{printed}");
+    assert!(!printed.contains("C2FVsBQ"), "{printed}");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //!
 //! Three logins with different rights, so that a mistake in one place cannot reach everything:
 //! - request: no rights of its own; becomes `authenticated` for one transaction (see `tenancy`);
-//! - worker: a member of `outbox_worker`: the outbox, and names in profiles;
+//! - worker: a member of `outbox_worker`: the outbox, webhooks, and what they say about people;
 //! - migration: the owner. It runs this file's `migrate`, and serves no requests.
 
 use std::str::FromStr;

@@ -16,3 +16,4 @@ pub mod site;
 pub mod state;
 pub mod telemetry;
 pub mod tenancy;
+pub mod webhooks;

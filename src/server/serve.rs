@@ -70,6 +70,10 @@ pub async fn serve(
         let (outbox, stop) = (app.outbox().clone(), stop.clone());
         async move { outbox.run(stop).await }
     });
+    let webhooks = tokio::spawn({
+        let (webhooks, stop) = (app.webhooks().clone(), stop.clone());
+        async move { webhooks.run(stop).await }
+    });
     let stopped = stop.clone();
     let server = axum::serve(listener, router.into_make_service_with_connect_info::<SocketAddr>())
         .with_graceful_shutdown(async move { stopped.cancelled().await });
@@ -86,6 +90,7 @@ pub async fn serve(
     let finished = async {
         app.tasks().wait().await;
         _ = relay.await;
+        _ = webhooks.await;
     };
     if tokio::time::timeout(SHUTDOWN_LIMIT, finished).await.is_err() {
         tracing::warn!("some work was not finished in time; the outbox goes on at the next start");

@@ -18,6 +18,7 @@ use super::session::keys::Keys;
 use super::session::verify::REMEMBERED_TOKENS;
 use super::site::Site;
 use super::tenancy::Tenancy;
+use super::webhooks::Webhooks;
 use crate::model::failure::{Failure, FailureCode};
 use crate::model::ids::UserId;
 
@@ -37,6 +38,7 @@ struct Inner {
     verifier: Verifier,
     clerk: BackendApi,
     outbox: Outbox,
+    webhooks: Webhooks,
     site: Site,
     proxy: reqwest::Client,
     tasks: TaskTracker,
@@ -68,6 +70,7 @@ impl AppState {
             tenancy: Tenancy::new(pools.request.clone()),
             verifier,
             outbox: Outbox::new(pools.worker.clone(), clerk.clone(), clock.clone(), tasks.clone()),
+            webhooks: Webhooks::new(pools.worker.clone(), clock.clone()),
             clerk,
             site,
             proxy: frontend_proxy::client()?,
@@ -102,6 +105,10 @@ impl AppState {
 
     pub fn outbox(&self) -> &Outbox {
         &self.0.outbox
+    }
+
+    pub fn webhooks(&self) -> &Webhooks {
+        &self.0.webhooks
     }
 
     pub fn site(&self) -> &Site {

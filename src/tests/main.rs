@@ -13,3 +13,4 @@ mod rls;
 mod supabase;
 mod support;
 mod tokens;
+mod webhooks;

@@ -1,0 +1,114 @@
+//! What a webhook says, as far as it means something to us.
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::model::ids::UserId;
+use crate::server::clerk::backend_api::ClerkUser;
+
+/// Something that happened to a person at Clerk.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// `user.created` and `user.updated`: the whole person as they are since then.
+    Changed { user: ClerkUser, public_metadata: Option<Value> },
+    /// `user.deleted`.
+    Deleted(UserId),
+}
+
+/// The data is not what Clerk documents for its type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("unreadable: {0}")]
+pub struct Unreadable(pub &'static str);
+
+/// The types that mean something to us. All others are ignored.
+pub fn is_meant_for_us(kind: &str) -> bool {
+    matches!(kind, "user.created" | "user.updated" | "user.deleted")
+}
+
+/// Whom the data is about, if it is about a person at all.
+pub fn user_of<'a>(kind: &str, data: &'a Value) -> Option<&'a str> {
+    is_meant_for_us(kind).then(|| data.get("id").and_then(Value::as_str)).flatten()
+}
+
+impl Event {
+    /// Reads the data of a message whose type means something to us.
+    pub fn parse(kind: &str, data: &Value) -> Result<Self, Unreadable> {
+        #[derive(Deserialize)]
+        struct Deleted {
+            id: UserId,
+        }
+        match kind {
+            "user.created" | "user.updated" => {
+                let user = ClerkUser::deserialize(data).map_err(|_| Unreadable("not a user as Clerk describes it"))?;
+                // Without it nobody could say which of two messages is the newer one.
+                user.updated_at().ok_or(Unreadable("a user without updated_at"))?;
+                Ok(Self::Changed {
+                    user,
+                    public_metadata: data.get("public_metadata").filter(|found| found.is_object()).cloned(),
+                })
+            }
+            "user.deleted" => {
+                let deleted = Deleted::deserialize(data).map_err(|_| Unreadable("a deletion without the user's id"))?;
+                Ok(Self::Deleted(deleted.id))
+            }
+            _ => Err(Unreadable("a type that means nothing to us")),
+        }
+    }
+}
+
+/// The same without NUL characters, which JSON may hold and Postgres may not.
+pub fn without_nul(mut value: Value) -> Value {
+    match &mut value {
+        Value::String(text) if text.contains('\0') => *text = text.replace('\0', ""),
+        Value::Array(items) => items.iter_mut().for_each(|item| *item = without_nul(item.take())),
+        Value::Object(members) => {
+            *members = std::mem::take(members)
+                .into_iter()
+                .map(|(name, value)| (name.replace('\0', ""), without_nul(value)))
+                .collect();
+        }
+        _ => {}
+    }
+    value
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn only_a_verified_primary_address_counts() {
+        let email = |status: Value| {
+            let data = json!({
+                "id": "user_ada", "first_name": null, "last_name": null, "updated_at": 1, "primary_email_address_id": "idn_1",
+                "email_addresses": [
+                    {"id": "idn_1", "email_address": "ada@example.test", "verification": status},
+                    {"id": "idn_2", "email_address": "other@example.test", "verification": {"status": "verified"}},
+                ],
+            });
+            match Event::parse("user.updated", &data).expect("readable") {
+                Event::Changed { user, .. } => user.primary_email().map(str::to_owned),
+                Event::Deleted(_) => panic!("a change"),
+            }
+        };
+        assert_eq!(email(json!({"status": "verified"})).as_deref(), Some("ada@example.test"));
+        for status in [json!(null), json!({}), json!({"status": null}), json!({"status": "unverified"})] {
+            assert_eq!(email(status.clone()), None, "{status}");
+        }
+    }
+
+    #[test]
+    fn what_is_unreadable_says_why() {
+        let reason = |kind, data| Event::parse(kind, &data).expect_err("unreadable").0;
+        assert_eq!(reason("user.updated", json!({"id": "user_ada"})), "a user without updated_at");
+        assert_eq!(reason("user.updated", json!({"updated_at": 1})), "not a user as Clerk describes it");
+        assert_eq!(reason("user.deleted", json!({"id": "a/b"})), "a deletion without the user's id");
+    }
+
+    #[test]
+    fn nul_is_taken_out_wherever_it_stands() {
+        let dirty = json!({"a\0": ["x\0y", {"b": "\0"}], "n": 1});
+        assert_eq!(without_nul(dirty), json!({"a": ["xy", {"b": ""}], "n": 1}));
+    }
+}
