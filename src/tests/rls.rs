@@ -240,11 +240,40 @@ async fn nothing_can_be_written_past_the_one_function() {
     assert_eq!(app.database.value::<String>(WHOLE, "").await, before);
 }
 
+/// A message about a person.
+const WEBHOOK: &str = "insert into webhook_messages (id, type, user_id, payload, received_at, available_at)
+    values ('m1', 'user.updated', $1, '{}', now(), now())";
+
+/// Not even those about themselves: they hold private metadata.
+#[tokio::test]
+async fn nobody_reaches_webhooks_or_what_they_do() {
+    let app = TestApp::start().await;
+    two_people(&app).await;
+    app.database.as_owner(WEBHOOK, "user_ada").await;
+    let pool = app.database.pool_of(REQUEST, 1);
+    for statement in [
+        "select from webhook_messages",
+        "select id from webhook_messages where user_id = 'user_ada'",
+        "insert into webhook_messages (id, type, received_at, available_at) values ('m2', 'user.deleted', now(), now())",
+        "update webhook_messages set payload = null",
+        "delete from webhook_messages",
+        "select apply_clerk_user('user_ada', 'Eve', 'ada@example.test', now(), null, now())",
+        "select forget_clerk_user('user_grace', now())",
+        "select keep_members_alive()",
+        "update organizations set ownerless_since = null",
+        "update user_profiles set deleted_at = null, clerk_updated_at = now()",
+    ] {
+        let mut ada = as_caller(&pool, &sub("user_ada")).await;
+        assert_eq!(outcome(&mut ada, statement).await, DENIED, "{statement}");
+        ada.rollback().await.expect("rolled back");
+    }
+}
+
 /// All tenant rows as one text.
 const WHOLE: &str = "select concat($1::text,
     (select json_agg(t order by id) from organizations t), (select json_agg(t order by organization_id, user_id) from organization_users t),
     (select json_agg(t order by user_id) from user_profiles t), (select json_agg(t order by id) from outbox_messages t),
-    (select json_agg(t order by user_id, key) from idempotency_keys t))";
+    (select json_agg(t order by user_id, key) from idempotency_keys t), (select json_agg(t order by id) from webhook_messages t))";
 
 #[tokio::test]
 async fn a_pooled_connection_keeps_neither_role_nor_claims() {
@@ -280,14 +309,18 @@ async fn a_pooled_connection_keeps_neither_role_nor_claims() {
 }
 
 #[tokio::test]
-async fn the_worker_reaches_the_outbox_and_profiles_only() {
+async fn the_worker_reaches_the_outbox_webhooks_and_profiles_only() {
     let app = TestApp::start().await;
     two_people(&app).await;
+    app.database.as_owner(WEBHOOK, "user_ada").await;
     let pool = app.database.pool_of(WORKER, 1);
     let expected = [
         ("select from organizations", DENIED),
         ("select from organization_users", DENIED),
         ("select from idempotency_keys", DENIED),
+        ("delete from webhook_messages", DENIED),
+        ("select create_organization(gen_random_uuid(), 'A', 'aa', null, '', now())", DENIED),
+        ("select keep_members_alive()", DENIED),
         ("select organization_slug_taken('acme')", DENIED),
         ("select requesting_user_id()", DENIED),
         ("set role authenticated", DENIED),
@@ -299,6 +332,14 @@ async fn the_worker_reaches_the_outbox_and_profiles_only() {
         ("delete from user_profiles", DENIED),
         ("insert into user_profiles values ('u', null, null, null, now(), now())", DENIED),
         ("select from outbox_messages", "2 rows"),
+        ("select from webhook_messages", "1 rows"),
+        ("update webhook_messages set attempts = attempts", "1 rows"),
+        (
+            "insert into webhook_messages (id, type, received_at, available_at) values ('m2', 'user.created', now(), now())",
+            "1 rows",
+        ),
+        ("select apply_clerk_user('user_eve', 'Eve', null, now(), null, now())", "1 rows"),
+        ("select forget_clerk_user('user_eve', now())", "0 rows"),
         ("update outbox_messages set attempts = attempts", "2 rows"),
         ("update user_profiles set display_name = display_name", "2 rows"),
     ];

@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use vestibule::server::webhooks::ApplyOutcome;
 
 use super::{ADA, apply, deleted, done, drain, outbox, profile, send_event, start, stored, user};
+use crate::support::database::WORKER;
 use crate::support::{soon, until};
 
 #[tokio::test]
@@ -66,9 +67,24 @@ async fn two_processes_apply_each_message_once() {
     let (one, other) =
         soon("both", async { tokio::join!(drain(app.state.webhooks()), drain(second.webhooks())) }).await;
     assert_eq!(one.len() + other.len(), 40);
-    assert!(!one.is_empty() && !other.is_empty(), "{} and {}", one.len(), other.len());
     let once = "select count(*) from webhook_messages where attempts = 1 and outcome = 'applied' and $1 = ''";
     assert_eq!(app.database.value::<i64>(once, "").await, 40);
+}
+
+#[tokio::test]
+async fn a_message_in_another_process_hands_is_left_there_and_not_lost_with_it() {
+    let app = start().await;
+    let pool = app.database.pool_of(WORKER, 1);
+    for number in 0..3 {
+        send_event(&app, &format!("m{number}"), "user.updated", &user(ADA, "Ada", 1_000 - number)).await;
+    }
+    let mut held = pool.begin().await.expect("a transaction");
+    sqlx::query("select from webhook_messages where id = 'm0' for update").execute(&mut *held).await.expect("held");
+    assert_eq!(apply(app.state.webhooks()).await, done("m1", "applied"));
+    assert_eq!(apply(app.state.webhooks()).await, done("m2", "superseded"));
+    assert_eq!(apply(app.state.webhooks()).await, ApplyOutcome::Idle);
+    held.rollback().await.expect("the other process is gone");
+    assert_eq!(apply(app.state.webhooks()).await, done("m0", "applied"));
 }
 
 #[tokio::test]
