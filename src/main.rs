@@ -106,6 +106,7 @@ mod development {
 
     use clap::ValueEnum;
     use tokio_util::sync::CancellationToken;
+    use url::Url;
     use vestibule::app;
     use vestibule::dev::emulator::{self, Instance};
     use vestibule::dev::run::start;
@@ -174,6 +175,9 @@ mod development {
         /// Be a development instance (pk_test_…), which browsers call directly, instead of a production one behind a proxy.
         #[arg(long)]
         development: bool,
+        /// Send webhooks there: an address on this machine, such as http://127.0.0.1:3000/api/webhooks/clerk.
+        #[arg(long)]
+        webhook_url: Option<Url>,
         #[command(flatten)]
         tls: TlsArguments,
     }
@@ -183,7 +187,8 @@ mod development {
         serve::stop_on_signals(stop.clone())?;
         let instance = arguments.tls.instance(arguments.development, "--development")?;
         let seed = arguments.seed.as_deref().map(emulator::read_seed).transpose()?.unwrap_or_default();
-        let running = emulator::start(arguments.listen, instance, arguments.data_dir, arguments.name, seed).await?;
+        let EmulatorArguments { listen, data_dir, name, webhook_url, .. } = arguments;
+        let running = emulator::start(listen, instance, data_dir, name, seed, webhook_url).await?;
         print!("{}", emulator::environment(running.settings()));
         println!("# E-mail codes arrive at {}", running.settings().inbox_url);
         println!("# Make it misbehave at   {}", running.settings().control_url);

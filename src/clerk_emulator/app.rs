@@ -11,8 +11,10 @@ use super::control::Control;
 use super::cookies;
 use super::inbox::Inbox;
 use super::keys::Keys;
+use super::limits::Limits;
 use super::random::Random;
 use super::store::Store;
+use super::webhooks::Webhooks;
 use super::{Options, Settings};
 
 /// Everything a request may need.
@@ -24,6 +26,8 @@ pub(super) struct App {
     pub(super) inbox: Inbox,
     pub(super) control: Control,
     pub(super) handshakes: super::handshakes::Handshakes,
+    pub(super) limits: Limits,
+    pub(super) webhooks: Webhooks,
     /// Eight letters that tell this instance's cookies from another's.
     pub(super) cookie_suffix: String,
     pub(super) claims_template: Value,
@@ -46,6 +50,8 @@ impl App {
             inbox: Inbox::default(),
             control: Control::default(),
             handshakes: super::handshakes::Handshakes::default(),
+            limits: Limits::default(),
+            webhooks: Webhooks::new(options.webhook_url),
             claims_template: options.claims_template,
             token_lifetime: i64::try_from(options.token_lifetime.as_secs()).unwrap_or(i64::MAX).max(1),
             environment: super::fapi::environment::document(&options.application_name),

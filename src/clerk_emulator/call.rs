@@ -94,6 +94,11 @@ impl Call {
         self.headers.get(name)?.to_str().ok().filter(|value| !value.is_empty())
     }
 
+    /// The browser's address, as a proxy tells it; this machine's without one.
+    pub(super) fn client_address(&self) -> &str {
+        self.header("x-forwarded-for").and_then(|list| list.split(',').next()).unwrap_or("127.0.0.1").trim()
+    }
+
     /// Value of a cookie.
     pub(super) fn cookie(&self, name: &str) -> Option<&str> {
         self.headers

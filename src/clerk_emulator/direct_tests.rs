@@ -30,6 +30,7 @@ fn options(data_dir: Option<&Path>, instance: Instance) -> Options {
         claims_template: json!({}),
         token_lifetime: Duration::from_secs(60),
         people: vec![person],
+        webhook_url: None,
     }
 }
 

@@ -17,7 +17,7 @@ use super::app::App;
 use super::call::Call;
 use super::errors::ApiError;
 use super::response::Answer;
-use super::{bapi, control, fapi, inbox};
+use super::{bapi, control, fapi, inbox, webhooks};
 
 /// Largest request body in bytes: metadata is the largest thing sent, and Clerk allows 8 kB of it.
 const BODY_LIMIT: usize = 256 * 1024;
@@ -27,6 +27,7 @@ pub(super) fn router(app: Arc<App>) -> Router {
     Router::new()
         .route("/inbox", get(inbox::page))
         .route("/inbox.json", get(inbox::json))
+        .route("/webhooks.json", get(webhooks::json))
         .route("/control", any(control::answer))
         .route("/.well-known/jwks.json", get(public_keys))
         .fallback(dispatch)

@@ -13,12 +13,15 @@ pub(super) struct ApiError {
     parameter: Option<String>,
     message: String,
     long_message: String,
+    /// `Retry-After`, in seconds.
+    pub(super) retry_after: Option<i64>,
 }
 
 impl ApiError {
     /// An error about the request as a whole.
     pub(super) fn new(status: StatusCode, code: &'static str, message: &str, long_message: &str) -> Self {
-        Self { status, code, parameter: None, message: message.to_owned(), long_message: long_message.to_owned() }
+        let (message, long_message) = (message.to_owned(), long_message.to_owned());
+        Self { status, code, parameter: None, message, long_message, retry_after: None }
     }
 
     /// 422 about one field of a form. `message` completes the sentence begun by the field's name.
@@ -48,6 +51,15 @@ impl ApiError {
     /// 401: nobody is signed in on this client.
     pub(super) fn signed_out() -> Self {
         Self::new(StatusCode::UNAUTHORIZED, "signed_out", "Signed out", "You are signed out.")
+    }
+
+    /// 429: a limit is reached.
+    pub(super) fn too_many_requests(seconds: i64) -> Self {
+        let text = "Too many requests. Please try again in a bit.";
+        Self {
+            retry_after: Some(seconds),
+            ..Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", "Too many requests", text)
+        }
     }
 
     /// 404: the address is not part of the emulator.

@@ -1,5 +1,5 @@
-//! The secrets of one emulator: its RSA key, its secret key for the Backend API, its unique host name, the token of its
-//! inbox, and its certificate if it has one. They are made once per data directory, kept in a file only its owner can
+//! The secrets of one emulator: its RSA key, its secret key for the Backend API, the one that signs webhooks, its unique
+//! host name, the token of its inbox, and its certificate if it has one. They are made once per data directory, kept in a file only its owner can
 //! read, and never checked in.
 
 use std::io::Write;
@@ -7,6 +7,7 @@ use std::path::Path;
 use std::{fmt, fs};
 
 use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der, PublicKeyX509Der};
+use aws_lc_rs::hmac;
 use aws_lc_rs::rsa::KeySize;
 use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_SHA256, RsaKeyPair};
 use base64::Engine as _;
@@ -20,6 +21,8 @@ use super::journal::private_file;
 use super::random::Random;
 
 const FILE: &str = "keys.json";
+/// What Svix's secrets begin with.
+const WEBHOOK_SECRET: &str = "whsec_";
 
 /// Why the keys could not be had.
 #[derive(Debug, thiserror::Error)]
@@ -88,6 +91,9 @@ struct Kept {
     secret_key: String,
     host: String,
     inbox_token: String,
+    /// Empty in files of versions without webhooks.
+    #[serde(default)]
+    webhook_secret: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     certificate: Option<Certificate>,
 }
@@ -101,6 +107,9 @@ pub(super) struct Keys {
     pub(super) secret_key: String,
     /// Frontend API host inside the publishable key.
     pub(super) host: String,
+    /// `whsec_…`, as Svix writes it.
+    pub(super) webhook_secret: String,
+    webhook_key: hmac::Key,
     /// Opens the inbox page.
     pub(super) inbox_token: String,
     /// Of the host, if browsers reach it directly.
@@ -116,19 +125,21 @@ impl Keys {
             return Self::from_kept(generate(random, kind)?, kind);
         };
         let path = directory.join(FILE);
-        match fs::read(&path) {
-            Ok(bytes) => Self::from_kept(serde_json::from_slice(&bytes).map_err(|_| KeyError::Damaged)?, kind),
+        let kept: Kept = match fs::read(&path) {
+            Ok(bytes) => serde_json::from_slice(&bytes).map_err(|_| KeyError::Damaged)?,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 let kept = generate(random, kind)?;
-                let beside = path.with_extension("new");
-                let mut file = private_file(&beside)?;
-                file.write_all(&serde_json::to_vec_pretty(&kept).map_err(std::io::Error::from)?)?;
-                file.sync_all()?;
-                fs::rename(beside, path)?;
-                Self::from_kept(kept, kind)
+                keep(&path, &kept)?;
+                kept
             }
-            Err(error) => Err(error.into()),
+            Err(error) => return Err(error.into()),
+        };
+        if !kept.webhook_secret.is_empty() {
+            return Self::from_kept(kept, kind);
         }
+        let kept = Kept { webhook_secret: webhook_secret(random), ..kept };
+        keep(&path, &kept)?;
+        Self::from_kept(kept, kind)
     }
 
     fn from_kept(kept: Kept, kind: Kind) -> Result<Self, KeyError> {
@@ -137,8 +148,11 @@ impl Keys {
         }
         let der = BASE64.decode(&kept.private_key_pkcs8).map_err(|_| KeyError::Damaged)?;
         let pair = RsaKeyPair::from_pkcs8(&der).map_err(|_| KeyError::Damaged)?;
+        let webhook_key = kept.webhook_secret.strip_prefix(WEBHOOK_SECRET).and_then(|key| BASE64.decode(key).ok());
         Ok(Self {
             pair,
+            webhook_key: hmac::Key::new(hmac::HMAC_SHA256, &webhook_key.ok_or(KeyError::Damaged)?),
+            webhook_secret: kept.webhook_secret,
             key_id: kept.key_id,
             secret_key: kept.secret_key,
             host: kept.host,
@@ -171,6 +185,11 @@ impl Keys {
             .sign(&RSA_PKCS1_SHA256, &aws_lc_rs::rand::SystemRandom::new(), message.as_bytes(), &mut signature)
             .expect("a sound RSA key signs any message");
         format!("{message}.{}", BASE64URL.encode(signature))
+    }
+
+    /// The `svix-signature` of a webhook: `v1,` and an HMAC of `{id}.{timestamp}.{body}`.
+    pub(super) fn sign_webhook(&self, message: &str) -> String {
+        format!("v1,{}", BASE64.encode(hmac::sign(&self.webhook_key, message.as_bytes())))
     }
 
     /// The claims of a token that this key has signed, whatever its age.
@@ -216,6 +235,18 @@ pub(super) fn pem(label: &str, der: &[u8]) -> String {
     pem
 }
 
+fn keep(path: &Path, kept: &Kept) -> Result<(), KeyError> {
+    let beside = path.with_extension("new");
+    let mut file = private_file(&beside)?;
+    file.write_all(&serde_json::to_vec_pretty(kept).map_err(std::io::Error::from)?)?;
+    file.sync_all()?;
+    Ok(fs::rename(beside, path)?)
+}
+
+fn webhook_secret(random: &Random) -> String {
+    format!("{WEBHOOK_SECRET}{}", BASE64.encode(random.bytes::<24>()))
+}
+
 fn generate(random: &Random, kind: Kind) -> Result<Kept, KeyError> {
     let pair = RsaKeyPair::generate(KeySize::Rsa2048).map_err(|_| KeyError::Generation)?;
     let der = AsDer::<Pkcs8V1Der>::as_der(&pair).map_err(|_| KeyError::Generation)?;
@@ -234,6 +265,7 @@ fn generate(random: &Random, kind: Kind) -> Result<Kept, KeyError> {
         secret_key: format!("sk_{}_{}", kind.mark(), random.secret()),
         host,
         inbox_token: random.secret(),
+        webhook_secret: webhook_secret(random),
         certificate,
     })
 }

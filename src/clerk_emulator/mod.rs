@@ -31,6 +31,7 @@ mod handshakes;
 mod inbox;
 mod journal;
 mod keys;
+mod limits;
 mod local_pages;
 mod metadata;
 mod objects;
@@ -43,6 +44,7 @@ mod sign_objects;
 mod startup;
 mod store;
 mod tokens;
+mod webhooks;
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -52,6 +54,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+use url::Url;
 
 pub use startup::{StartError, start};
 
@@ -75,6 +78,8 @@ pub struct Options {
     pub token_lifetime: Duration,
     /// People who exist from the start. Those who exist already are left as they are.
     pub people: Vec<SeedPerson>,
+    /// Where to send webhooks: an address on this machine. `None` makes none.
+    pub webhook_url: Option<Url>,
 }
 
 /// Clerk's two kinds of instances, which browsers reach in different ways.
@@ -119,6 +124,8 @@ pub struct Settings {
     pub frontend_api_url: String,
     /// How a browser reaches a development instance. `None` for a production instance.
     pub direct: Option<Direct>,
+    /// `whsec_…`: what webhooks are signed with.
+    pub webhook_secret: String,
     /// The page with e-mail codes, token included.
     pub inbox_url: String,
     /// The page that makes the emulator misbehave, token included.
@@ -164,7 +171,7 @@ impl fmt::Debug for SeedPerson {
 }
 
 impl fmt::Debug for Settings {
-    /// Without the secret key and the token of the local pages.
+    /// Without the secrets and the token of the local pages.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter
             .debug_struct("Settings")

@@ -1,5 +1,6 @@
 //! Rules about people, sessions and clients that both APIs share. Every change to a person goes through
 //! `change_user`, which moves `updated_at` forward, and every change to the set of a client's sessions moves the client's.
+//! Who comes, changes or goes here, and which session begins or ends, is told to the app (`webhooks`).
 
 use serde_json::{Value, json};
 
@@ -9,6 +10,7 @@ use super::passwords;
 use super::random::stable_id;
 use super::records::{Client, EmailAddress, Session, SessionStatus, User};
 use super::store::{Store, normalized};
+use super::webhooks;
 
 /// Milliseconds in a day.
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
@@ -48,7 +50,14 @@ pub(super) fn change_user(
     change(&mut user);
     user.updated_at = app.clock.now_ms().max(user.updated_at + 1);
     store.put(user.clone());
+    webhooks::tell_of_user(app, store, "user.updated", &user);
     Ok(user)
+}
+
+/// Takes in a new person.
+pub(super) fn add_user(app: &App, store: &mut Store, user: User) {
+    store.put(user.clone());
+    webhooks::tell_of_user(app, store, "user.created", &user);
 }
 
 /// A new person, not stored yet. `seed` gives a person the same ids in every data directory.
@@ -135,6 +144,7 @@ pub(super) fn begin_session(
         client.sign_in_id = None;
         client.sign_up_id = None;
     });
+    webhooks::tell_of_session(app, store, "created", &session);
     Ok(session)
 }
 
@@ -148,6 +158,7 @@ pub(super) fn end_session(app: &App, store: &mut Store, session_id: &str, status
         store.put(session.clone());
         change_client(app, store, &session.client_id, |_| ());
         app.control.ended(session_id);
+        webhooks::tell_of_session(app, store, status.word(), &session);
     }
     Some(session)
 }
@@ -186,7 +197,10 @@ pub(super) fn delete_user(app: &App, store: &mut Store, id: &str) {
     for session in sessions {
         store.remove::<Session>(&session);
     }
-    store.remove::<User>(id);
+    if let Some(user) = store.users.get(id).cloned() {
+        store.remove::<User>(id);
+        webhooks::tell_of_deleted_user(app, store, &user);
+    }
 }
 
 /// Hashes a password that keeps the rules; otherwise says which one it breaks.

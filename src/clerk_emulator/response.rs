@@ -16,17 +16,19 @@ pub(super) struct Answer {
     pub(super) body: Option<Value>,
     pub(super) location: Option<String>,
     pub(super) cookies: Vec<String>,
+    /// Seconds.
+    pub(super) retry_after: Option<i64>,
 }
 
 impl Answer {
     /// 200 with a body.
     pub(super) fn ok(body: Value) -> Self {
-        Self { status: StatusCode::OK, body: Some(body), location: None, cookies: Vec::new() }
+        Self { status: StatusCode::OK, body: Some(body), location: None, cookies: Vec::new(), retry_after: None }
     }
 
     /// Clerk's error envelope.
     pub(super) fn error(app: &App, error: &ApiError) -> Self {
-        Self { status: error.status, ..Self::ok(error.body(&app.random.hex::<16>())) }
+        Self { status: error.status, retry_after: error.retry_after, ..Self::ok(error.body(&app.random.hex::<16>())) }
     }
 }
 
@@ -43,6 +45,9 @@ impl IntoResponse for Answer {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         if !redirects {
             headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        }
+        if let Some(seconds) = self.retry_after {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         let mut append = |name: HeaderName, value: &str| {
             if let Ok(value) = HeaderValue::from_str(value) {

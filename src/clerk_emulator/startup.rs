@@ -14,6 +14,7 @@ use serde_json::json;
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
+use url::Url;
 
 use super::app::App;
 use super::direct::{self, TlsListener};
@@ -21,7 +22,7 @@ use super::journal::{Journal, JournalError, private_file};
 use super::keys::{KeyError, Keys};
 use super::random::{Random, stable_id};
 use super::store::Store;
-use super::{Direct, Emulator, Instance, Options, SeedPerson, Settings, codes, dispatch, passwords, people};
+use super::{Direct, Emulator, Instance, Options, SeedPerson, Settings, codes, dispatch, passwords, people, webhooks};
 
 /// Pause between two tries for the data directory.
 const LOCK_PAUSE: Duration = Duration::from_millis(50);
@@ -47,6 +48,8 @@ enum Cause {
     Keys(#[from] KeyError),
     #[error("the Clerk emulator's journal in {0}: {1}; remove the directory to start over")]
     Journal(PathBuf, JournalError),
+    #[error("the Clerk emulator sends webhooks to this machine only, over http, and not to {0}")]
+    WebhookUrl(Url),
     #[error("the claims template must be a JSON object")]
     ClaimsTemplate,
 }
@@ -67,6 +70,9 @@ pub async fn start(options: Options) -> Result<Emulator, StartError> {
     }
     if !options.claims_template.is_object() {
         return Err(Cause::ClaimsTemplate.into());
+    }
+    if let Some(url) = options.webhook_url.as_ref().filter(|url| !webhooks::is_local(url)) {
+        return Err(Cause::WebhookUrl(url.clone()).into());
     }
     let lock = match options.data_dir.as_deref() {
         Some(directory) => Some(lock_directory(directory).await?),
@@ -98,16 +104,20 @@ pub async fn start(options: Options) -> Result<Emulator, StartError> {
     let server = tokio::spawn(async move {
         let service = dispatch::router(app.clone()).into_make_service_with_connect_info::<SocketAddr>();
         let plain = axum::serve(listener, service).with_graceful_shutdown(stopped.clone().cancelled_owned());
+        let for_tls = app.clone();
         let over_tls = async {
             match tls {
                 Some(tls) => {
-                    axum::serve(tls, direct::router(app)).with_graceful_shutdown(stopped.cancelled_owned()).await
+                    axum::serve(tls, direct::router(for_tls)).with_graceful_shutdown(stopped.cancelled_owned()).await
                 }
                 None => Ok(()),
             }
         };
-        if let Err(error) = tokio::try_join!(plain.into_future(), over_tls) {
-            tracing::error!(target: "clerk_emulator", %error, "the Clerk emulator stopped");
+        tokio::select! {
+            ended = async { tokio::try_join!(plain.into_future(), over_tls) } => if let Err(error) = ended {
+                tracing::error!(target: "clerk_emulator", %error, "the Clerk emulator stopped");
+            },
+            () = webhooks::deliver(&app) => {}
         }
         drop(lock);
     });
@@ -144,6 +154,7 @@ fn settings(keys: &Keys, address: SocketAddr, direct: Option<Direct>) -> Result<
         api_url: base.clone(),
         frontend_api_url: direct.as_ref().map_or_else(|| base.clone(), |direct| format!("https://{}", direct.address)),
         direct,
+        webhook_secret: keys.webhook_secret.clone(),
         inbox_url: format!("{base}/inbox?token={}", keys.inbox_token),
         control_url: format!("{base}/control?token={}", keys.inbox_token),
         jwt_public_key_pem: keys.public_key_pem()?,

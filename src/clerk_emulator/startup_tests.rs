@@ -20,6 +20,7 @@ fn options(data_dir: Option<&Path>) -> Options {
         claims_template: serde_json::json!({}),
         token_lifetime: Duration::from_secs(60),
         people: vec![person],
+        webhook_url: None,
     }
 }
 

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::journal::{Journal, Line};
 use super::records::{Client, JwtTemplate, Session, SignIn, SignUp, Ticket, User};
+use super::webhooks::Caller;
 
 /// A kind of record: its name in the journal and its place in the store.
 pub(super) trait Record: Clone + Serialize + DeserializeOwned {
@@ -32,6 +33,8 @@ pub(super) struct Store {
     pub(super) sign_ups: HashMap<String, SignUp>,
     pub(super) tickets: HashMap<String, Ticket>,
     pub(super) templates: HashMap<String, JwtTemplate>,
+    /// Whose request has the records in hand.
+    pub(super) caller: Caller,
     users_by_email: HashMap<String, String>,
     users_by_age: BTreeSet<(i64, String)>,
     sessions_by_user: HashMap<String, BTreeSet<String>>,

@@ -18,6 +18,7 @@ fn app() -> App {
         api_url: String::new(),
         frontend_api_url: String::new(),
         direct: None,
+        webhook_secret: keys.webhook_secret.clone(),
         inbox_url: String::new(),
         control_url: String::new(),
         jwt_public_key_pem: keys.public_key_pem().expect("a key"),
@@ -30,6 +31,7 @@ fn app() -> App {
         claims_template: json!({"metadata": "{{user.public_metadata}}", "name": "{{user.full_name}}", "sub": "forged"}),
         token_lifetime: std::time::Duration::from_secs(60),
         people: Vec::new(),
+        webhook_url: None,
     };
     App::new(options, settings, keys, Store::default())
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
+use url::Url;
 
 use super::run::CLAIMS_TEMPLATE;
 use super::seed;
@@ -63,6 +64,7 @@ pub async fn start(
     data_dir: Option<PathBuf>,
     name: String,
     seed: SeedFile,
+    webhook_url: Option<Url>,
 ) -> Result<Emulator, EmulatorError> {
     let people = match seed.people {
         None => seed::people(),
@@ -80,6 +82,7 @@ pub async fn start(
         claims_template,
         token_lifetime: Duration::from_secs(TOKEN_SECONDS),
         people,
+        webhook_url,
     };
     Ok(clerk_emulator::start(options).await?)
 }
@@ -105,6 +108,7 @@ pub fn environment(settings: &Settings) -> String {
         ("CLERK_SECRET_KEY", &settings.secret_key),
         ("CLERK_API_URL", &settings.api_url),
         ("CLERK_ISSUER", &settings.issuer),
+        ("CLERK_WEBHOOK_SIGNING_SECRET", &settings.webhook_secret),
     ];
     let mut text: String = lines.into_iter().chain(proxied).map(|(name, value)| format!("{name}={value}\n")).collect();
     // As JSON, so that the newlines of the PEM stand in one line.
@@ -150,13 +154,14 @@ mod tests {
         );
         let listen = SocketAddr::from(([127, 0, 0, 1], 0));
         let name = "Other app".to_owned();
-        let emulator = start(listen, Instance::Production, None, name, file.expect("fine")).await.expect("started");
+        let emulator =
+            start(listen, Instance::Production, None, name, file.expect("fine"), None).await.expect("started");
         let text = environment(emulator.settings());
         let value = |name: &str| {
             let line = text.lines().find_map(|line| line.strip_prefix(&format!("{name}="))).expect(name);
             line.trim_matches('"').to_owned()
         };
-        assert!(value("CLERK_JWT_KEY").contains("BEGIN PUBLIC KEY") && text.lines().count() == 6, "{text}");
+        assert!(value("CLERK_JWT_KEY").contains("BEGIN PUBLIC KEY") && text.lines().count() == 7, "{text}");
         let client = reqwest::Client::new();
         let users: Value = client
             .get(format!("{}/v1/users", value("CLERK_API_URL")))
@@ -176,7 +181,7 @@ mod tests {
         let listen = SocketAddr::from(([127, 0, 0, 1], 0));
         let instance = Instance::Development { tls_listen: listen };
         let emulator =
-            start(listen, instance, None, "Other app".to_owned(), SeedFile::default()).await.expect("started");
+            start(listen, instance, None, "Other app".to_owned(), SeedFile::default(), None).await.expect("started");
         let settings = emulator.settings();
         let text = environment(settings);
         assert!(text.starts_with("CLERK_PUBLISHABLE_KEY=pk_test_") && !text.contains("FRONTEND_API_URL"), "{text}");

@@ -91,6 +91,7 @@ pub async fn start(
             claims_template: serde_json::from_str(CLAIMS_TEMPLATE)?,
             token_lifetime: TOKEN_LIFETIME,
             people: seed::people(),
+            webhook_url: webhook_url(listen),
         })
         .await?;
         let settings = emulator.settings();
@@ -100,6 +101,7 @@ pub async fn start(
                 ("CLERK_PUBLISHABLE_KEY", &settings.publishable_key),
                 ("CLERK_SECRET_KEY", &settings.secret_key),
                 ("CLERK_API_URL", &settings.api_url),
+                ("CLERK_WEBHOOK_SECRET", &settings.webhook_secret),
             ]
             .into_iter()
             .chain(proxied)
@@ -108,6 +110,19 @@ pub async fn start(
         development.emulator = Some(emulator);
     }
     Ok(development)
+}
+
+/// Where the app takes webhooks, if this machine can reach it by an address of its own.
+fn webhook_url(listen: SocketAddr) -> Option<Url> {
+    let address = match listen.ip() {
+        ip if ip.is_unspecified() => SocketAddr::from((Ipv4Addr::LOCALHOST, listen.port())),
+        _ => listen,
+    };
+    if !address.ip().is_loopback() {
+        tracing::warn!(%listen, "the app does not listen on this machine's own address, so the Clerk emulator sends no webhooks");
+        return None;
+    }
+    Url::parse(&format!("http://{address}/api/webhooks/clerk")).ok()
 }
 
 /// Looks upwards from the working directory, then from the binary: it may have been started from anywhere.

@@ -15,8 +15,10 @@ use serde_json::{Value, json};
 use super::app::App;
 use super::call::Call;
 use super::errors::ApiError;
+use super::limits;
 use super::response::Answer;
 use super::store::Store;
+use super::webhooks::Caller;
 
 /// A request to the Backend API in the hands of a handler.
 struct Desk<'a> {
@@ -27,8 +29,9 @@ struct Desk<'a> {
 
 /// Answers one request, whole, under the lock of the records.
 pub(super) fn answer(app: &App, call: &Call) -> Answer {
-    let reply = authorize(app, call).and_then(|()| {
+    let reply = authorize(app, call).and_then(|()| limits::backend(app, call)).and_then(|()| {
         let mut store = app.store();
+        store.caller = Caller::of(call);
         route(&mut Desk { app, store: &mut store, call })
     });
     match reply {

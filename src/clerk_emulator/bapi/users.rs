@@ -33,7 +33,7 @@ pub(super) fn create(desk: &mut Desk<'_>) -> Result<Value, ApiError> {
             *target = value;
         }
     }
-    desk.store.put(user.clone());
+    people::add_user(desk.app, desk.store, user.clone());
     Ok(objects::user_with_private_metadata(&user))
 }
 

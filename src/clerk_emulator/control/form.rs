@@ -1,7 +1,8 @@
 //! The control's form: what it shows for wishes, and which wishes it stands for. It holds plain text by the names of
 //! its fields, so that what somebody typed can be shown again beside what is wrong with it.
 
-use super::wishes::{Fault, LastActiveToken, Wishes};
+use super::webhook_wishes::WebhookWishes;
+use super::wishes::{Fault, LastActiveToken, RateLimits, Wishes};
 
 /// The box for a delay of metadata that never ends.
 pub(super) const NEVER: &str = "metadata_never";
@@ -34,11 +35,26 @@ impl Form {
             ("omit_oiat", wishes.omit_oiat),
             ("omit_azp", wishes.omit_azp),
             ("omit_custom_claims", wishes.omit_custom_claims),
+            ("webhooks.reorder", wishes.webhooks.reorder),
+            ("webhooks.pause", wishes.webhooks.pause),
         ] {
             form.tick(name, ticked);
         }
         form.put_number("token_lifetime_s", wishes.token_lifetime_s);
         form.put_number("clock_offset_ms", Some(wishes.clock_offset_ms));
+        form.put(
+            "rate_limits",
+            match wishes.rate_limits {
+                RateLimits::Backend => "backend",
+                RateLimits::All => "all",
+                RateLimits::Off => "off",
+            },
+        );
+        form.put_number("webhooks.drop", Some(wishes.webhooks.drop));
+        form.put_number("webhooks.duplicate", Some(wishes.webhooks.duplicate));
+        form.put_number("webhooks.delay_ms", Some(wishes.webhooks.delay_ms));
+        let schedule = wishes.webhooks.retry_schedule_ms.iter().flatten().map(i64::to_string).collect::<Vec<_>>();
+        form.put("webhooks.retry_schedule_ms", &schedule.join(" "));
         for (n, fault) in wishes.faults.iter().enumerate() {
             form.put(&fault_field(n, "where"), &place(fault));
             form.put_number(&fault_field(n, "count"), Some(fault.count));
@@ -60,6 +76,11 @@ impl Form {
             Some("old") => LastActiveToken::Old,
             _ => LastActiveToken::Fresh,
         };
+        let rate_limits = match self.get("rate_limits") {
+            Some("all") => RateLimits::All,
+            Some("off") => RateLimits::Off,
+            _ => RateLimits::Backend,
+        };
         let mut faults = Vec::new();
         for n in 0..self.rows() {
             faults.extend(self.fault(n)?);
@@ -74,9 +95,25 @@ impl Form {
             omit_custom_claims: self.ticked("omit_custom_claims"),
             token_lifetime_s: self.number("token_lifetime_s")?,
             clock_offset_ms: self.number("clock_offset_ms")?.unwrap_or(0),
+            rate_limits,
+            webhooks: self.webhooks()?,
             faults,
         };
         wishes.checked()
+    }
+
+    fn webhooks(&self) -> Result<WebhookWishes, String> {
+        let schedule = self.get("webhooks.retry_schedule_ms").unwrap_or_default();
+        let number = |text: &str| text.parse().map_err(|_| format!("webhooks.retry_schedule_ms cannot hold {text:?}"));
+        let schedule = schedule.split_whitespace().map(number).collect::<Result<Vec<_>, _>>()?;
+        Ok(WebhookWishes {
+            drop: self.number("webhooks.drop")?.unwrap_or(0),
+            duplicate: self.number("webhooks.duplicate")?.unwrap_or(0),
+            delay_ms: self.number("webhooks.delay_ms")?.unwrap_or(0),
+            reorder: self.ticked("webhooks.reorder"),
+            retry_schedule_ms: Some(schedule).filter(|schedule| !schedule.is_empty()),
+            pause: self.ticked("webhooks.pause"),
+        })
     }
 
     /// How many faults the form has fields for.
@@ -162,6 +199,8 @@ mod tests {
             "{}",
             r#"{"metadata_delay_ms":null,"last_active_token":"old","session_minter":true,"token_lifetime_s":5}"#,
             r#"{"metadata_delay_ms":1200,"omit_client":true,"omit_oiat":true,"omit_azp":true,"omit_custom_claims":true}"#,
+            r#"{"rate_limits":"all","webhooks":{"drop":1,"duplicate":2,"delay_ms":3,"reorder":true,"pause":true}}"#,
+            r#"{"rate_limits":"off","webhooks":{"retry_schedule_ms":[0,5,10]}}"#,
             r#"{"clock_offset_ms":-5,"faults":[{"count":0,"status":503,"retry_after_s":2},
                 {"method":"PATCH","path_starts_with":"/v1/users/","path_ends_with":"/metadata","count":3,"delay_ms":9},
                 {"path_ends_with":"/tokens","count":1,"cut":true}]}"#,
@@ -183,6 +222,7 @@ mod tests {
         for (pairs, said) in [
             ([("metadata_delay_ms", "1.5"), ("x", "")], "metadata_delay_ms must be a whole number"),
             ([("token_lifetime_s", "0"), ("x", "")], "token_lifetime_s must be 1 to 86400"),
+            ([("webhooks.retry_schedule_ms", "0, 5"), ("x", "")], "webhooks.retry_schedule_ms cannot hold \"0,\""),
             ([("fault-0-where", "* * *"), ("fault-0-count", "-1")], "fault 1 would do nothing"),
             ([("fault-0-where", "* * *"), ("fault-0-status", "200")], "faults[0].status must be 400"),
         ] {

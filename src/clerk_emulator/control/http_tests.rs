@@ -37,6 +37,7 @@ impl Scene {
             claims_template: json!({"plan": "{{user.public_metadata.plan}}"}),
             token_lifetime: std::time::Duration::from_secs(60),
             people: vec![person],
+            webhook_url: None,
         };
         let emulator = start(options).await.expect("starts");
         let mut scene = Self {

@@ -9,6 +9,7 @@ mod faults;
 mod form;
 mod handed_out;
 mod page;
+mod webhook_wishes;
 mod wishes;
 
 use std::collections::HashMap;
@@ -23,7 +24,8 @@ use wishes::Fault;
 
 pub(super) use answer::answer;
 pub(super) use handed_out::Minted;
-pub(super) use wishes::{LastActiveToken, Wishes};
+pub(super) use webhook_wishes::{WebhookFate, WebhookWishes};
+pub(super) use wishes::{LastActiveToken, RateLimits, Wishes};
 
 /// The wishes, what metadata was before it changed, and the tokens that browsers hold.
 #[derive(Debug, Default)]
@@ -76,6 +78,11 @@ impl Control {
         Some(fault.clone())
     }
 
+    /// What is to happen to the next webhook, counted.
+    pub(super) fn take_webhook(&self) -> WebhookFate {
+        self.inner().wishes.webhooks.take()
+    }
+
     /// Remembers a token that a browser gets. While old ones are wished for, only a `last_active_token` becomes the one
     /// to repeat: what `/tokens` or a handshake mints is fresh, and an older token may still follow it.
     pub(super) fn handed_out(&self, session: &str, token: &Minted, is_last_active: bool) {
@@ -100,7 +107,7 @@ impl Control {
     }
 }
 
-/// Sets everything at once. Changes of metadata that tokens do not see yet stay so, if changes are still delayed.
+/// Sets everything at once, and has rate limits count anew. Changes of metadata that tokens do not see yet stay so, if changes are still delayed.
 fn set(app: &App, wishes: Wishes) {
     // The records first, as in every request: the two locks are always taken in this order.
     let mut store = app.store();
@@ -111,6 +118,8 @@ fn set(app: &App, wishes: Wishes) {
         inner.before.clear();
     }
     inner.wishes = wishes;
+    app.limits.reset();
+    app.webhooks.wake();
     if !back {
         return;
     }

@@ -4,10 +4,11 @@ use std::fmt::Write as _;
 
 use super::super::local_pages::escaped;
 use super::form::{Form, NEVER, fault_field, place};
-use super::wishes::{Fault, Wishes};
+use super::webhook_wishes::WebhookWishes;
+use super::wishes::{Fault, RateLimits, Wishes};
 
 /// The boxes to tick: field, what it means in a word, and in a sentence.
-const SWITCHES: [(&str, &str, &str); 6] = [
+const SWITCHES: [(&str, &str, &str); 8] = [
     (NEVER, "New tokens never see changes of metadata", "Only the person's record does. As metadata_delay_ms: null."),
     (
         "omit_custom_claims",
@@ -31,6 +32,12 @@ const SWITCHES: [(&str, &str, &str); 6] = [
         "clerk-js cannot tell which of two tokens is fresher, so a stale one may overwrite a fresh one.",
     ),
     ("omit_azp", "azp is left out", "The token does not say which site asked for it."),
+    (
+        "webhooks.reorder",
+        "Webhooks change places",
+        "In pairs: each odd event waits for the next, and is sent behind it.",
+    ),
+    ("webhooks.pause", "Webhooks wait", "Nothing is sent until this is taken back."),
 ];
 
 /// The telling kinds of request: name, method, how the path begins and ends.
@@ -98,6 +105,43 @@ pub(super) fn body(wishes: &Wishes, form: &Form, wrong: Option<&str>, action: &s
             "",
             "Negative: behind. Every instant follows: tokens, sessions, e-mail codes, the Date of answers.",
         ),
+        limits = choice(
+            form,
+            "rate_limits",
+            "Too many requests are refused",
+            "With 429 and Retry-After. In ten seconds: 1000 calls of servers (100 to a development instance), 10 changes of \
+             one person's metadata; from one address, 5 sign-ins, 5 sign-ups and 3 attempts at a password or code.",
+            &[("backend", "to servers"), ("all", "to servers and browsers"), ("off", "to nobody")],
+        ),
+        drop = number(
+            form,
+            "webhooks.drop",
+            "How many of the next events are never sent",
+            r#" min="0" max="1000000""#,
+            "As if Clerk had given up.",
+        ),
+        duplicate = number(
+            form,
+            "webhooks.duplicate",
+            "How many of the next events are sent twice",
+            r#" min="0" max="1000000""#,
+            "With the same svix-id, once the first was received.",
+        ),
+        webhook_delay = number(
+            form,
+            "webhooks.delay_ms",
+            "How long each event waits first, in milliseconds",
+            r#" min="0" max="600000""#,
+            "Before its first try. What waits is sent when this is taken back.",
+        ),
+        reorder = switch(form, "webhooks.reorder"),
+        pause = switch(form, "webhooks.pause"),
+        schedule = text(
+            form,
+            "webhooks.retry_schedule_ms",
+            "How long to wait before each try, in milliseconds",
+            "Numbers with spaces between them, one for each try: 0 100 100. Empty: Svix's, eight tries in 28 hours.",
+        ),
         faults = (0..rows).map(|n| fault(form, n)).collect::<String>(),
     )
 }
@@ -123,7 +167,31 @@ fn ill(wishes: &Wishes) -> Vec<String> {
         offset @ 1.. => ill.push(format!("The clock is {offset} ms ahead.")),
         offset => ill.push(format!("The clock is {} ms behind.", offset.saturating_neg())),
     }
+    match wishes.rate_limits {
+        RateLimits::Backend => {}
+        RateLimits::All => ill.push("Too many requests of browsers are refused.".to_owned()),
+        RateLimits::Off => ill.push("Servers may send as many requests as they like.".to_owned()),
+    }
+    ill.extend(ill_webhooks(&wishes.webhooks));
     ill.extend(wishes.faults.iter().map(told));
+    ill
+}
+
+/// What is not well with webhooks, but for the boxes that are ticked.
+fn ill_webhooks(wishes: &WebhookWishes) -> Vec<String> {
+    let mut ill = Vec::new();
+    if wishes.drop > 0 {
+        ill.push(format!("Webhooks: {} left to drop.", wishes.drop));
+    }
+    if wishes.duplicate > 0 {
+        ill.push(format!("Webhooks: {} left to send twice.", wishes.duplicate));
+    }
+    if wishes.delay_ms > 0 {
+        ill.push(format!("Webhooks are sent {} ms late.", wishes.delay_ms));
+    }
+    if let Some(schedule) = &wishes.retry_schedule_ms {
+        ill.push(format!("Webhooks are tried {} times, after {schedule:?} ms.", schedule.len()));
+    }
     ill
 }
 
@@ -187,6 +255,15 @@ fn switch(form: &Form, name: &str) -> String {
     format!(
         r#"<div class="option"><input type="checkbox" id="{name}" name="{name}" aria-describedby="{name}-hint"{checked}><label for="{name}">{label}{code}</label>
 <p class="hint" id="{name}-hint">{hint}</p></div>"#
+    )
+}
+
+/// A field for text, with a sentence about it.
+fn text(form: &Form, name: &str, label: &str, hint: &str) -> String {
+    format!(
+        r#"<div class="field"><label for="{name}">{label} <code>{name}</code></label>
+<input type="text" id="{name}" name="{name}" value="{}" aria-describedby="{name}-hint"><p class="hint" id="{name}-hint">{hint}</p></div>"#,
+        escaped(form.get(name).unwrap_or_default())
     )
 }
 

@@ -20,6 +20,7 @@ impl Desk {
             claims_template: json!({}),
             token_lifetime: std::time::Duration::from_secs(60),
             people: Vec::new(),
+            webhook_url: None,
         };
         let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().expect("a client");
         Self { emulator: start(options).await.expect("starts"), http }
@@ -50,7 +51,10 @@ async fn people_get_a_page_and_programs_get_json() {
     let page = desk.page().await;
     assert!(page.contains("Everything is well.") && page.contains("Everything well again"));
     let wishes = desk.wishes().await;
-    for field in wishes.as_object().expect("an object").keys().filter(|field| *field != "faults") {
+    let names = |value: &Value| value.as_object().expect("an object").keys().cloned().collect::<Vec<_>>();
+    let webhooks = names(&wishes["webhooks"]).into_iter().map(|field| format!("webhooks.{field}"));
+    let others = names(&wishes).into_iter().filter(|field| !["faults", "webhooks"].contains(&field.as_str()));
+    for field in others.chain(webhooks) {
         assert!(page.contains(&format!("<code>{field}</code>")), "{field} is not on the page");
     }
     // Whatever can be filled in has a label, and nothing runs.

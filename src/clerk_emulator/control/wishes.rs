@@ -6,6 +6,8 @@ use std::ops::RangeInclusive;
 
 use serde::{Deserialize, Serialize};
 
+use super::webhook_wishes::WebhookWishes;
+
 /// Life of a session token, in seconds.
 const LIFETIME: RangeInclusive<i64> = 1..=86_400;
 /// Ten years: instants stay far from the ends of their range.
@@ -13,8 +15,8 @@ const CLOCK: RangeInclusive<i64> = -315_360_000_000..=315_360_000_000;
 /// A year of delay. `null` is for ever.
 const DELAY: RangeInclusive<i64> = 0..=31_536_000_000;
 /// Ten minutes: longer than anybody waits for an answer.
-const FAULT_DELAY: RangeInclusive<i64> = 0..=600_000;
-const COUNT: RangeInclusive<i64> = 0..=1_000_000;
+pub(super) const FAULT_DELAY: RangeInclusive<i64> = 0..=600_000;
+pub(super) const COUNT: RangeInclusive<i64> = 0..=1_000_000;
 const STATUS: RangeInclusive<i64> = 400..=599;
 const RETRY_AFTER: RangeInclusive<i64> = 0..=86_400;
 const METHODS: [&str; 5] = ["GET", "POST", "PUT", "PATCH", "DELETE"];
@@ -41,7 +43,23 @@ pub(in super::super) struct Wishes {
     pub(in super::super) token_lifetime_s: Option<i64>,
     /// How far the emulator's clock is ahead, in milliseconds; negative: behind.
     pub(in super::super) clock_offset_ms: i64,
+    /// Which of Clerk's rate limits are kept.
+    pub(in super::super) rate_limits: RateLimits,
+    pub(in super::super) webhooks: WebhookWishes,
     pub(in super::super) faults: Vec<Fault>,
+}
+
+/// Which of Clerk's rate limits are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(in super::super) enum RateLimits {
+    /// Those for servers.
+    #[default]
+    Backend,
+    /// Those for people as well, who sign in more often in tests than in life.
+    All,
+    /// None.
+    Off,
 }
 
 /// Which token answers carry as `last_active_token`.
@@ -92,6 +110,8 @@ impl Default for Wishes {
             omit_custom_claims: false,
             token_lifetime_s: None,
             clock_offset_ms: 0,
+            rate_limits: RateLimits::Backend,
+            webhooks: WebhookWishes::default(),
             faults: Vec::new(),
         }
     }
@@ -108,6 +128,7 @@ impl Wishes {
         within("metadata_delay_ms", self.metadata_delay_ms, &DELAY)?;
         within("token_lifetime_s", self.token_lifetime_s, &LIFETIME)?;
         within("clock_offset_ms", Some(self.clock_offset_ms), &CLOCK)?;
+        self.webhooks.check().map_err(|wrong| format!("webhooks.{wrong}"))?;
         for (n, fault) in self.faults.iter().enumerate() {
             fault.check().map_err(|wrong| format!("faults[{n}].{wrong}"))?;
         }
@@ -135,7 +156,11 @@ impl Fault {
     }
 }
 
-fn within<T: PartialOrd + Display>(name: &str, value: Option<T>, range: &RangeInclusive<T>) -> Result<(), String> {
+pub(super) fn within<T: PartialOrd + Display>(
+    name: &str,
+    value: Option<T>,
+    range: &RangeInclusive<T>,
+) -> Result<(), String> {
     match value {
         Some(value) if !range.contains(&value) => {
             Err(format!("{name} must be {} to {}, and is {value}", range.start(), range.end()))
@@ -167,6 +192,8 @@ mod tests {
             session_minter: true,
             token_lifetime_s: Some(5),
             clock_offset_ms: -1,
+            rate_limits: RateLimits::All,
+            webhooks: WebhookWishes { retry_schedule_ms: Some(vec![0, 5]), pause: true, ..WebhookWishes::default() },
             faults: vec![Fault { method: Some("GET".to_owned()), ..Fault::default() }],
             ..Wishes::default()
         };
@@ -182,6 +209,8 @@ mod tests {
             (r#"{"session_minter":"yes"}"#, "yes"),
             (r#"{"faults":[{"count":1,"statsu":500}]}"#, "statsu"),
             (r#"{"faults":[{}]}"#, "count"),
+            (r#"{"rate_limits":"none"}"#, "none"),
+            (r#"{"webhooks":{"dorp":1}}"#, "dorp"),
         ] {
             assert!(refusal(wrong).contains(named), "{wrong}: {}", refusal(wrong));
         }
@@ -194,6 +223,11 @@ mod tests {
             (r#"{"token_lifetime_s":0}"#, "token_lifetime_s must be 1 to 86400, and is 0"),
             (r#"{"token_lifetime_s":86401}"#, "token_lifetime_s must be 1 to 86400, and is 86401"),
             (r#"{"clock_offset_ms":9223372036854775807}"#, "clock_offset_ms must be"),
+            (r#"{"webhooks":{"drop":-1}}"#, "webhooks.drop must be 0 to 1000000, and is -1"),
+            (r#"{"webhooks":{"duplicate":-1}}"#, "webhooks.duplicate must be 0"),
+            (r#"{"webhooks":{"delay_ms":-1}}"#, "webhooks.delay_ms must be 0"),
+            (r#"{"webhooks":{"retry_schedule_ms":[]}}"#, "webhooks.retry_schedule_ms must have 1 to 20 numbers"),
+            (r#"{"webhooks":{"retry_schedule_ms":[0,-1]}}"#, "webhooks.retry_schedule_ms must be 0 to 604800000"),
             (r#"{"faults":[{"count":1},{"count":-1}]}"#, "faults[1].count must be 0 to 1000000, and is -1"),
             (r#"{"faults":[{"count":1,"delay_ms":-5}]}"#, "faults[0].delay_ms must be 0"),
             (r#"{"faults":[{"count":1,"status":200}]}"#, "faults[0].status must be 400 to 599, and is 200"),

@@ -18,7 +18,9 @@ use http::Method;
 use super::app::App;
 use super::call::Call;
 use super::errors::ApiError;
+use super::limits;
 use super::response::Answer;
+use super::webhooks::Caller;
 use visit::{Reply, Visit};
 
 pub(super) use visit::client_by_token;
@@ -30,7 +32,11 @@ pub(super) fn serves(path: &[String]) -> bool {
 
 /// Answers one request, whole, under the lock of the records.
 pub(super) fn answer(app: &App, call: &Call) -> Answer {
+    if let Err(error) = limits::frontend(app, call) {
+        return Answer::error(app, &error);
+    }
     let mut store = app.store();
+    store.caller = Caller::of(call);
     let mut visit = match Visit::new(app, &mut store, call) {
         Ok(visit) => visit,
         Err(error) => return Answer::error(app, &error),
@@ -42,6 +48,7 @@ pub(super) fn answer(app: &App, call: &Call) -> Answer {
         body: Some(finished.body),
         location: finished.location,
         cookies: finished.cookies,
+        retry_after: None,
     }
 }
 

@@ -113,7 +113,7 @@ fn complete_if_ready(visit: &mut Visit<'_>, sign_up: &mut SignUp) -> Result<(), 
         email.verification = sign_up.verification.clone();
     }
     let user_id = user.id.clone();
-    visit.store.put(user);
+    people::add_user(visit.app, visit.store, user);
     let visitor = visit.visitor();
     let session = people::begin_session(visit.app, visit.store, &user_id, &sign_up.client_id, visitor)?;
     sign_up.created_user_id = Some(user_id);

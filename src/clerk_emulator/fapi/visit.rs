@@ -154,12 +154,10 @@ impl<'a> Visit<'a> {
 
     /// Who is asking, for a new session.
     pub(super) fn visitor(&self) -> Visitor {
-        let address =
-            self.call.header("x-forwarded-for").and_then(|list| list.split(',').next()).unwrap_or("127.0.0.1");
         Visitor {
             origin: self.origin.clone(),
             user_agent: self.call.header("user-agent").unwrap_or_default().to_owned(),
-            ip_address: address.trim().to_owned(),
+            ip_address: self.call.client_address().to_owned(),
         }
     }
 
