@@ -4,9 +4,11 @@ use axum::http::StatusCode;
 use serde_json::{Value, json};
 use time::Duration;
 use tokio_util::sync::CancellationToken;
+use vestibule::model::onboarding::Delivery;
 use vestibule::server::outbox::{Outbox, RelayOutcome};
 
 use crate::support::clerk::Plan;
+use crate::support::database::admin_pool;
 use crate::support::keys::token;
 use crate::support::{NOW, Reply, TestApp, Who, soon, until};
 
@@ -239,4 +241,79 @@ async fn the_running_relay_delivers_without_being_asked_and_stops_when_told() {
     stop.cancel();
     soon("the relay's end", running).await.expect("no panic");
     assert!(!message(&app, ADA).await["delivered_at"].is_null(), "a call under way is finished first");
+}
+
+#[tokio::test]
+async fn what_one_process_commits_another_one_delivers_at_once() {
+    let app = TestApp::start().await;
+    let (second, _) = app.second_process();
+    let stop = CancellationToken::new();
+    // An hour between two looks: only the notification can be what wakes it.
+    let running = tokio::spawn({
+        let (outbox, stop) = (second.outbox().clone(), stop.clone());
+        async move { outbox.run_polling(std::time::Duration::from_secs(3_600), stop).await }
+    });
+    until("a listener", async || (listeners(&app).await == 1).then_some(())).await;
+    for count in [1, 2] {
+        // As a process that ends right after its commit leaves it.
+        commit_only(&app, ADA).await;
+        until("a delivery", async || (app.clerk.answered() == count).then_some(())).await;
+    }
+
+    // A listener that is cut off comes back, and finds what was committed meanwhile.
+    let drop = "drop trigger outbox_messages_wake_the_relay on outbox_messages";
+    sqlx::query(drop).execute(&app.database.owner).await.expect("the owner");
+    commit_only(&app, ADA).await;
+    cut_listeners(&app).await;
+    until("a delivery after the cut", async || (app.clerk.answered() == 3).then_some(())).await;
+    stop.cancel();
+    soon("the relay's end", running).await.expect("no panic");
+}
+
+#[tokio::test]
+async fn a_creation_waits_for_a_relay_that_was_quicker() {
+    let app = TestApp::start().await;
+    let release = app.clerk.hold();
+    let (second, _) = app.second_process();
+    commit_only(&app, ADA).await;
+    let quicker = tokio::spawn(async move { relay(second.outbox()).await });
+    app.clerk.called(1).await;
+    let user = vestibule::model::ids::UserId::parse(ADA).expect("an id");
+    let mut asked = std::pin::pin!(app.state.outbox().deliver_now(&user));
+    let early = tokio::time::timeout(std::time::Duration::from_millis(200), &mut asked).await;
+    assert!(early.is_err(), "{early:?} although a call is under way");
+    release.send(true).expect("the stub listens");
+    assert_eq!(soon("an answer", asked).await, Delivery::Delivered);
+    assert_eq!(soon("the quicker one", quicker).await.expect("no panic"), delivered(ADA));
+    assert_eq!(app.clerk.calls().len(), 1);
+}
+
+/// A message as a committed change leaves it, with nobody here to deliver it.
+async fn commit_only(app: &TestApp, user: &str) {
+    commit_payload(app, user, &json!({"public_metadata": {"activeOrgId": "a"}})).await;
+}
+
+async fn commit_payload(app: &TestApp, user: &str, payload: &Value) {
+    sqlx::query(
+        "insert into outbox_messages (user_id, kind, payload, created_at, available_at)
+         select $1, 'update_user_metadata', $2, at, at from to_timestamp($3) as at",
+    )
+    .bind(user)
+    .bind(payload)
+    .bind(NOW as f64)
+    .execute(&app.database.owner)
+    .await
+    .expect("an insert");
+}
+
+async fn listeners(app: &TestApp) -> i64 {
+    let query = "select count(*) from pg_stat_activity
+        where datname = current_database() and application_name = 'vestibule outbox listener' and query like 'LISTEN%'";
+    sqlx::query_scalar(query).fetch_one(&admin_pool(&app.database.name)).await.expect("a count")
+}
+
+async fn cut_listeners(app: &TestApp) {
+    let query = "select pg_terminate_backend(pid) from pg_stat_activity
+        where datname = current_database() and application_name = 'vestibule outbox listener'";
+    sqlx::query(query).execute(&admin_pool(&app.database.name)).await.expect("the administrator");
 }
