@@ -45,19 +45,28 @@ async fn message(app: &TestApp, user: &str) -> Value {
     serde_json::from_str(&text).expect("JSON")
 }
 
+/// How long a person's only message still waits for its next attempt.
+async fn wait_of(app: &TestApp, user: &str) -> Duration {
+    let due: time::OffsetDateTime =
+        app.database.value("select available_at from outbox_messages where user_id = $1", user).await;
+    due - app.clock.now()
+}
+
 async fn status(app: &TestApp, user: &str) -> Value {
     app.post_json("/api/rpc/session_status", Who::Bearer(&token(user)), &json!({})).await.json()
 }
 
 #[tokio::test]
 async fn a_failing_clerk_delays_delivery_and_nothing_else() {
+    let usual = Duration::milliseconds(250)..=Duration::milliseconds(500);
+    let asked = Duration::seconds(7)..=Duration::milliseconds(7_250);
     let plans = [
-        (Plan::Refuse { status: 500, retry_after: None }, 500, "Clerk answered 500 planned"),
-        (Plan::Refuse { status: 401, retry_after: None }, 500, "Clerk answered 401 planned"),
-        (Plan::Drop, 500, "Clerk could not be reached: connection lost"),
-        (Plan::Refuse { status: 429, retry_after: Some(7) }, 7_000, "Clerk answered 429 planned"),
+        (Plan::Refuse { status: 500, retry_after: None }, usual.clone(), "Clerk answered 500 planned"),
+        (Plan::Refuse { status: 401, retry_after: None }, usual.clone(), "Clerk answered 401 planned"),
+        (Plan::Drop, usual, "Clerk could not be reached: connection lost"),
+        (Plan::Refuse { status: 429, retry_after: Some(7) }, asked, "Clerk answered 429 planned"),
     ];
-    for (plan, wait_ms, cause) in plans {
+    for (plan, waits, cause) in plans {
         let app = TestApp::start().await;
         app.clerk.plan([plan]);
         create_pending(&app, ADA, "acme", "k").await;
@@ -69,8 +78,10 @@ async fn a_failing_clerk_delays_delivery_and_nothing_else() {
         );
         assert_eq!(status(&app, ADA).await, json!({"inside": false, "waiting": true, "delivery": "pending"}));
 
+        let wait = wait_of(&app, ADA).await;
+        assert!(waits.contains(&wait), "{cause}: {wait}");
         assert_eq!(relay(app.state.outbox()).await, RelayOutcome::Idle, "{cause}");
-        app.clock.advance(Duration::milliseconds(wait_ms - 1));
+        app.clock.advance(wait - Duration::milliseconds(1));
         assert_eq!(relay(app.state.outbox()).await, RelayOutcome::Idle, "{cause}");
         app.clock.advance(Duration::milliseconds(1));
         assert_eq!(relay(app.state.outbox()).await, delivered(ADA), "{cause}");
@@ -87,12 +98,13 @@ async fn waits_grow_while_clerk_stays_down() {
     let app = TestApp::start().await;
     app.clerk.refuse(4, 503);
     create_pending(&app, ADA, "acme", "k").await;
-    for wait in [500, 1_000, 2_000] {
-        app.clock.advance(Duration::milliseconds(wait - 1));
-        assert_eq!(relay(app.state.outbox()).await, RelayOutcome::Idle);
-        app.clock.advance(Duration::milliseconds(1));
-        let expected = RelayOutcome::Postponed { user: ADA.to_owned(), wait: Duration::milliseconds(2 * wait) };
-        assert_eq!(relay(app.state.outbox()).await, expected);
+    for longest in [1_000, 2_000, 4_000] {
+        app.clock.advance(wait_of(&app, ADA).await);
+        let RelayOutcome::Postponed { user, wait } = relay(app.state.outbox()).await else {
+            panic!("Clerk is down");
+        };
+        assert_eq!(user, ADA);
+        assert!((longest / 2..=longest).contains(&wait.whole_milliseconds()), "{wait}");
     }
     app.clock.advance(Duration::seconds(4));
     assert_eq!(relay(app.state.outbox()).await, delivered(ADA));
@@ -286,6 +298,38 @@ async fn a_creation_waits_for_a_relay_that_was_quicker() {
     assert_eq!(soon("an answer", asked).await, Delivery::Delivered);
     assert_eq!(soon("the quicker one", quicker).await.expect("no panic"), delivered(ADA));
     assert_eq!(app.clerk.calls().len(), 1);
+}
+
+#[tokio::test]
+async fn a_stopping_process_finishes_its_call_or_leaves_the_message_to_another_one_at_once() {
+    for finishes in [true, false] {
+        let app = TestApp::start().await;
+        let (second, _) = app.second_process();
+        let release = app.clerk.hold();
+        let (stop, end) = (CancellationToken::new(), CancellationToken::new());
+        let run = |outbox: &Outbox, stop: &CancellationToken| {
+            let (outbox, stop) = (outbox.clone(), stop.clone());
+            tokio::spawn(async move { outbox.run_polling(std::time::Duration::from_secs(3_600), stop).await })
+        };
+        let first = run(app.state.outbox(), &stop);
+        until("a listener", async || (listeners(&app).await == 1).then_some(())).await;
+        commit_only(&app, ADA).await;
+        app.clerk.called(1).await;
+        let other = run(second.outbox(), &end);
+        until("both listeners", async || (listeners(&app).await == 2).then_some(())).await;
+        stop.cancel();
+        if finishes {
+            release.send(true).expect("the stub listens");
+        }
+        // The clocks stand still, so no lease runs out; and nobody polls.
+        soon("the first relay's end", first).await.expect("no panic");
+        until("a delivery", async || (app.clerk.answered() == 1).then_some(())).await;
+        assert_eq!(app.clerk.calls().len(), if finishes { 1 } else { 2 });
+        end.cancel();
+        soon("the other relay's end", other).await.expect("no panic");
+        let message = message(&app, ADA).await;
+        assert!(!message["delivered_at"].is_null() && message["attempts"] == 1, "{message}");
+    }
 }
 
 /// A message as a committed change leaves it, with nobody here to deliver it.

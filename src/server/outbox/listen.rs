@@ -11,8 +11,8 @@ use tokio::sync::Notify;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-/// Named in `migrations/` too. It carries no data.
-const CHANNEL: &str = "outbox_messages";
+use super::CHANNEL;
+
 /// To connect, and for the database to answer on this connection.
 const ANSWER_LIMIT: Duration = Duration::from_secs(5);
 /// A connection that said nothing for so long is asked whether it still lives.

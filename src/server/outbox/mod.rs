@@ -7,6 +7,7 @@
 //! What must stay true: messages of one user are delivered in order; a message is never lost, only delivered or dead
 //! with a reason.
 
+mod backoff;
 mod listen;
 mod relay;
 mod rows;
@@ -16,6 +17,9 @@ use sqlx::PgExecutor;
 pub use relay::{Outbox, RelayOutcome};
 
 use crate::model::onboarding::Delivery;
+
+/// Where the database says that there is something to do. Named in `migrations/` too. It carries no data.
+const CHANNEL: &str = "outbox_messages";
 
 /// Whether Clerk knows about all changes of a user. What was refused for good counts until something newer got through.
 /// The caller's own rows are enough for it, so both the request role and the worker may ask.

@@ -8,6 +8,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::backoff::{MAX_ATTEMPTS, spread, wait_after};
 use super::{listen, rows};
 use crate::model::ids::UserId;
 use crate::model::onboarding::Delivery;
@@ -22,12 +23,8 @@ const POLL: Duration = Duration::from_secs(5);
 const PAUSE_MIN: Duration = Duration::from_millis(20);
 /// Pause between two looks at a call that another task or process makes.
 const INLINE_POLL: Duration = Duration::from_millis(50);
-/// First wait after a failed attempt; doubled each time.
-const BACKOFF_FIRST: time::Duration = time::Duration::milliseconds(500);
-/// Longest wait between attempts.
-const BACKOFF_CAP: time::Duration = time::Duration::minutes(5);
-/// Attempts before a message is given up: with the waits above, more than a day.
-const MAX_ATTEMPTS: i32 = 300;
+/// How long a call under way may go on after the signal to stop. Then its message is left to another process.
+const STOP_GRACE: Duration = Duration::from_secs(2);
 
 /// The relay and its state. Cheap to clone.
 #[derive(Clone)]
@@ -40,6 +37,8 @@ struct Inner {
     wake: Notify,
     /// Somebody here finished an attempt.
     settled: Notify,
+    /// This process stops.
+    closing: CancellationToken,
     tasks: TaskTracker,
 }
 
@@ -54,12 +53,15 @@ pub enum RelayOutcome {
     Postponed { user: String, wait: time::Duration },
     /// A message was given up.
     Dead { user: String },
+    /// The process stops before Clerk answered; another one may go on at once.
+    Released { user: String },
 }
 
 impl Outbox {
     /// `pool` must be the worker login's.
     pub fn new(pool: PgPool, clerk: BackendApi, clock: Clock, tasks: TaskTracker) -> Self {
-        Self(Arc::new(Inner { pool, clerk, clock, wake: Notify::new(), settled: Notify::new(), tasks }))
+        let (wake, settled, closing) = (Notify::new(), Notify::new(), CancellationToken::new());
+        Self(Arc::new(Inner { pool, clerk, clock, wake, settled, closing, tasks }))
     }
 
     /// Delivers what waits for one user, for at most [`INLINE_LIMIT`]. A call under way goes on after that, whoever
@@ -86,21 +88,28 @@ impl Outbox {
                 RelayOutcome::Idle if rows::is_under_way(&self.0.pool, user, self.0.clock.now()).await? => {
                     _ = tokio::time::timeout(INLINE_POLL, settled).await;
                 }
-                RelayOutcome::Idle | RelayOutcome::Postponed { .. } | RelayOutcome::Dead { .. } => {
+                RelayOutcome::Idle
+                | RelayOutcome::Postponed { .. }
+                | RelayOutcome::Dead { .. }
+                | RelayOutcome::Released { .. } => {
                     return super::delivery_to(&self.0.pool, user).await;
                 }
             }
         }
     }
 
-    /// Relays until told to stop. A call under way is finished first.
+    /// Relays until told to stop. A call under way is finished first, or after [`STOP_GRACE`] left to another process.
     pub async fn run(&self, stop: CancellationToken) {
         self.run_polling(POLL, stop).await;
     }
 
     /// The same with another pause between looks at the table.
     pub async fn run_polling(&self, poll: Duration, stop: CancellationToken) {
-        tokio::join!(listen::listen(&self.0.pool, &self.0.wake, &stop), self.relay(poll, &stop));
+        let close = async {
+            stop.cancelled().await;
+            self.0.closing.cancel();
+        };
+        tokio::join!(listen::listen(&self.0.pool, &self.0.wake, &stop), self.relay(poll, &stop), close);
     }
 
     async fn relay(&self, poll: Duration, stop: &CancellationToken) {
@@ -126,6 +135,11 @@ impl Outbox {
         }
     }
 
+    async fn grace_is_over(&self) {
+        self.0.closing.cancelled().await;
+        tokio::time::sleep(STOP_GRACE).await;
+    }
+
     /// How long until a retry is due or a lease runs out. `None`: nothing waits.
     async fn until_due(&self) -> Result<Option<Duration>, sqlx::Error> {
         let due = rows::next_due(&self.0.pool).await?;
@@ -144,9 +158,20 @@ impl Outbox {
 
     async fn attempt(&self, message: rows::Message) -> Result<RelayOutcome, sqlx::Error> {
         let Inner { pool, clerk, clock, .. } = &*self.0;
-        let answer = match UserId::parse(&message.user_id) {
-            Ok(user_id) => clerk.update_user_metadata(&user_id, &message.payload).await,
-            Err(_) => Err(ClerkError::Refused { status: 404, code: "not_a_user_id".into(), retry_after: None }),
+        let call = async {
+            match UserId::parse(&message.user_id) {
+                Ok(user_id) => clerk.update_user_metadata(&user_id, &message.payload).await,
+                Err(_) => Err(ClerkError::Refused { status: 404, code: "not_a_user_id".into(), retry_after: None }),
+            }
+        };
+        let answer = tokio::select! {
+            biased;
+            answer = call => answer,
+            () = self.grace_is_over() => {
+                rows::release(pool, &message).await?;
+                tracing::warn!(outbox.message = message.id, "left to another process, because this one stops");
+                return Ok(RelayOutcome::Released { user: message.user_id });
+            }
         };
         let (id, attempts) = (message.id, message.attempts);
         match answer {
@@ -156,7 +181,7 @@ impl Outbox {
                 Ok(RelayOutcome::Delivered { user: message.user_id })
             }
             Err(error) if error.is_retryable() && attempts < MAX_ATTEMPTS => {
-                let wait = wait_after(attempts, &error);
+                let wait = wait_after(id, attempts, error.retry_after());
                 tracing::warn!(outbox.message = id, outbox.attempts = attempts, outbox.error = %error, "postponed");
                 rows::mark_postponed(pool, &message, clock.now() + wait, &error.to_string()).await?;
                 Ok(RelayOutcome::Postponed { user: message.user_id, wait })
@@ -167,40 +192,5 @@ impl Outbox {
                 Ok(RelayOutcome::Dead { user: message.user_id })
             }
         }
-    }
-}
-
-/// A number from 0 to 1 that looks random and is not: equal seeds give equal numbers, so tests can name it, and nothing
-/// needs a source of randomness. (SplitMix64's last step.)
-fn spread(seed: u64, step: u64) -> f64 {
-    let mut mixed = (seed ^ step.rotate_left(32)).wrapping_add(0x9E37_79B9_7F4A_7C15);
-    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    (mixed ^ (mixed >> 31)) as f64 / u64::MAX as f64
-}
-
-/// Exponential, capped, and never shorter than what Clerk asks for.
-fn wait_after(attempts: i32, error: &ClerkError) -> time::Duration {
-    let doublings = attempts.clamp(1, 20) - 1;
-    let backoff = (BACKOFF_FIRST * 2_i32.pow(doublings as u32)).min(BACKOFF_CAP);
-    match error.retry_after().and_then(|asked| time::Duration::try_from(asked).ok()) {
-        Some(asked) => backoff.max(asked),
-        None => backoff,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn waits_double_up_to_the_cap_and_honour_clerk() {
-        let down = ClerkError::Unreachable("timed out");
-        assert_eq!(wait_after(1, &down), time::Duration::milliseconds(500));
-        assert_eq!(wait_after(2, &down), time::Duration::seconds(1));
-        assert_eq!(wait_after(5, &down), time::Duration::seconds(8));
-        assert_eq!(wait_after(300, &down), BACKOFF_CAP);
-        let asked = ClerkError::Refused { status: 429, code: String::new(), retry_after: Some(Duration::from_secs(7)) };
-        assert_eq!(wait_after(1, &asked), time::Duration::seconds(7));
     }
 }

@@ -114,6 +114,19 @@ pub(super) async fn mark_postponed(
         .map(|_| ())
 }
 
+/// Gives a claimed message back untried, and tells the relays of other processes.
+pub(super) async fn release(pool: &PgPool, message: &Message) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "with released as (update outbox_messages set leased_until = null, attempts = attempts - 1 where id = $1)
+         select pg_notify($2, '')",
+    )
+    .bind(message.id)
+    .bind(super::CHANNEL)
+    .execute(pool)
+    .await
+    .map(|_| ())
+}
+
 pub(super) async fn mark_dead(
     pool: &PgPool,
     message: &Message,
