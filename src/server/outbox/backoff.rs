@@ -19,7 +19,8 @@ pub(super) const MAX_ATTEMPTS: i32 = 500;
 /// Between half of the exponential wait and all of it, and never before the moment that Clerk asks for.
 pub(super) fn wait_after(message: i64, attempts: i32, retry_after: Option<StdDuration>) -> Duration {
     let doublings = attempts.clamp(1, 20) - 1;
-    let half = (FIRST * 2_i32.pow(doublings as u32)).min(CAP) / 2;
+    let doubled: Duration = FIRST * 2_i32.pow(doublings as u32);
+    let half: Duration = doubled.min(CAP) / 2;
     let asked = retry_after.map_or(Duration::ZERO, |asked| {
         let asked = Duration::try_from(asked).unwrap_or(Duration::MAX);
         if asked > RETRY_AFTER_CAP {
@@ -31,15 +32,15 @@ pub(super) fn wait_after(message: i64, attempts: i32, retry_after: Option<StdDur
         }
         asked.min(RETRY_AFTER_CAP)
     });
-    half.max(asked) + half * spread(message as u64, attempts as u64)
+    // Whole milliseconds, as all our instants are.
+    let spread = (half * spread(message as u64, attempts as u64)).whole_milliseconds();
+    half.max(asked) + Duration::milliseconds(i64::try_from(spread).unwrap_or(0))
 }
 
-/// A number from 0 to 1 that looks random and is not (SplitMix64's last steps).
+/// A number from 0 to 1, the same for the same seed and step: what waits together does not come back together, and a test
+/// can name it.
 pub(super) fn spread(seed: u64, step: u64) -> f64 {
-    let mut mixed = (seed ^ step.rotate_left(32)).wrapping_add(0x9E37_79B9_7F4A_7C15);
-    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    (mixed ^ (mixed >> 31)) as f64 / u64::MAX as f64
+    fastrand::Rng::with_seed(seed ^ step.rotate_left(32)).f64()
 }
 
 #[cfg(test)]
@@ -67,7 +68,7 @@ mod tests {
         waits.sort_unstable();
         // Each quarter of the range between 4 and 8 s gets its share.
         for quarter in 0..4 {
-            let range = 4_000 + quarter * 1_000..5_000 + quarter * 1_000;
+            let range: std::ops::Range<i128> = 4_000 + quarter * 1_000..5_000 + quarter * 1_000;
             let share = waits.iter().filter(|wait| range.contains(wait)).count();
             assert!((15..=35).contains(&share), "{share} in {range:?}");
         }
