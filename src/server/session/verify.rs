@@ -1,13 +1,15 @@
 //! Verification: from a raw token to claims, by every rule that is written here (architecture, decision 7).
 //!
-//! The rules, in order. Clerk's `@clerk/backend` has the same ones but for three differences, marked with `*`:
+//! The rules, in order. Clerk's `@clerk/backend` has the same ones but for four differences, marked with `*`, which
+//! `end2end/conformance-server.md` shows with all others:
 //! 1. three parts, a JSON header and payload;
 //! 2. `typ` absent or `JWT`; `alg` exactly RS256 (*Clerk also takes RS384 and RS512, which it never issues);
-//! 3. `cat` absent or the session category: JWT-template and machine tokens are not session tokens;
+//! 3. `cat` absent or the session category, and `sub` no machine's: JWT-template and machine tokens are not session tokens
+//!    (*Clerk also takes `cl_I7d4PD111III`, and does not say what it is for);
 //! 4. the signature, by the key that `kid` names;
-//! 5. `sub` and `sid` present; `iss` equal to the configured issuer (*version 3.20 does not look at it);
+//! 5. `sub`, `exp` and `iat` present; `iss` equal to the configured issuer (*version 3.20 does not look at it);
 //! 6. `exp`, `nbf`, `iat` against the clock, with [`ALLOWED_SKEW_SECONDS`];
-//! 7. `azp` on the list of authorized parties. (*A missing one is a state of its own: the browser repairs it);
+//! 7. `sid` present; `azp` on the list of authorized parties. (*A missing one is a state of its own: the browser repairs it);
 //! 8. `sts` not `pending`.
 //!
 //! A token that kept them all is remembered by its whole text until keys are fetched again, and only rule 6 is checked
@@ -29,6 +31,11 @@ use crate::server::clock::Clock;
 
 /// How far the issuer's clock may be from ours, in seconds. Clerk's default.
 pub const ALLOWED_SKEW_SECONDS: i64 = 5;
+
+/// How `sub` begins in a machine's token (`backend: machine.ts`).
+const MACHINE_SUBJECT: &str = "mch_";
+/// The header types of OAuth access tokens (`backend: machine.ts`).
+const ACCESS_TOKEN_TYPES: [&str; 2] = ["at+jwt", "application/at+jwt"];
 
 /// Verified tokens that are remembered: at 1 kB each, 8 MB. The least used go first.
 pub const REMEMBERED_TOKENS: usize = 8_192;
@@ -85,6 +92,9 @@ pub enum TokenError {
     KeysUnreachable,
     #[error("token-invalid")]
     Malformed,
+    /// A claim that every session token has is missing, or is not what it should be.
+    #[error("token-verification-failed")]
+    Claims,
     #[error("token-invalid-algorithm")]
     Algorithm,
     #[error("jwk-kid-mismatch")]
@@ -130,7 +140,11 @@ impl TokenError {
                 "Clerk's keys cannot be fetched now. Try again; set CLERK_JWT_KEY to need no network for this.".to_owned()
             }
             Self::Malformed => "This is not a token we can read. Send the session token as it is, in three parts.".to_owned(),
-            Self::Algorithm => "The token is not signed with RS256, or its type is not JWT. Send Clerk's session token.".to_owned(),
+            Self::Claims => {
+                "The token lacks a claim that every session token has (sub, sid, exp, iat), or one is not what it should be. Send Clerk's session token."
+                    .to_owned()
+            }
+            Self::Algorithm => "The token is not signed with RS256. Send Clerk's session token.".to_owned(),
             Self::UnknownKey => {
                 "The token is signed with a key that is not this instance's. Use the keys of the instance that people sign in to."
                     .to_owned()
@@ -159,7 +173,7 @@ impl TokenError {
             Self::AuthorizedPartyMissing => SessionEvidence::AuthorizedPartyMissing,
             Self::Pending => SessionEvidence::Pending,
             Self::KeysUnreachable => SessionEvidence::KeysUnreachable,
-            Self::Malformed => SessionEvidence::Refused(Refusal::Malformed),
+            Self::Malformed | Self::Claims => SessionEvidence::Refused(Refusal::Malformed),
             Self::Algorithm => SessionEvidence::Refused(Refusal::Algorithm),
             Self::UnknownKey => SessionEvidence::Refused(Refusal::UnknownKey),
             Self::Signature => SessionEvidence::Refused(Refusal::Signature),
@@ -253,7 +267,12 @@ impl Verifier {
             return Err(TokenError::Malformed);
         };
         let header: Header = read_part(header).ok_or(TokenError::Malformed)?;
-        if header.typ.as_deref().is_some_and(|typ| typ != "JWT") || header.alg != "RS256" {
+        match header.typ.as_deref() {
+            None | Some("JWT") => {}
+            Some(typ) if ACCESS_TOKEN_TYPES.contains(&typ) => return Err(TokenError::TokenType),
+            Some(_) => return Err(TokenError::Malformed),
+        }
+        if header.alg != "RS256" {
             return Err(TokenError::Algorithm);
         }
         if header.cat.as_deref().is_some_and(|category| category != SESSION_CATEGORY) {
@@ -275,13 +294,15 @@ impl Verifier {
     fn check_claims(&self, payload: &Map<String, Value>) -> Result<Verified, TokenError> {
         let text = |name: &str| payload.get(name).and_then(Value::as_str);
         let seconds = |name: &str| payload.get(name).and_then(Value::as_f64).map(|at| at as i64);
-        let user_id = text("sub").and_then(|id| UserId::parse(id).ok()).ok_or(TokenError::Malformed)?;
-        let session_id = text("sid").and_then(|id| SessionId::parse(id).ok()).ok_or(TokenError::Malformed)?;
-        let expires_at = seconds("exp").ok_or(TokenError::Malformed)?;
-        let issued_at = seconds("iat").ok_or(TokenError::Malformed)?;
+        if text("sub").is_some_and(|subject| subject.starts_with(MACHINE_SUBJECT)) {
+            return Err(TokenError::TokenType);
+        }
+        let user_id = text("sub").and_then(|id| UserId::parse(id).ok()).ok_or(TokenError::Claims)?;
+        let expires_at = seconds("exp").ok_or(TokenError::Claims)?;
+        let issued_at = seconds("iat").ok_or(TokenError::Claims)?;
         let not_before = seconds("nbf");
         if payload.contains_key("nbf") && not_before.is_none() {
-            return Err(TokenError::Malformed);
+            return Err(TokenError::Claims);
         }
 
         let issuer = text("iss").unwrap_or_default();
@@ -289,6 +310,8 @@ impl Verifier {
             return Err(TokenError::Issuer { found: issuer.to_owned() });
         }
         self.check_times(issued_at, expires_at, not_before)?;
+        // After the times: Clerk can renew an expired token whatever it lacks.
+        let session_id = text("sid").and_then(|id| SessionId::parse(id).ok()).ok_or(TokenError::Claims)?;
         match text("azp") {
             None | Some("") => return Err(TokenError::AuthorizedPartyMissing),
             Some(party) if !self.authorized_parties.contains(party) => {
