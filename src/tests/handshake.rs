@@ -13,12 +13,12 @@ const ADA: &str = "user_ada";
 const TO_CLERK: &str = "https://app.example.com/__clerk/v1/client/handshake?";
 
 /// A browser that navigates, with these cookies.
-fn document(path: &str, cookies: &str) -> axum::http::request::Builder {
+pub fn document(path: &str, cookies: &str) -> axum::http::request::Builder {
     let request = Request::builder().uri(path).header(header::HOST, "app.example.com");
     request.header("sec-fetch-dest", "document").header("sec-fetch-mode", "navigate").header(header::COOKIE, cookies)
 }
 
-async fn open(app: &TestApp, path: &str, cookies: &str) -> Reply {
+pub async fn open(app: &TestApp, path: &str, cookies: &str) -> Reply {
     app.send(document(path, cookies).body(Body::empty()).expect("a request")).await
 }
 
@@ -36,7 +36,7 @@ fn directives(token: &str) -> Value {
     ])
 }
 
-fn set_cookies(reply: &Reply) -> Vec<String> {
+pub fn set_cookies(reply: &Reply) -> Vec<String> {
     reply.headers.get_all(header::SET_COOKIE).iter().map(|value| value.to_str().expect("text").to_owned()).collect()
 }
 
@@ -137,7 +137,9 @@ async fn only_documents_are_sent_to_clerk() {
         let reply = send(method.clone(), path, &with).await;
         assert_ne!(reply.status, StatusCode::TEMPORARY_REDIRECT, "{method} {path}: {reply:?}");
         assert_eq!(reply.header("x-clerk-auth-status"), "signed-out", "{method} {path}");
-        assert!(reply.header("x-clerk-auth-reason").starts_with("session-token-expired"), "{method} {path}");
+        let why = if method == Method::GET { "no-refresh-cookie" } else { "non-get" };
+        let reason = format!("session-token-expired-refresh-non-eligible-{why}");
+        assert_eq!(reply.header("x-clerk-auth-reason"), reason, "{method} {path}");
         if path.starts_with("/api/") {
             assert_eq!((reply.status, reply.text("/code")), (StatusCode::UNAUTHORIZED, "session_stale".to_owned()));
         }
@@ -258,6 +260,7 @@ async fn a_result_is_believed_as_it_is_and_clerk_is_not_asked_twice() {
     // Signed out at Clerk.
     let signed_out = bring(json!(["__client_uat=0; Path=/", "__session=; Path=/; Max-Age=0"])).await;
     assert_eq!(signed_out.location(), "/sign-in?next=/dashboard");
+    assert_eq!(signed_out.header("x-clerk-auth-reason"), "session-token-missing");
     // The clocks disagree: what Clerk makes is expired when it arrives.
     let still_old = bring(directives(&old_token())).await;
     assert_eq!(still_old.location(), "/token-pending?next=/dashboard", "{still_old:?}");
@@ -278,6 +281,21 @@ async fn the_refresh_cookie_renews_without_a_redirect() {
     let reply = open(&app, "/dashboard", &cookies).await;
     assert!(is_sent_to_clerk(&reply), "{reply:?}");
     assert_eq!(reply.header("x-clerk-auth-reason"), "session-token-expired-refresh-refresh_token_invalid");
+
+    // Out of reach, or in trouble: the same.
+    for (plan, why) in [(Plan::Drop, "fetch-error"), (Plan::Refuse { status: 500, retry_after: None }, "planned")] {
+        app.clerk.plan([plan]);
+        let reply = open(&app, "/dashboard", &cookies).await;
+        assert!(is_sent_to_clerk(&reply), "{reply:?}");
+        assert_eq!(reply.header("x-clerk-auth-reason"), format!("session-token-expired-refresh-{why}"));
+    }
+    // Clerk can still renew a session by a handshake that the token itself does not name.
+    let nameless = token_with(ADA, &json!({"sid": null, "iat": NOW - 600, "nbf": NOW - 610, "exp": NOW - 540}));
+    let of_nobody = format!("__session={nameless}; __client_uat={}; __refresh_{COOKIE_SUFFIX}=s3cret", NOW - 600);
+    let reply = open(&app, "/dashboard", &of_nobody).await;
+    assert!(is_sent_to_clerk(&reply), "{reply:?}");
+    let reason = "session-token-expired-refresh-expired-session-token-missing-sid-claim";
+    assert_eq!(reply.header("x-clerk-auth-reason"), reason);
 
     app.clerk.refresh_with(directives(&token_for(ADA, &id)));
     let page = open(&app, "/dashboard", &cookies).await;

@@ -153,7 +153,12 @@ fn uses_suffixed(plain: &Pair<'_>, suffixed: &Pair<'_>, instance: Instance<'_>, 
         payload.as_ref().and_then(|payload| payload.get(claim).and_then(Value::as_i64)).unwrap_or(0)
     };
     if plain.session.is_some() {
-        match payload.as_ref().and_then(|payload| payload.get("iss")).and_then(Value::as_str) {
+        match payload
+            .as_ref()
+            .and_then(|payload| payload.get("iss"))
+            .filter(|issuer| !issuer.is_null())
+            .map(|issuer| issuer.as_str().unwrap_or("no text"))
+        {
             None | Some("") => return false,
             Some(issuer)
                 if issuer.trim_start_matches("https://").trim_start_matches("http://") != instance.frontend_api =>
@@ -228,6 +233,8 @@ mod tests {
         };
         assert_eq!(both(&nameless, &new), Some(nameless.clone()), "a plain token without issuer wins");
         assert_eq!(both(&foreign, &old), Some(old.clone()), "another instance's plain token loses");
+        let numbered = token(r#"{"iss":1,"iat":300}"#);
+        assert_eq!(both(&numbered, &old), Some(old.clone()), "an issuer that is no text is another one");
         assert_eq!(session(&[("__session", &old)]), Some(old.clone()), "nothing suffixed");
         assert_eq!(both(&new, &old), Some(new.clone()), "the newer plain token wins");
         assert_eq!(both(&old, &new), Some(new.clone()), "the newer suffixed token wins");

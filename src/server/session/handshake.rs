@@ -63,9 +63,6 @@ enum NoResult {
 /// Before a page is asked: applies what a handshake has brought, or renews an expired token by the refresh cookie.
 pub async fn renew(State(app): State<AppState>, mut request: Request, next: Next) -> Response {
     if !is_document(request.method(), request.headers()) {
-        if let Some(notes) = request.extensions().get::<AuthNotes>() {
-            notes.note_refresh_failure("non-eligible-non-get");
-        }
         return next.run(request).await;
     }
     let notes = AuthNotes::of(request.extensions());
@@ -81,6 +78,10 @@ pub async fn renew(State(app): State<AppState>, mut request: Request, next: Next
 
     let resolved = resolve(&app, &result).await;
     notes.note_handshake();
+    // As in Clerk's own library, a token that is not Clerk's says nothing, and a nonce without a result that nobody is here.
+    if resolved.is_ok() || matches!(result, Handshaken::Nonce(_)) {
+        notes.note_heard();
+    }
     let mut set = match &resolved {
         Ok(directives) => directives.clone(),
         Err(cause) => {
@@ -119,11 +120,7 @@ async fn refresh(
     };
     // Not worth a call unless the token is one of ours, and expired by nothing else than time.
     let expired = token.filter(is_expired).filter(|_| cookies.client_uat > 0);
-    let Some(secret) = &cookies.refresh else {
-        notes.note_refresh_failure("non-eligible-no-refresh-cookie");
-        return next.run(request).await;
-    };
-    let Some(token) = expired else { return next.run(request).await };
+    let (Some(secret), Some(token)) = (&cookies.refresh, expired) else { return next.run(request).await };
     if !matches!(app.verifier().verify(token).await, Err(super::TokenError::Expired)) {
         return next.run(request).await;
     }
@@ -157,7 +154,8 @@ async fn refresh(
         },
         Ok(Err(ClerkError::Refused { code, .. })) if code == "unexpected_error" => "fetch-error".to_owned(),
         Ok(Err(ClerkError::Refused { code, .. })) => code,
-        Ok(Err(_)) => "unexpected-bapi-error".to_owned(),
+        Ok(Err(ClerkError::Unreachable(_))) => "fetch-error".to_owned(),
+        Ok(Err(ClerkError::Unreadable)) => "unexpected-bapi-error".to_owned(),
         Err(_) => "fetch-error".to_owned(),
     };
     tracing::debug!(auth.refresh.failure = %failure, "the refresh endpoint did not renew a token");

@@ -25,6 +25,8 @@ pub struct AuthNotes(Arc<Mutex<Notes>>);
 struct Notes {
     /// A handshake's result was applied to this very request: a second one would bring nothing new.
     handshaken: bool,
+    /// Clerk's word on who is signed in came with that result.
+    heard: bool,
     /// Why the refresh endpoint did not renew the token, in Clerk's words.
     refresh_failure: Option<String>,
     state: Option<AuthState>,
@@ -54,6 +56,11 @@ impl AuthNotes {
         self.with(|notes| notes.handshaken = true);
     }
 
+    /// What this request's cookies say now comes from Clerk itself, also if it is nothing.
+    pub fn note_heard(&self) {
+        self.with(|notes| notes.heard = true);
+    }
+
     pub fn note_refresh_failure(&self, why: &str) {
         self.with(|notes| notes.refresh_failure = Some(why.to_owned()));
     }
@@ -75,6 +82,7 @@ pub struct Asked {
     pub notes: AuthNotes,
     /// Whether a redirect to Clerk could renew it, before anything is known about its cookies.
     document: bool,
+    get: bool,
     /// Whether the address carries a development browser's token.
     browser_in_address: bool,
 }
@@ -86,6 +94,7 @@ impl Asked {
             headers: parts.headers.clone(),
             notes: AuthNotes::of(&parts.extensions),
             document: false,
+            get: parts.method == Method::GET,
             browser_in_address: false,
         }
     }
@@ -101,6 +110,7 @@ impl Asked {
             headers: headers.clone(),
             notes: AuthNotes::of(extensions),
             document: is_document(method, headers),
+            get: method == Method::GET,
             browser_in_address: uri.query().is_some_and(|query| {
                 form_urlencoded::parse(query.as_bytes()).any(|(name, _)| name == cookies::DEVELOPMENT_BROWSER)
             }),
@@ -145,8 +155,9 @@ pub fn read_cookies(app: &AppState, headers: &HeaderMap) -> ClerkCookies {
 /// Looks at the `Authorization` header first, then at the cookies, as Clerk does (protocol notes, 2.2).
 pub async fn check(app: &AppState, asked: &Asked) -> Checked {
     let cookies = read_cookies(app, &asked.headers);
-    let (handshaken, refresh_failure) =
-        asked.notes.with(|notes| (notes.handshaken, notes.refresh_failure.clone().unwrap_or_default()));
+    let (handshaken, heard, refresh_failure) =
+        asked.notes.with(|notes| (notes.handshaken, notes.heard, notes.refresh_failure.clone()));
+    let refresh_failure = refresh_failure.unwrap_or_else(|| not_refreshed(asked, &cookies).to_owned());
     let handshake = if !asked.document {
         HandshakeEvidence::NotEligible
     } else if handshaken || cookies.handshakes >= MAX_HANDSHAKES {
@@ -167,7 +178,11 @@ pub async fn check(app: &AppState, asked: &Asked) -> Checked {
             reason: String::new(),
         },
         Err(Unverified::Cookies(evidence)) => {
-            Checked { evidence, handshake, claims: None, error: None, reason: reason_of(evidence).to_owned() }
+            let reason = match evidence {
+                SessionEvidence::Missing if heard => "session-token-missing",
+                evidence => reason_of(evidence),
+            };
+            Checked { evidence, handshake, claims: None, error: None, reason: reason.to_owned() }
         }
         Err(Unverified::Token(error)) => Checked {
             evidence: error.evidence(),
@@ -185,6 +200,15 @@ pub async fn check(app: &AppState, asked: &Asked) -> Checked {
         asked.notes.with(|notes| notes.state = Some(state));
     }
     checked
+}
+
+/// What keeps a request from the refresh endpoint, in Clerk's words; empty: nothing but that we ask it for documents only.
+fn not_refreshed(asked: &Asked, cookies: &ClerkCookies) -> &'static str {
+    match (asked.get, &cookies.refresh) {
+        (false, _) => "non-eligible-non-get",
+        (true, None) => "non-eligible-no-refresh-cookie",
+        (true, Some(_)) => "",
+    }
 }
 
 enum Unverified {

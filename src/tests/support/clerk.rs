@@ -16,6 +16,8 @@ use super::until;
 
 /// The secret key that callers must send.
 pub const SECRET_KEY: &str = "sk_live_only_for_tests";
+/// Of a development instance.
+pub const DEVELOPMENT_SECRET_KEY: &str = "sk_test_only_for_tests";
 
 /// When the people it knows last changed, in milliseconds.
 pub const UPDATED_AT: i64 = 1_767_000_000_000;
@@ -78,7 +80,7 @@ impl StubClerk {
         self.memory.lock().expect("no test fails while it holds this")
     }
 
-    /// Plans for the next metadata calls, or for the next call for keys, in order.
+    /// Plans for the next calls, in order.
     pub fn plan(&self, plans: impl IntoIterator<Item = Plan>) {
         self.memory().plans.extend(plans);
     }
@@ -169,7 +171,8 @@ impl StubClerk {
 }
 
 fn is_authorized(headers: &HeaderMap) -> bool {
-    headers.get("authorization").is_some_and(|value| value == format!("Bearer {SECRET_KEY}").as_str())
+    let keys = [SECRET_KEY, DEVELOPMENT_SECRET_KEY].map(|key| format!("Bearer {key}"));
+    headers.get("authorization").is_some_and(|value| keys.iter().any(|key| value == key.as_str()))
 }
 
 async fn update_metadata(
@@ -244,6 +247,9 @@ async fn refresh(
     }
     let body = serde_json::from_slice(&body).unwrap_or_default();
     stub.memory().refreshes.push(Call { user: session, body });
+    if let Some(response) = stub.follow_plan().await {
+        return response;
+    }
     let answer = stub.memory().refreshed.clone();
     answer.map_or_else(
         || refused(StatusCode::UNAUTHORIZED, "refresh_token_invalid"),
