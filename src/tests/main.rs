@@ -3,6 +3,7 @@
 mod architecture;
 mod bytes;
 mod creation;
+mod development;
 mod gate;
 mod handshake;
 mod input;
