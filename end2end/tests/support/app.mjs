@@ -7,6 +7,7 @@ import { chmodSync, closeSync, existsSync, mkdtempSync, openSync, readFileSync, 
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { signerOf } from './emulator.mjs';
 
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 const BINARY = resolve(ROOT, process.env.VESTIBULE_BINARY ?? join(process.env.CARGO_TARGET_DIR ?? 'target', 'debug/vestibule'));
@@ -108,6 +109,11 @@ export class App {
     } finally {
       rmSync(this.#folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
     }
+  }
+
+  /** Signs what the app's own Clerk emulator would never sign. */
+  signer() {
+    return signerOf(join(this.#folder, 'data', this.#clerk === 'development' ? 'clerk-development' : 'clerk', 'keys.json'));
   }
 
   /** Everything the app has printed. */

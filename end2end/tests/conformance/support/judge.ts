@@ -4,7 +4,7 @@ import { createAuthenticateRequest } from '@clerk/backend/internal';
 import type { RequestRow } from '../request-rows';
 import { nobody, Relay } from './relay';
 import type { Values } from './rows';
-import { type Asked, payload, type Visitor } from './visitor';
+import { type Asked, cookieLine, payload, type Visitor } from './visitor';
 
 export async function judge(row: RequestRow, its: Visitor): Promise<Values> {
   const asked = await row.request(its);
@@ -40,9 +40,7 @@ async function judged(asked: Asked, its: Visitor, options: Record<string, unknow
 }
 
 function request({ method, path, headers, cookies }: Asked, origin: string): Request {
-  const cookie = Object.entries(cookies)
-    .map(([name, value]) => `${name}=${value}`)
-    .join('; ');
+  const cookie = cookieLine(cookies);
   return new Request(new URL(path, origin), { method, headers: cookie ? { ...headers, cookie } : headers });
 }
 
@@ -91,7 +89,7 @@ function carrier(token: string, { headers, cookies }: Asked, its: Visitor): stri
 }
 
 /** What differs from run to run, by its name. */
-function withNames(text: string, { cookies }: Asked, its: Visitor): string {
+export function withNames(text: string, { cookies }: Asked, its: Visitor): string {
   const names = [
     [its.proxyUrl, '{proxy}'],
     [its.issuer, '{issuer}'],

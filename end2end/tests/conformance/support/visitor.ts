@@ -12,8 +12,8 @@ export interface App {
   secretKey: string;
   /** Base address of both APIs of the emulator. */
   address: string;
-  /** The public key, as `CLERK_JWT_KEY` has it. */
-  jwtKey: string;
+  /** The public key, as `CLERK_JWT_KEY` has it, for rows whose server needs no network. */
+  jwtKey?: string;
   sign: (header: Record<string, unknown>, claims: unknown) => string;
 }
 
@@ -98,7 +98,10 @@ export class Visitor {
     return Math.floor(Date.now() / 1000);
   }
 
-  /** A session token of Clerk's shape, signed with the emulator's key. A field set to undefined is left out. */
+  /**
+   * A session token of Clerk's shape, signed with the emulator's key. A field set to undefined is left out. Each token
+   * is of a session of its own: by that a server's answer tells which one it took.
+   */
   signed(claims: Claims = {}, header: Header = {}): string {
     return this.app.sign(header, this.claims(claims));
   }
@@ -108,9 +111,9 @@ export class Visitor {
     return signWith(stranger, { alg: 'RS256', typ: 'JWT', kid: kid(this.token), cat: 'cl_B7d4PD111AAA' })(header, this.claims(claims));
   }
 
-  /** Expired six seconds ago: one more than clocks may differ. */
+  /** The person's own session, whose token expired six seconds ago: one more than clocks may differ. */
   expired(claims: Claims = {}): string {
-    return this.signed({ iat: this.now - 66, nbf: this.now - 76, exp: this.now - 6, ...claims });
+    return this.signed({ sid: this.session, iat: this.now - 66, nbf: this.now - 76, exp: this.now - 6, ...claims });
   }
 
   private claims(changed: Claims): Claims {
@@ -121,9 +124,9 @@ export class Visitor {
       fva: [0, -1],
       iat: now,
       iss: this.issuer,
-      jti: Math.random().toString(16).slice(2),
+      jti: unique(),
       nbf: now - 10,
-      sid: this.session,
+      sid: `sess_${unique()}`,
       sts: 'active',
       sub: this.user,
       v: 2,
@@ -179,6 +182,13 @@ export function call(cookies: Record<string, string> = {}, more: Partial<Asked> 
 /** A request by a script with an Authorization header and no cookies. */
 export function withHeader(authorization: string, cookies: Record<string, string> = {}): Asked {
   return call(cookies, { headers: { authorization } });
+}
+
+/** The value of a Cookie header. */
+export function cookieLine(cookies: Record<string, string>): string {
+  return Object.entries(cookies)
+    .map(([name, value]) => `${name}=${value}`)
+    .join('; ');
 }
 
 /** First eight letters of the base64url of the SHA-1. */
@@ -252,6 +262,10 @@ export function header(token: string): Claims {
 
 export function payload(token: string): Claims {
   return JSON.parse(Buffer.from(token.split('.')[1], 'base64url').toString());
+}
+
+function unique(): string {
+  return Math.random().toString(16).slice(2);
 }
 
 function kid(token: string): unknown {
