@@ -114,7 +114,7 @@ impl Random {
     }
 }
 
-/// Whatever is sent twice and in whatever order, the end is that of the history itself.
+/// Whatever is sent twice, in whatever order, and applied by two processes at once, the end is that of the history itself.
 #[tokio::test]
 async fn any_order_with_any_repetitions_ends_as_the_history_did() {
     const ROUNDS: usize = 200;
@@ -123,6 +123,7 @@ async fn any_order_with_any_repetitions_ends_as_the_history_did() {
     let seed = given.unwrap_or_else(|| uuid::Uuid::now_v7().as_u128() as u64);
     println!("WEBHOOK_SEED={seed}");
     let app = start().await;
+    let (second, _) = app.second_process();
     let mut random = Random(seed);
     // What each person is in the end: a name, or nothing once deleted.
     let mut expected = BTreeMap::new();
@@ -156,7 +157,7 @@ async fn any_order_with_any_repetitions_ends_as_the_history_did() {
                 drain(app.state.webhooks()).await;
             }
         }
-        drain(app.state.webhooks()).await;
+        tokio::join!(drain(app.state.webhooks()), drain(second.webhooks()));
     }
     let rows: Vec<(String, Option<String>, bool)> =
         sqlx::query_as("select user_id, display_name, deleted_at is not null from user_profiles")
