@@ -56,6 +56,7 @@ export async function measure() {
   const emulator = await begin();
   try {
     starts.push(emulator.startMs);
+    await emulator.misbehave({ rate_limits: 'off' });
     const before = residentMegabytes(emulator.pid);
     const backend = await load(emulator, await backendCalls(emulator));
     const frontend = await load(emulator, await frontendCalls(emulator));

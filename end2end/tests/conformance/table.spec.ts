@@ -13,13 +13,14 @@ import { differences, leftOut } from './our-differences';
 import { developmentRows, requestRows } from './request-rows';
 import { line, words } from './support/markdown';
 import { type Row, remembered, type Values } from './support/rows';
+import { webhookRows } from './webhook-rows';
 
 const FILE = fileURLToPath(new URL('../../conformance.md', import.meta.url));
 const SERVER_FILE = fileURLToPath(new URL('../../conformance-server.md', import.meta.url));
 const UPDATE = Boolean(process.env.UPDATE_CONFORMANCE);
 
 const own = (begin: RegExp, rows: Row[]) => rows.filter(({ id }) => begin.test(id));
-const production = [...requestRows, ...handshakeRows, ...backendRows];
+const production = [...requestRows, ...handshakeRows, ...backendRows, ...webhookRows];
 const development = [...developmentRows, ...developmentHandshakeRows];
 
 const SECTIONS: [string, Row[]][] = [
@@ -29,6 +30,7 @@ const SECTIONS: [string, Row[]][] = [
   ['2 and 3 in a development instance', development],
   ['5.6 What makes a change by the Backend API visible where, in the browser', browserRows],
   ['6 Backend API', own(/^6-/, production)],
+  ['7 Webhooks', webhookRows],
 ];
 
 const rows = SECTIONS.flatMap(([, own]) => own);

@@ -27,6 +27,20 @@ export interface Wishes {
   token_lifetime_s?: number | null;
   /** How far Clerk's clock is ahead; negative: behind. */
   clock_offset_ms?: number;
+  /** Which of Clerk's rate limits are kept: those for servers unless said otherwise. */
+  rate_limits?: 'backend' | 'all' | 'off';
+  webhooks?: {
+    /** How many of the next events are never sent, and how many are received twice. */
+    drop?: number;
+    duplicate?: number;
+    /** How long each event waits first. */
+    delay_ms?: number;
+    /** Events change places in pairs. */
+    reorder?: boolean;
+    /** The waits before each try; null for those of Svix. */
+    retry_schedule_ms?: number[] | null;
+    pause?: boolean;
+  };
   faults?: {
     method?: string;
     path_starts_with?: string;

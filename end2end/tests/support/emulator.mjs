@@ -80,6 +80,13 @@ export class Emulator {
     if (!response.ok) throw new Error(`the emulator answered ${response.status}: ${await response.text()}`);
   }
 
+  /** What became of the last webhooks, newest first. */
+  async webhooks() {
+    const url = new URL(this.#inbox);
+    url.pathname = '/webhooks.json';
+    return (await fetch(url)).json();
+  }
+
   /** Signs what the emulator would never sign. Only with `keep`. */
   signer() {
     return signerOf(join(this.#folder, 'data', 'keys.json'));

@@ -7,6 +7,12 @@ import { Visitor } from './visitor';
 const ORIGIN = 'http://localhost:3000';
 export const PERSON = { email: 'mary@example.test', password: 'a long password' };
 
+/** Signs the person in, at an emulator that keeps its key. */
+export function signIn(emulator: Emulator): Promise<Visitor> {
+  const { CLERK_PUBLISHABLE_KEY: publishableKey, CLERK_SECRET_KEY: secretKey, CLERK_JWT_KEY: jwtKey } = emulator.settings;
+  return Visitor.signIn({ origin: ORIGIN, publishableKey, secretKey, address: emulator.address, jwtKey, sign: emulator.signer() }, PERSON);
+}
+
 export function shared(test: typeof Test, { seed, options }: Pick<Start, 'seed' | 'options'> = {}) {
   let emulator: Emulator;
   let visitor: Visitor;
@@ -14,17 +20,7 @@ export function shared(test: typeof Test, { seed, options }: Pick<Start, 'seed' 
   test.beforeAll(async () => {
     process.env.CLERK_TELEMETRY_DISABLED = '1';
     emulator = await Emulator.start({ keep: true, options, seed: { people: [PERSON], ...seed } });
-    visitor = await Visitor.signIn(
-      {
-        origin: ORIGIN,
-        publishableKey: emulator.settings.CLERK_PUBLISHABLE_KEY,
-        secretKey: emulator.settings.CLERK_SECRET_KEY,
-        address: emulator.address,
-        jwtKey: emulator.settings.CLERK_JWT_KEY,
-        sign: emulator.signer(),
-      },
-      PERSON,
-    );
+    visitor = await signIn(emulator);
   });
 
   test.afterAll(async () => emulator?.stop());
