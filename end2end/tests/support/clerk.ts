@@ -53,6 +53,15 @@ export interface Wishes {
   }[];
 }
 
+/** A webhook that the emulator has sent, or is to send. */
+export interface SentWebhook {
+  id: string;
+  state: 'waiting' | 'delivered' | 'failed' | 'dropped' | 'lost';
+  /** With the status of each answer, or why there was none. */
+  tries: { at: number; status: number | null; error: string | null }[];
+  event: { type: string; data: { id: string } };
+}
+
 /** A session of the Clerk emulator, as far as tests look. */
 interface Session {
   id: string;
@@ -87,6 +96,13 @@ export class Clerk {
   async faultsLeft(): Promise<number[]> {
     const { faults } = await this.control({ method: 'GET' });
     return faults.map(({ count }: { count: number }) => count);
+  }
+
+  /** What became of the last webhooks, newest first. */
+  async webhooks(): Promise<SentWebhook[]> {
+    const url = new URL(this.app.dev.inbox_url);
+    url.pathname = '/webhooks.json';
+    return (await fetch(url)).json();
   }
 
   private async control(init: RequestInit) {
