@@ -1,7 +1,7 @@
 //! Clerk's rate limits: so many requests within any ten seconds, then 429 until the oldest of them is ten seconds old.
 //!
-//! It counts by the emulator's clock, so that tests move time instead of waiting. Not with `governor`, which the app uses:
-//! a leaky bucket lets nearly twice as many through in the first ten seconds as Clerk's documentation says.
+//! Not with `governor`, which the app uses: a leaky bucket lets nearly twice as many through in the first ten seconds as
+//! Clerk's documentation says. It counts by the emulator's clock; whatever moves that has it count anew (`control`).
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, PoisonError};

@@ -1,5 +1,7 @@
 //! The emulator from the outside, over its own port.
 
+use std::os::unix::fs::PermissionsExt as _;
+
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::*;
@@ -59,6 +61,28 @@ async fn a_data_directory_keeps_keys_and_people() {
     let count = ask(&second, &backend(&second, "GET /v1/users/count")).await;
     assert!(count.contains("\"total_count\":1"), "{count}");
     second.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_data_directory_from_before_webhooks_gets_a_secret_and_keeps_it() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let path = directory.path().join("keys.json");
+    let begin = async || {
+        let emulator = start(options(Some(directory.path()))).await.expect("starts");
+        let settings = emulator.settings().clone();
+        emulator.shutdown().await;
+        settings
+    };
+    let first = begin().await;
+    let mut kept: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).expect("keys")).expect("JSON");
+    assert_eq!(kept["webhook_secret"], first.webhook_secret);
+    kept.as_object_mut().expect("an object").remove("webhook_secret");
+    std::fs::write(&path, kept.to_string()).expect("writes");
+    let (second, third) = (begin().await, begin().await);
+    assert_eq!(second.secret_key, first.secret_key);
+    assert!(second.webhook_secret.starts_with("whsec_") && second.webhook_secret != first.webhook_secret);
+    assert_eq!(third.webhook_secret, second.webhook_secret);
+    assert_eq!(std::fs::metadata(&path).expect("keys").permissions().mode() & 0o777, 0o600);
 }
 
 #[tokio::test]

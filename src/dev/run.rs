@@ -237,3 +237,21 @@ fn write_private(path: &Path, content: &[u8]) -> std::io::Result<()> {
     let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
     file.write_all(content)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn webhooks_go_where_the_app_answers_on_this_machine() {
+        for (listen, url) in [
+            ("127.0.0.1:3000", Some("http://127.0.0.1:3000/api/webhooks/clerk")),
+            ("[::1]:3000", Some("http://[::1]:3000/api/webhooks/clerk")),
+            ("0.0.0.0:4000", Some("http://127.0.0.1:4000/api/webhooks/clerk")),
+            ("192.0.2.1:3000", None),
+        ] {
+            let found = webhook_url(listen.parse().expect("an address"));
+            assert_eq!(found.as_ref().map(Url::as_str), url, "{listen}");
+        }
+    }
+}

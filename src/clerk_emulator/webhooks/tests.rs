@@ -339,7 +339,7 @@ async fn webhooks_stay_on_this_machine() {
 }
 
 #[tokio::test]
-async fn servers_meet_clerks_limits_until_time_has_passed() {
+async fn servers_meet_clerks_limits_and_may_be_freed_of_them() {
     let scene = Scene::begin().await;
     let (one, other) = (scene.person(1).await, scene.person(2).await);
     let write = async |user: &str, method: Method| {
