@@ -145,7 +145,7 @@ async fn one_persons_messages_keep_their_order_and_hold_up_nobody_else() {
     assert_eq!(app.clerk.calls()[1].user, "user_grace");
 
     app.clock.advance(Duration::milliseconds(500));
-    assert_eq!(relay(app.state.outbox()).await, delivered(ADA));
+    // One call for both, with what the later one says.
     assert_eq!(relay(app.state.outbox()).await, delivered(ADA));
     assert_eq!(relay(app.state.outbox()).await, RelayOutcome::Idle);
     let ids: Vec<_> = app
@@ -155,7 +155,7 @@ async fn one_persons_messages_keep_their_order_and_hold_up_nobody_else() {
         .filter(|call| call.user == ADA)
         .map(|call| call.body["public_metadata"]["activeOrgId"].clone())
         .collect();
-    assert_eq!(ids, [json!(first), json!(first), json!(second)]);
+    assert_eq!(ids, [json!(first), json!(second)]);
 }
 
 #[tokio::test]
@@ -330,6 +330,66 @@ async fn a_stopping_process_finishes_its_call_or_leaves_the_message_to_another_o
         let message = message(&app, ADA).await;
         assert!(!message["delivered_at"].is_null() && message["attempts"] == 1, "{message}");
     }
+}
+
+#[tokio::test]
+async fn what_waited_for_one_person_goes_in_one_call() {
+    let app = TestApp::start().await;
+    app.clerk.refuse(1, 503);
+    commit_payload(&app, ADA, &json!({"public_metadata": {"activeOrgId": "a", "plan": "free"}})).await;
+    assert!(matches!(relay(app.state.outbox()).await, RelayOutcome::Postponed { .. }));
+    for payload in [
+        json!({"public_metadata": {"activeOrgId": "b", "plan": null}}),
+        json!({"private_metadata": {"n": {"x": 1}}}),
+        json!({"public_metadata": {"role": "admin"}, "private_metadata": {"n": {"y": 2}}}),
+        json!({"public_metadata": {"role": "member"}}),
+    ] {
+        commit_payload(&app, ADA, &payload).await;
+    }
+    commit_only(&app, "user_grace").await;
+    app.clock.advance(Duration::seconds(1));
+    assert_eq!(relay(app.state.outbox()).await, delivered(ADA));
+    assert_eq!(relay(app.state.outbox()).await, delivered("user_grace"));
+    assert_eq!(relay(app.state.outbox()).await, RelayOutcome::Idle);
+    let expected = json!({
+        "public_metadata": {"activeOrgId": "b", "plan": null, "role": "member"},
+        "private_metadata": {"n": {"x": 1, "y": 2}},
+    });
+    assert_eq!((app.clerk.calls().len(), &app.clerk.calls()[1].body), (3, &expected));
+    let marked: i64 = app
+        .database
+        .value("select count(*) from outbox_messages where user_id = $1 and delivered_at is not null", ADA)
+        .await;
+    assert_eq!(marked, 5);
+}
+
+#[tokio::test]
+async fn what_cannot_be_one_change_goes_in_two_calls() {
+    let app = TestApp::start().await;
+    let payloads = [json!({"public_metadata": {"n": null}}), json!({"public_metadata": {"n": {"x": 1}}})];
+    for payload in &payloads {
+        commit_payload(&app, ADA, payload).await;
+    }
+    assert_eq!(relay(app.state.outbox()).await, delivered(ADA));
+    assert_eq!(relay(app.state.outbox()).await, delivered(ADA));
+    assert_eq!(relay(app.state.outbox()).await, RelayOutcome::Idle);
+    assert_eq!(app.clerk.calls().into_iter().map(|call| call.body).collect::<Vec<_>>(), payloads);
+}
+
+#[tokio::test]
+async fn a_bad_message_does_not_take_good_ones_with_it() {
+    let app = TestApp::start().await;
+    for value in ["bad", "good", "better"] {
+        commit_payload(&app, ADA, &json!({"public_metadata": {value: true}})).await;
+    }
+    // All in one call, then the first one alone.
+    app.clerk.refuse(2, 422);
+    assert_eq!(relay(app.state.outbox()).await, RelayOutcome::Dead { user: ADA.to_owned() });
+    assert_eq!(relay(app.state.outbox()).await, delivered(ADA));
+    assert_eq!(relay(app.state.outbox()).await, RelayOutcome::Idle);
+    let sent: Vec<_> = app.clerk.calls().into_iter().map(|call| call.body["public_metadata"].clone()).collect();
+    let all = json!({"bad": true, "good": true, "better": true});
+    assert_eq!(sent, [all, json!({"bad": true}), json!({"good": true, "better": true})]);
 }
 
 /// A message as a committed change leaves it, with nobody here to deliver it.

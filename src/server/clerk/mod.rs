@@ -1,4 +1,5 @@
-//! Clerk over HTTP: its Backend API, and the same-origin proxy to its Frontend API.
+//! Clerk over HTTP: its Backend API, how metadata changes there, and the same-origin proxy to its Frontend API.
 
 pub mod backend_api;
 pub mod frontend_proxy;
+pub mod metadata;

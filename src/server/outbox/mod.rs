@@ -4,7 +4,7 @@
 //! claims it with a lease, commits, calls Clerk, and marks it: no HTTP inside a transaction, and a process that dies in
 //! between leaves a message whose lease runs out. The commit itself wakes the relays of all processes. Delivery is at least once; a metadata merge may be repeated safely.
 //!
-//! What must stay true: messages of one user are delivered in order; a message is never lost, only delivered or dead
+//! What must stay true: messages of one user are delivered in order, several at once only if Clerk ends up the same; a message is never lost, only delivered or dead
 //! with a reason.
 
 mod backoff;

@@ -9,10 +9,12 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::backoff::{MAX_ATTEMPTS, spread, wait_after};
-use super::{listen, rows};
+use super::listen;
+use super::rows::{self, Batch};
 use crate::model::ids::UserId;
 use crate::model::onboarding::Delivery;
-use crate::server::clerk::backend_api::{BackendApi, ClerkError};
+use crate::server::clerk::backend_api::{BackendApi, ClerkError, ClerkUser};
+use crate::server::clerk::metadata::composed;
 use crate::server::clock::Clock;
 
 /// How long a creation waits for Clerk to be told before it answers without.
@@ -47,7 +49,7 @@ struct Inner {
 pub enum RelayOutcome {
     /// Nothing is due.
     Idle,
-    /// Clerk confirmed a message.
+    /// Clerk confirmed one message or several, in one call.
     Delivered { user: String },
     /// An attempt failed; the next one is due after this time.
     Postponed { user: String, wait: time::Duration },
@@ -146,51 +148,70 @@ impl Outbox {
         Ok(due.map(|due| Duration::try_from(due - self.0.clock.now()).unwrap_or_default()))
     }
 
-    /// Claims the next message that is due, of one user or of anyone, and tries to deliver it.
+    /// Claims what is due, of one user or of anyone, and tries to deliver it. All that waits for this user goes in one call,
+    /// as far as that leaves Clerk with the same.
     pub async fn relay_one(&self, user: Option<&str>) -> Result<RelayOutcome, sqlx::Error> {
-        let Some(message) = rows::claim(&self.0.pool, user, self.0.clock.now()).await? else {
+        let Some(batch) = rows::claim(&self.0.pool, user, self.0.clock.now()).await? else {
             return Ok(RelayOutcome::Idle);
         };
-        let outcome = self.attempt(message).await;
+        let outcome = self.attempt(batch).await;
         self.0.settled.notify_waiters();
         outcome
     }
 
-    async fn attempt(&self, message: rows::Message) -> Result<RelayOutcome, sqlx::Error> {
-        let Inner { pool, clerk, clock, .. } = &*self.0;
-        let call = async {
-            match UserId::parse(&message.user_id) {
-                Ok(user_id) => clerk.update_user_metadata(&user_id, &message.payload).await,
-                Err(_) => Err(ClerkError::Refused { status: 404, code: "not_a_user_id".into(), retry_after: None }),
-            }
-        };
-        let answer = tokio::select! {
+    async fn attempt(&self, batch: Batch) -> Result<RelayOutcome, sqlx::Error> {
+        let Inner { pool, clock, .. } = &*self.0;
+        let (first, attempts) = (batch.first(), batch.attempts);
+        let (answer, sent) = tokio::select! {
             biased;
-            answer = call => answer,
+            answer = self.send(&batch) => answer,
             () = self.grace_is_over() => {
-                rows::release(pool, &message).await?;
-                tracing::warn!(outbox.message = message.id, "left to another process, because this one stops");
-                return Ok(RelayOutcome::Released { user: message.user_id });
+                rows::release(pool, first).await?;
+                tracing::warn!(outbox.message = first, "left to another process, because this one stops");
+                return Ok(RelayOutcome::Released { user: batch.user_id });
             }
         };
-        let (id, attempts) = (message.id, message.attempts);
+        let (user, count) = (batch.user_id, sent.len());
         match answer {
             Ok(clerk_user) => {
-                rows::mark_delivered(pool, &message, &clerk_user, clock.now()).await?;
-                tracing::info!(outbox.message = id, outbox.attempts = attempts, user.id = %message.user_id, "delivered");
-                Ok(RelayOutcome::Delivered { user: message.user_id })
+                rows::mark_delivered(pool, &sent, &user, &clerk_user, clock.now()).await?;
+                tracing::info!(outbox.message = first, outbox.count = count, outbox.attempts = attempts, user.id = %user, "delivered");
+                Ok(RelayOutcome::Delivered { user })
             }
             Err(error) if error.is_retryable() && attempts < MAX_ATTEMPTS => {
-                let wait = wait_after(id, attempts, error.retry_after());
-                tracing::warn!(outbox.message = id, outbox.attempts = attempts, outbox.error = %error, "postponed");
-                rows::mark_postponed(pool, &message, clock.now() + wait, &error.to_string()).await?;
-                Ok(RelayOutcome::Postponed { user: message.user_id, wait })
+                let wait = wait_after(first, attempts, error.retry_after());
+                tracing::warn!(outbox.message = first, outbox.count = count, outbox.attempts = attempts, outbox.error = %error, "postponed");
+                rows::mark_postponed(pool, &sent, clock.now() + wait, &error.to_string()).await?;
+                Ok(RelayOutcome::Postponed { user, wait })
             }
             Err(error) => {
-                tracing::error!(outbox.message = id, outbox.attempts = attempts, outbox.error = %error, user.id = %message.user_id, "given up");
-                rows::mark_dead(pool, &message, &error.to_string(), clock.now()).await?;
-                Ok(RelayOutcome::Dead { user: message.user_id })
+                tracing::error!(outbox.message = first, outbox.attempts = attempts, outbox.error = %error, user.id = %user, "given up");
+                rows::mark_dead(pool, first, &error.to_string(), clock.now()).await?;
+                Ok(RelayOutcome::Dead { user })
             }
+        }
+    }
+
+    /// Sends as much of a batch as fits into one call, and says which messages that were. If Clerk refuses several for
+    /// good, the first one is sent alone: one bad message must not take the good ones with it.
+    async fn send(&self, batch: &Batch) -> (Result<ClerkUser, ClerkError>, Vec<i64>) {
+        let first = &batch.messages[0];
+        let Ok(user) = UserId::parse(&batch.user_id) else {
+            let error = ClerkError::Refused { status: 404, code: "not_a_user_id".into(), retry_after: None };
+            return (Err(error), vec![first.id]);
+        };
+        let (mut change, mut sent) = (first.payload.clone(), vec![first.id]);
+        for message in &batch.messages[1..] {
+            let Some(both) = composed(&change, &message.payload) else { break };
+            change = both;
+            sent.push(message.id);
+        }
+        let answer = self.0.clerk.update_user_metadata(&user, &change).await;
+        match answer {
+            Err(error) if sent.len() > 1 && !error.is_retryable() => {
+                (self.0.clerk.update_user_metadata(&user, &first.payload).await, vec![first.id])
+            }
+            answer => (answer, sent),
         }
     }
 }

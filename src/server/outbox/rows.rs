@@ -6,27 +6,40 @@ use time::{Duration, OffsetDateTime};
 
 use crate::server::clerk::backend_api::ClerkUser;
 
-/// How long a claimed message belongs to its relay. Longer than a call to Clerk may take.
+/// How long a claimed message belongs to its relay. Longer than two calls to Clerk may take.
 const LEASE: Duration = Duration::seconds(20);
 
-/// A claimed message.
-#[derive(sqlx::FromRow)]
-pub(super) struct Message {
-    pub id: i64,
+/// Most messages that one call carries.
+const BATCH: i64 = 50;
+
+/// What waits for one user: the first message, claimed, and those behind it. Never empty.
+pub(super) struct Batch {
     pub user_id: String,
-    pub payload: Value,
-    /// Counts the one that begins now.
+    /// The attempts of the first message, with the one that begins now.
     pub attempts: i32,
+    /// In order. Only the first one is leased; that holds back the others too.
+    pub messages: Vec<Message>,
 }
 
-/// Claims the next message that is due, of one user or of anyone.
+pub(super) struct Message {
+    pub id: i64,
+    pub payload: Value,
+}
+
+impl Batch {
+    pub fn first(&self) -> i64 {
+        self.messages[0].id
+    }
+}
+
+/// Claims the next user whose first message is due, or this one.
 pub(super) async fn claim(
     pool: &PgPool,
     user: Option<&str>,
     now: OffsetDateTime,
-) -> Result<Option<Message>, sqlx::Error> {
+) -> Result<Option<Batch>, sqlx::Error> {
     // A user's later message waits for the earlier one, also while that is leased or postponed.
-    sqlx::query_as(
+    let rows: Vec<(i64, String, Value, i32)> = sqlx::query_as(
         "with due as (
             select m.id from outbox_messages as m
             where m.delivered_at is null and m.dead_at is null
@@ -38,16 +51,30 @@ pub(super) async fn claim(
                   and earlier.delivered_at is null and earlier.dead_at is null)
             order by m.id limit 1
             for update skip locked
+         ), first as (
+            update outbox_messages as m set leased_until = $3, attempts = m.attempts + 1
+            from due where m.id = due.id
+            returning m.id, m.user_id, m.payload, m.attempts
          )
-         update outbox_messages as m set leased_until = $3, attempts = m.attempts + 1
-         from due where m.id = due.id
-         returning m.id, m.user_id, m.payload, m.attempts",
+         select id, user_id, payload, attempts from first
+         union all
+         select m.id, m.user_id, m.payload, m.attempts
+         from first join outbox_messages as m on m.user_id = first.user_id and m.id > first.id
+         where m.delivered_at is null and m.dead_at is null
+         order by id limit $4",
     )
     .bind(user)
     .bind(now)
     .bind(now + LEASE)
-    .fetch_optional(pool)
-    .await
+    .bind(BATCH)
+    .fetch_all(pool)
+    .await?;
+    let Some((_, user_id, _, attempts)) = rows.first() else {
+        return Ok(None);
+    };
+    let (user_id, attempts) = (user_id.clone(), *attempts);
+    let messages = rows.into_iter().map(|(id, _, payload, _)| Message { id, payload }).collect();
+    Ok(Some(Batch { user_id, attempts, messages }))
 }
 
 /// When the next message is due: a retry, or one whose lease runs out. Only the first of each user counts.
@@ -78,19 +105,22 @@ pub(super) async fn is_under_way(pool: &PgPool, user: &str, now: OffsetDateTime)
 /// Clerk's answer is the whole user, so the profile learns name and address without another call.
 pub(super) async fn mark_delivered(
     pool: &PgPool,
-    message: &Message,
+    sent: &[i64],
+    user: &str,
     clerk_user: &ClerkUser,
     now: OffsetDateTime,
 ) -> Result<(), sqlx::Error> {
     sqlx::query(
         "with marked as (
-            update outbox_messages set delivered_at = $2, leased_until = null, last_error = null where id = $1
+            update outbox_messages
+            set delivered_at = $2, leased_until = null, last_error = null, attempts = attempts + (id <> $1[1])::int
+            where id = any ($1)
          )
          select apply_clerk_user($3, $4, $5, $6, null, $2)",
     )
-    .bind(message.id)
+    .bind(sent)
     .bind(now)
-    .bind(&message.user_id)
+    .bind(user)
     .bind(clerk_user.display_name())
     .bind(clerk_user.primary_email())
     .bind(clerk_user.updated_at())
@@ -101,40 +131,40 @@ pub(super) async fn mark_delivered(
 
 pub(super) async fn mark_postponed(
     pool: &PgPool,
-    message: &Message,
+    sent: &[i64],
     until: OffsetDateTime,
     cause: &str,
 ) -> Result<(), sqlx::Error> {
-    sqlx::query("update outbox_messages set available_at = $2, leased_until = null, last_error = $3 where id = $1")
-        .bind(message.id)
-        .bind(until)
-        .bind(cause)
-        .execute(pool)
-        .await
-        .map(|_| ())
+    sqlx::query(
+        "update outbox_messages
+         set available_at = $2, leased_until = null, last_error = $3, attempts = attempts + (id <> $1[1])::int
+         where id = any ($1)",
+    )
+    .bind(sent)
+    .bind(until)
+    .bind(cause)
+    .execute(pool)
+    .await
+    .map(|_| ())
 }
 
-/// Gives a claimed message back untried, and tells the relays of other processes.
-pub(super) async fn release(pool: &PgPool, message: &Message) -> Result<(), sqlx::Error> {
+/// Gives a claim back untried, and tells the relays of other processes.
+pub(super) async fn release(pool: &PgPool, first: i64) -> Result<(), sqlx::Error> {
     sqlx::query(
         "with released as (update outbox_messages set leased_until = null, attempts = attempts - 1 where id = $1)
          select pg_notify($2, '')",
     )
-    .bind(message.id)
+    .bind(first)
     .bind(super::CHANNEL)
     .execute(pool)
     .await
     .map(|_| ())
 }
 
-pub(super) async fn mark_dead(
-    pool: &PgPool,
-    message: &Message,
-    cause: &str,
-    now: OffsetDateTime,
-) -> Result<(), sqlx::Error> {
+/// Gives up one message. What waits behind it may go on.
+pub(super) async fn mark_dead(pool: &PgPool, id: i64, cause: &str, now: OffsetDateTime) -> Result<(), sqlx::Error> {
     sqlx::query("update outbox_messages set dead_at = $2, leased_until = null, last_error = $3 where id = $1")
-        .bind(message.id)
+        .bind(id)
         .bind(now)
         .bind(cause)
         .execute(pool)
