@@ -43,6 +43,15 @@ impl Clock {
         }
     }
 
+    /// How long this has been running, since some moment. Unlike [`Clock::now`] it never goes back.
+    pub fn running(&self) -> std::time::Duration {
+        static START: std::sync::OnceLock<std::time::Instant> = std::sync::OnceLock::new();
+        match &self.0 {
+            Source::System => START.get_or_init(std::time::Instant::now).elapsed(),
+            Source::Manual(now) => std::time::Duration::from_millis(now.load(Ordering::SeqCst).max(0) as u64),
+        }
+    }
+
     /// Now, in whole milliseconds since the Unix epoch.
     pub fn now_ms(&self) -> i64 {
         milliseconds(self.now())

@@ -58,7 +58,8 @@ pub enum StateError {
 
 impl AppState {
     pub fn new(config: Config, clock: Clock, pools: &Pools, site: Site) -> Result<Self, StateError> {
-        let clerk = BackendApi::new(config.clerk.api_url.clone(), config.clerk.secret_key.clone())?;
+        let (api_url, secret_key) = (config.clerk.api_url.clone(), config.clerk.secret_key.clone());
+        let clerk = BackendApi::new(api_url, secret_key, clock.clone())?;
         let keys = match &config.clerk.jwt_key {
             Some(pem) => Keys::from_pem(pem)?,
             None => Keys::from_backend_api(clerk.clone(), clock.clone()),

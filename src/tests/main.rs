@@ -2,6 +2,7 @@
 
 mod architecture;
 mod bytes;
+mod call_limits;
 mod creation;
 mod development;
 mod gate;

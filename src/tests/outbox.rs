@@ -14,11 +14,11 @@ use crate::support::{NOW, Reply, TestApp, Who, soon, until};
 
 const ADA: &str = "user_ada";
 
-fn delivered(user: &str) -> RelayOutcome {
+pub fn delivered(user: &str) -> RelayOutcome {
     RelayOutcome::Delivered { user: user.to_owned() }
 }
 
-async fn relay(outbox: &Outbox) -> RelayOutcome {
+pub async fn relay(outbox: &Outbox) -> RelayOutcome {
     outbox.relay_one(None).await.expect("the database answers")
 }
 
@@ -393,11 +393,11 @@ async fn a_bad_message_does_not_take_good_ones_with_it() {
 }
 
 /// A message as a committed change leaves it, with nobody here to deliver it.
-async fn commit_only(app: &TestApp, user: &str) {
+pub async fn commit_only(app: &TestApp, user: &str) {
     commit_payload(app, user, &json!({"public_metadata": {"activeOrgId": "a"}})).await;
 }
 
-async fn commit_payload(app: &TestApp, user: &str, payload: &Value) {
+pub async fn commit_payload(app: &TestApp, user: &str, payload: &Value) {
     sqlx::query(
         "insert into outbox_messages (user_id, kind, payload, created_at, available_at)
          select $1, 'update_user_metadata', $2, at, at from to_timestamp($3) as at",

@@ -1,8 +1,9 @@
 //! The calls we make to Clerk's Backend API.
 //!
 //! What must stay true: every call is bounded in time; the secret key goes to one configured host and nowhere else (no
-//! redirects are followed); an error says whether repeating the call can help.
+//! redirects are followed); an error says whether repeating the call can help; we call no more often than Clerk allows.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use jsonwebtoken::jwk::JwkSet;
@@ -13,15 +14,15 @@ use serde_json::Value;
 use time::OffsetDateTime;
 use url::Url;
 
+use super::limits::{CallLimits, LimitOf};
 use crate::model::ids::{SessionId, UserId};
+use crate::server::clock::Clock;
 use crate::server::config::Secret;
 
 /// The version of the Backend API we speak.
 const API_VERSION: &str = "2026-05-12";
-/// To open a connection.
-const CONNECT_LIMIT: Duration = Duration::from_secs(2);
-/// For a whole call. The outbox lease is longer.
-const CALL_LIMIT: Duration = Duration::from_secs(8);
+/// The lease of the outbox is longer than two calls.
+const TIME_LIMITS: TimeLimits = TimeLimits { connect: Duration::from_secs(2), call: Duration::from_secs(8) };
 
 /// A client of one Clerk instance. Cheap to clone.
 #[derive(Clone)]
@@ -29,6 +30,16 @@ pub struct BackendApi {
     http: reqwest::Client,
     base: Url,
     secret_key: Secret,
+    limits: Arc<CallLimits>,
+}
+
+/// How long a call may take.
+#[derive(Clone, Copy, Debug)]
+pub struct TimeLimits {
+    /// To open a connection.
+    pub connect: Duration,
+    /// The whole call.
+    pub call: Duration,
 }
 
 /// A user, as far as we look.
@@ -93,6 +104,9 @@ pub enum ClerkError {
     Unreachable(&'static str),
     #[error("Clerk's answer could not be read")]
     Unreadable,
+    /// Nothing was sent.
+    #[error("calls to Clerk are at their limit")]
+    Limited { of: LimitOf, wait: Duration },
 }
 
 impl ClerkError {
@@ -101,16 +115,41 @@ impl ClerkError {
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::Refused { status, .. } => !matches!(status, 400 | 404 | 409 | 410 | 413 | 422),
-            Self::Unreachable(_) | Self::Unreadable => true,
+            Self::Unreachable(_) | Self::Unreadable | Self::Limited { .. } => true,
         }
     }
 
-    /// How long Clerk asks us to stay away.
+    /// For programs: Clerk's own code, or ours.
+    pub fn code(&self) -> &str {
+        match self {
+            Self::Refused { code, .. } => code,
+            Self::Unreachable(_) => "unreachable",
+            Self::Unreadable => "unreadable",
+            Self::Limited { .. } => "limited",
+        }
+    }
+
+    /// The HTTP status, if Clerk answered with an error.
+    pub fn status(&self) -> Option<u16> {
+        match self {
+            Self::Refused { status, .. } => Some(*status),
+            _ => None,
+        }
+    }
+
+    /// How long to stay away: Clerk's wish, or until our own limit lets a call through.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Refused { retry_after, .. } => *retry_after,
+            Self::Limited { wait, .. } => Some(*wait),
             _ => None,
         }
+    }
+}
+
+impl From<(LimitOf, Duration)> for ClerkError {
+    fn from((of, wait): (LimitOf, Duration)) -> Self {
+        Self::Limited { of, wait }
     }
 }
 
@@ -127,19 +166,29 @@ struct ErrorItem {
 
 impl BackendApi {
     /// `base` is the address without `/v1`.
-    pub fn new(base: Url, secret_key: Secret) -> Result<Self, reqwest::Error> {
+    pub fn new(base: Url, secret_key: Secret, clock: Clock) -> Result<Self, reqwest::Error> {
+        Self::with_time_limits(base, secret_key, clock, TIME_LIMITS)
+    }
+
+    pub fn with_time_limits(
+        base: Url,
+        secret_key: Secret,
+        clock: Clock,
+        time_limits: TimeLimits,
+    ) -> Result<Self, reqwest::Error> {
         let http = reqwest::Client::builder()
-            .connect_timeout(CONNECT_LIMIT)
-            .timeout(CALL_LIMIT)
+            .connect_timeout(time_limits.connect)
+            .timeout(time_limits.call)
             .redirect(reqwest::redirect::Policy::none())
             .user_agent(concat!("vestibule/", env!("CARGO_PKG_VERSION")))
             .build()?;
-        Ok(Self { http, base, secret_key })
+        let limits = Arc::new(CallLimits::new(secret_key.expose().starts_with("sk_test_"), clock));
+        Ok(Self { http, base, secret_key, limits })
     }
 
-    /// `GET /v1/jwks`: the instance's public keys.
+    /// `GET /v1/jwks`: the instance's public keys. Clerk does not limit it.
     pub async fn jwks(&self) -> Result<JwkSet, ClerkError> {
-        self.call(Method::GET, &["jwks"], None).await
+        self.send(Method::GET, &["jwks"], &[], None).await
     }
 
     /// `GET /v1/users/{id}`.
@@ -149,7 +198,8 @@ impl BackendApi {
 
     /// `PATCH /v1/users/{id}/metadata`: merges deeply, null removes a key. Gives back the user as Clerk has it now.
     pub async fn update_user_metadata(&self, user: &UserId, change: &Value) -> Result<ClerkUser, ClerkError> {
-        self.call(Method::PATCH, &["users", user.as_str(), "metadata"], Some(change)).await
+        self.limits.metadata_change(user)?;
+        self.send(Method::PATCH, &["users", user.as_str(), "metadata"], &[], Some(change)).await
     }
 
     /// `POST /v1/sessions/{id}/revoke`: ends a session for good.
@@ -201,6 +251,17 @@ impl BackendApi {
         query: &[(&str, &str)],
         body: Option<&Value>,
     ) -> Result<T, ClerkError> {
+        self.limits.call()?;
+        self.send(method, path, query, body).await
+    }
+
+    async fn send<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &[&str],
+        query: &[(&str, &str)],
+        body: Option<&Value>,
+    ) -> Result<T, ClerkError> {
         let mut url = self.base.clone();
         url.path_segments_mut()
             .map_err(|()| ClerkError::Unreachable("bad address"))?
@@ -222,9 +283,9 @@ impl BackendApi {
         let response = request.send().await.map_err(|error| ClerkError::Unreachable(cause_of(&error)))?;
         let status = response.status();
         if status.is_success() {
-            return response.json().await.map_err(|error| {
-                if error.is_decode() { ClerkError::Unreadable } else { ClerkError::Unreachable(cause_of(&error)) }
-            });
+            // In two steps: an answer that breaks off is another matter than one that is not JSON.
+            let body = response.bytes().await.map_err(|error| ClerkError::Unreachable(cause_of(&error)))?;
+            return serde_json::from_slice(&body).map_err(|_| ClerkError::Unreadable);
         }
         let retry_after = retry_after(&response);
         let code = match response.json::<ErrorEnvelope>().await {

@@ -2,4 +2,5 @@
 
 pub mod backend_api;
 pub mod frontend_proxy;
+pub mod limits;
 pub mod metadata;

@@ -14,6 +14,7 @@ use super::rows::{self, Batch};
 use crate::model::ids::UserId;
 use crate::model::onboarding::Delivery;
 use crate::server::clerk::backend_api::{BackendApi, ClerkError, ClerkUser};
+use crate::server::clerk::limits::LimitOf;
 use crate::server::clerk::metadata::composed;
 use crate::server::clock::Clock;
 
@@ -53,6 +54,8 @@ pub enum RelayOutcome {
     Delivered { user: String },
     /// An attempt failed; the next one is due after this time.
     Postponed { user: String, wait: time::Duration },
+    /// Our own limit for all calls to Clerk is reached; nobody's turn comes sooner than this.
+    Held { wait: time::Duration },
     /// A message was given up.
     Dead { user: String },
     /// The process stops before Clerk answered; another one may go on at once.
@@ -92,6 +95,7 @@ impl Outbox {
                 }
                 RelayOutcome::Idle
                 | RelayOutcome::Postponed { .. }
+                | RelayOutcome::Held { .. }
                 | RelayOutcome::Dead { .. }
                 | RelayOutcome::Released { .. } => {
                     return super::delivery_to(&self.0.pool, user).await;
@@ -119,6 +123,14 @@ impl Outbox {
         while !stop.is_cancelled() {
             let pause = match self.relay_one(None).await {
                 Ok(RelayOutcome::Idle) => self.until_due().await,
+                Ok(RelayOutcome::Held { wait }) => {
+                    let wait = Duration::try_from(wait).unwrap_or_default();
+                    tokio::select! {
+                        () = stop.cancelled() => {}
+                        () = tokio::time::sleep(wait) => {}
+                    }
+                    continue;
+                }
                 Ok(_) => continue,
                 Err(error) => Err(error),
             };
@@ -178,6 +190,20 @@ impl Outbox {
                 tracing::info!(outbox.message = first, outbox.count = count, outbox.attempts = attempts, user.id = %user, "delivered");
                 Ok(RelayOutcome::Delivered { user })
             }
+            Err(ClerkError::Limited { of, wait }) => {
+                let wait = not_before(wait);
+                rows::mark_untried(pool, first, clock.now() + wait).await?;
+                tracing::debug!(
+                    outbox.message = first,
+                    ?of,
+                    wait_ms = wait.whole_milliseconds() as i64,
+                    "at the limit"
+                );
+                Ok(match of {
+                    LimitOf::Instance => RelayOutcome::Held { wait },
+                    LimitOf::User => RelayOutcome::Postponed { user, wait },
+                })
+            }
             Err(error) if error.is_retryable() && attempts < MAX_ATTEMPTS => {
                 let wait = wait_after(first, attempts, error.retry_after());
                 tracing::warn!(outbox.message = first, outbox.count = count, outbox.attempts = attempts, outbox.error = %error, "postponed");
@@ -214,4 +240,9 @@ impl Outbox {
             answer => (answer, sent),
         }
     }
+}
+
+/// In whole milliseconds, as the clocks count, and not too short.
+fn not_before(wait: Duration) -> time::Duration {
+    time::Duration::milliseconds(wait.as_millis() as i64 + 1)
 }

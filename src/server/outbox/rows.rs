@@ -148,6 +148,18 @@ pub(super) async fn mark_postponed(
     .map(|_| ())
 }
 
+/// Gives a claim back untried, to be claimed again later.
+pub(super) async fn mark_untried(pool: &PgPool, first: i64, until: OffsetDateTime) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "update outbox_messages set available_at = $2, leased_until = null, attempts = attempts - 1 where id = $1",
+    )
+    .bind(first)
+    .bind(until)
+    .execute(pool)
+    .await
+    .map(|_| ())
+}
+
 /// Gives a claim back untried, and tells the relays of other processes.
 pub(super) async fn release(pool: &PgPool, first: i64) -> Result<(), sqlx::Error> {
     sqlx::query(

@@ -1,0 +1,69 @@
+//! The relay keeps to Clerk's limits: what is over them waits, and holds up nobody else.
+
+use serde_json::{Value, json};
+use time::Duration;
+use vestibule::model::ids::UserId;
+use vestibule::server::clerk::backend_api::{BackendApi, ClerkError};
+use vestibule::server::clerk::limits::LimitOf;
+use vestibule::server::config::Secret;
+use vestibule::server::outbox::{Outbox, RelayOutcome};
+
+use crate::outbox::{commit_only, delivered, relay};
+use crate::support::TestApp;
+
+const ADA: &str = "user_ada";
+
+#[tokio::test]
+async fn one_persons_changes_are_spread_and_hold_up_nobody_else() {
+    let app = TestApp::start().await;
+    let mut outcomes = Vec::new();
+    for _ in 0..6 {
+        commit_only(&app, ADA).await;
+        outcomes.push(relay(app.state.outbox()).await);
+    }
+    let sent = outcomes.iter().take_while(|outcome| **outcome == delivered(ADA)).count();
+    assert_eq!(app.clerk.calls().len(), sent);
+    assert!((2..6).contains(&sent), "{outcomes:?}");
+    let RelayOutcome::Postponed { wait, .. } = outcomes[sent].clone() else { panic!("{outcomes:?}") };
+    assert!(wait <= Duration::seconds(10), "{wait}");
+
+    commit_only(&app, "user_grace").await;
+    assert_eq!(relay(app.state.outbox()).await, delivered("user_grace"));
+    assert_eq!(relay(app.state.outbox()).await, RelayOutcome::Idle);
+    app.clock.advance(wait);
+    assert_eq!(relay(app.state.outbox()).await, delivered(ADA));
+    assert_eq!(relay(app.state.outbox()).await, RelayOutcome::Idle);
+    // Postponed by ourselves is not an attempt, and all that waited went in one call.
+    let attempts: Value = app
+        .database
+        .value("select to_jsonb(array_agg(distinct attempts)) from outbox_messages where user_id = $1 and delivered_at is not null", ADA)
+        .await;
+    assert_eq!((attempts, app.clerk.calls().len()), (json!([1]), sent + 2));
+}
+
+#[tokio::test]
+async fn a_development_key_has_its_smaller_limit_and_keys_are_exempt() {
+    let app = TestApp::start().await;
+    let url = app.clerk.url.parse().expect("an address");
+    let clerk = BackendApi::new(url, Secret::new("sk_test_only_for_tests"), app.clock.clone()).expect("a client");
+    let user = UserId::parse(ADA).expect("an id");
+    let mut calls = 0;
+    let wait = loop {
+        match clerk.user(&user).await {
+            Err(ClerkError::Limited { of: LimitOf::Instance, wait }) => break wait,
+            _ => calls += 1,
+        }
+        assert!(calls <= 100, "the limit of a development key");
+    };
+    assert!(calls > 20, "{calls}");
+    // The stub refuses the key, but it was asked.
+    assert_eq!(clerk.jwks().await.expect_err("another key").status(), Some(401));
+
+    commit_only(&app, ADA).await;
+    let outbox = Outbox::new(app.pools.worker.clone(), clerk, app.clock.clone(), app.state.tasks().clone());
+    let RelayOutcome::Held { wait: held } = relay(&outbox).await else { panic!("the limit is reached") };
+    assert!(held.unsigned_abs() >= wait, "{held} and {wait:?}");
+    assert_eq!(relay(&outbox).await, RelayOutcome::Idle);
+    app.clock.advance(held);
+    assert!(matches!(relay(&outbox).await, RelayOutcome::Postponed { .. }), "sent, and refused for the key");
+}
