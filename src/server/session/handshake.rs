@@ -154,7 +154,8 @@ async fn refresh(
         },
         Ok(Err(ClerkError::Refused { code, .. })) if code == "unexpected_error" => "fetch-error".to_owned(),
         Ok(Err(ClerkError::Refused { code, .. })) => code,
-        Ok(Err(ClerkError::Unreachable(_))) => "fetch-error".to_owned(),
+        // Over our own limit is as good as out of reach: the handshake is next.
+        Ok(Err(ClerkError::Unreachable(_) | ClerkError::Limited { .. })) => "fetch-error".to_owned(),
         Ok(Err(ClerkError::Unreadable)) => "unexpected-bapi-error".to_owned(),
         Err(_) => "fetch-error".to_owned(),
     };
