@@ -2,7 +2,8 @@
 
 use std::fmt::Write as _;
 
-use super::super::local_pages::escaped;
+use super::super::app::App;
+use super::super::local_pages::{address, escaped};
 use super::form::{Form, NEVER, fault_field, place};
 use super::webhook_wishes::WebhookWishes;
 use super::wishes::{Fault, RateLimits, Wishes};
@@ -61,7 +62,7 @@ const PLACES: [(&str, &str, &str, &str); 16] = [
 ];
 
 /// The body of the page. `wrong` is why the form was not accepted.
-pub(super) fn body(wishes: &Wishes, form: &Form, wrong: Option<&str>, action: &str, lifetime: i64) -> String {
+pub(super) fn body(app: &App, wishes: &Wishes, form: &Form, wrong: Option<&str>) -> String {
     let now = ill(wishes);
     let wrong =
         wrong.map(|wrong| format!(r#"<p class="wrong" role="alert">Nothing was changed: {}.</p>"#, escaped(wrong)));
@@ -70,10 +71,11 @@ pub(super) fn body(wishes: &Wishes, form: &Form, wrong: Option<&str>, action: &s
         Some(last) if form.get(&fault_field(last, "where")) == Some("") => last + 1,
         _ => form.rows() + 1,
     };
-    let lifetime_hint = format!("1 to 86400. Empty: {lifetime}, as started.");
+    let lifetime_hint = format!("1 to 86400. Empty: {}, as started.", app.token_lifetime);
     format!(
         include_str!("page.html"),
-        action = escaped(action),
+        action = escaped(&address(app, "/control")),
+        sent = escaped(&address(app, "/webhooks.json")),
         wrong = wrong.unwrap_or_default(),
         ill = if now.is_empty() { "" } else { " ill" },
         now = if now.is_empty() { "<h2>Everything is well.</h2>".to_owned() } else { list(&now) },
