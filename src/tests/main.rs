@@ -5,6 +5,7 @@ mod bytes;
 mod call_limits;
 mod creation;
 mod development;
+mod faults;
 mod gate;
 mod handshake;
 mod input;
