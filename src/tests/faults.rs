@@ -13,6 +13,7 @@ use tokio::net::{TcpListener, TcpStream};
 use vestibule::model::ids::{SessionId, UserId};
 use vestibule::model::onboarding::Delivery;
 use vestibule::server::clerk::backend_api::{BackendApi, ClerkError, TimeLimits};
+use vestibule::server::clerk::metadata::{MetadataChange, MetadataError, update_user_metadata};
 use vestibule::server::config::Secret;
 use vestibule::server::outbox::{Outbox, RelayOutcome, delivery_to};
 
@@ -106,14 +107,16 @@ fn is_whole(request: &[u8]) -> bool {
 /// Every call, by the name it has in the table.
 async fn errors_of_all_calls(clerk: &BackendApi, user: &UserId) -> BTreeMap<&'static str, ClerkError> {
     let session = SessionId::parse("sess_1").expect("an id");
-    let change = json!({"public_metadata": {"plan": "pro"}});
+    let change = MetadataChange::set_plan(Some("pro"));
+    let changed = update_user_metadata(clerk, user.as_str(), &change).await;
+    let Err(MetadataError::Clerk(metadata)) = changed else { panic!("a fault of Clerk's: {changed:?}") };
     BTreeMap::from([
         ("keys", clerk.jwks().await.expect_err("a fault")),
         ("user", clerk.user(user).await.expect_err("a fault")),
-        ("metadata", clerk.update_user_metadata(user, &change).await.expect_err("a fault")),
+        ("metadata", metadata),
         ("revoke", clerk.revoke_session(&session).await.expect_err("a fault")),
         ("handshake", clerk.handshake_payload("nonce").await.expect_err("a fault")),
-        ("refresh", clerk.refresh_session(&session, true, &change).await.expect_err("a fault")),
+        ("refresh", clerk.refresh_session(&session, true, &json!({})).await.expect_err("a fault")),
     ])
 }
 

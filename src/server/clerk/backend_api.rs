@@ -15,6 +15,7 @@ use time::OffsetDateTime;
 use url::Url;
 
 use super::limits::{CallLimits, LimitOf};
+use super::metadata::MetadataChange;
 use crate::model::ids::{SessionId, UserId};
 use crate::server::clock::Clock;
 use crate::server::config::Secret;
@@ -197,9 +198,14 @@ impl BackendApi {
     }
 
     /// `PATCH /v1/users/{id}/metadata`: merges deeply, null removes a key. Gives back the user as Clerk has it now.
-    pub async fn update_user_metadata(&self, user: &UserId, change: &Value) -> Result<ClerkUser, ClerkError> {
+    /// Ask `metadata::update_user_metadata`, which checks the change first.
+    pub(super) async fn update_user_metadata(
+        &self,
+        user: &UserId,
+        change: &MetadataChange,
+    ) -> Result<ClerkUser, ClerkError> {
         self.limits.metadata_change(user)?;
-        self.send(Method::PATCH, &["users", user.as_str(), "metadata"], &[], Some(change)).await
+        self.send(Method::PATCH, &["users", user.as_str(), "metadata"], &[], Some(&change.body())).await
     }
 
     /// `POST /v1/sessions/{id}/revoke`: ends a session for good.

@@ -3,4 +3,5 @@
 pub mod backend_api;
 pub mod frontend_proxy;
 pub mod limits;
+pub mod merge;
 pub mod metadata;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde_json::Value;
 use sqlx::PgPool;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -15,7 +16,8 @@ use crate::model::ids::UserId;
 use crate::model::onboarding::Delivery;
 use crate::server::clerk::backend_api::{BackendApi, ClerkError, ClerkUser};
 use crate::server::clerk::limits::LimitOf;
-use crate::server::clerk::metadata::composed;
+use crate::server::clerk::merge::composed;
+use crate::server::clerk::metadata::{MetadataChange, MetadataError, update_user_metadata};
 use crate::server::clock::Clock;
 
 /// How long a creation waits for Clerk to be told before it answers without.
@@ -190,7 +192,7 @@ impl Outbox {
                 tracing::info!(outbox.message = first, outbox.count = count, outbox.attempts = attempts, user.id = %user, "delivered");
                 Ok(RelayOutcome::Delivered { user })
             }
-            Err(ClerkError::Limited { of, wait }) => {
+            Err(MetadataError::Clerk(ClerkError::Limited { of, wait })) => {
                 let wait = not_before(wait);
                 rows::mark_untried(pool, first, clock.now() + wait).await?;
                 tracing::debug!(
@@ -218,27 +220,26 @@ impl Outbox {
         }
     }
 
-    /// Sends as much of a batch as fits into one call, and says which messages that were. If Clerk refuses several for
+    /// Sends as much of a batch as fits into one call, and says which messages that were. If several are refused for
     /// good, the first one is sent alone: one bad message must not take the good ones with it.
-    async fn send(&self, batch: &Batch) -> (Result<ClerkUser, ClerkError>, Vec<i64>) {
+    async fn send(&self, batch: &Batch) -> (Result<ClerkUser, MetadataError>, Vec<i64>) {
         let first = &batch.messages[0];
-        let Ok(user) = UserId::parse(&batch.user_id) else {
-            let error = ClerkError::Refused { status: 404, code: "not_a_user_id".into(), retry_after: None };
-            return (Err(error), vec![first.id]);
-        };
         let (mut change, mut sent) = (first.payload.clone(), vec![first.id]);
         for message in &batch.messages[1..] {
             let Some(both) = composed(&change, &message.payload) else { break };
             change = both;
             sent.push(message.id);
         }
-        let answer = self.0.clerk.update_user_metadata(&user, &change).await;
-        match answer {
+        match self.change_metadata(&batch.user_id, &change).await {
             Err(error) if sent.len() > 1 && !error.is_retryable() => {
-                (self.0.clerk.update_user_metadata(&user, &first.payload).await, vec![first.id])
+                (self.change_metadata(&batch.user_id, &first.payload).await, vec![first.id])
             }
             answer => (answer, sent),
         }
+    }
+
+    async fn change_metadata(&self, user: &str, payload: &Value) -> Result<ClerkUser, MetadataError> {
+        update_user_metadata(&self.0.clerk, user, &MetadataChange::parse(payload)?).await
     }
 }
 
