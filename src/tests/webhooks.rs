@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use standardwebhooks::Webhook;
 use vestibule::server::webhooks::{ApplyOutcome, Webhooks};
 
-use crate::support::{NOW, Reply, TestApp};
+use crate::support::{NOW, Reply, TestApp, soon};
 
 const PATH: &str = "/api/webhooks/clerk";
 /// The secret in the examples of the scheme's own libraries.
@@ -78,7 +78,7 @@ fn deleted(id: &str) -> Value {
 }
 
 async fn apply(webhooks: &Webhooks) -> ApplyOutcome {
-    webhooks.apply_one().await.expect("the database answers")
+    soon("a look at the messages", webhooks.apply_one()).await.expect("the database answers")
 }
 
 /// Applies everything that is due, and gives how each ended.
