@@ -117,6 +117,11 @@ async fn a_deleted_person_is_forgotten_for_good() {
     assert_eq!(profile(&app, ADA).await, grave);
     assert_eq!(app.get("/dashboard", Who::Cookie(&token_for(ADA, &alone))).await.location(), "/onboarding");
 
+    // Whoever goes later is no news about an organization that is marked already.
+    let stay = "insert into organization_users values ($1::uuid, 'user_eve', 'member', now())";
+    app.database.as_owner(stay, &alone).await;
+    assert_eq!(take(&app, "m5", "user.deleted", &deleted("user_eve")).await, done("m5", "applied"));
+
     // A new owner, put in by hand, takes the mark away.
     app.database
         .as_owner("insert into organization_users values ($1::uuid, 'user_grace', 'owner', now())", &alone)

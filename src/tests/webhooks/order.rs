@@ -95,8 +95,15 @@ async fn the_running_loop_is_woken_at_once_and_stops_when_told() {
         let (webhooks, stop) = (app.state.webhooks().clone(), stop.clone());
         async move { webhooks.run(stop).await }
     });
-    send_event(&app, "m1", "user.created", &user(ADA, "Ada", 1_000)).await;
-    until("the profile", async || (!profile(&app, ADA).await.is_null()).then_some(())).await;
+    // Each comes when the loop has just gone to rest: a second each, if it were not woken.
+    let woken = async {
+        for number in 0..10 {
+            let name = format!("user_{number}");
+            send_event(&app, &format!("m{number}"), "user.created", &user(&name, "Ada", 1_000)).await;
+            until("the profile", async || (!profile(&app, &name).await.is_null()).then_some(())).await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(6), woken).await.expect("woken each time");
     stop.cancel();
     soon("the loop's end", running).await.expect("no panic");
 }
