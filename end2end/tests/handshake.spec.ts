@@ -128,7 +128,7 @@ test('without JavaScript a claim that never comes ends, by itself and after thre
   const page = await visitor({ javaScriptEnabled: false });
   expectProblem(/\/pkg\/.*\.js failed: csp/, [0, 20]);
   const signedIn = await clerk.inside(page.context());
-  await clerk.changeMetadata(signedIn.userId, { activeOrgId: null });
+  await clerk.forgetOrganization(signedIn);
   await signedIn.renew();
   const traffic = new Traffic(page);
   await page.goto('/dashboard');

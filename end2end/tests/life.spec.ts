@@ -134,7 +134,7 @@ test('a connection that stays lost is said in the page, and its return leads ins
 test('the screen that waits for a token says it, too, when the connection is lost', async ({ page, context, clerk, expectProblem }) => {
   const signedIn = await clerk.inside(context);
   const { id: activeOrgId } = signedIn.organization;
-  await clerk.changeMetadata(signedIn.userId, { activeOrgId: null });
+  await clerk.forgetOrganization(signedIn);
   await signedIn.renew();
   expectProblem(/ERR_INTERNET_DISCONNECTED/, [1, 30]);
   expectProblem(/console: /, [0, 30]);

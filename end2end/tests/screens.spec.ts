@@ -56,7 +56,7 @@ for (const width of [360, 320]) {
     await expect(page.getByRole('button', { name: 'Manage account' })).toBeInViewport({ ratio: 1 });
     await expectFits(page);
 
-    await clerk.changeMetadata(signedIn.userId, { activeOrgId: null });
+    await clerk.forgetOrganization(signedIn);
     await signedIn.renew();
     await page.goto('/dashboard');
     await expect(page.getByRole('heading', { name: 'Session still loading' })).toBeVisible();
@@ -64,6 +64,8 @@ for (const width of [360, 320]) {
     await expectFits(page);
   });
 }
+
+test.afterEach(async ({ clerk }) => clerk.misbehave());
 
 test('axe finds nothing on the pages of the entrance', async ({ page, context, clerk, expectProblem }) => {
   expectProblem(/no-such-page answered 404/);

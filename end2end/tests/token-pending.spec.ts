@@ -12,7 +12,7 @@ const EXHAUSTED = { timeout: 5_000 };
 test('a claim that never comes is waited for, then explained, and never answered with the form', async ({ page, context, clerk }) => {
   const signedIn = await clerk.inside(context);
   const { id: activeOrgId, name } = signedIn.organization;
-  await clerk.changeMetadata(signedIn.userId, { activeOrgId: null });
+  await clerk.forgetOrganization(signedIn);
   await signedIn.loseToken();
   const traffic = new Traffic(page);
 
@@ -52,7 +52,7 @@ test('a member may open the dashboard anyway, and is told what is behind; nobody
   const signedIn = await clerk.inside(context);
   const { id: activeOrgId, name } = signedIn.organization;
   const behind = page.getByText('Your session is still catching up.');
-  await clerk.changeMetadata(signedIn.userId, { activeOrgId: null });
+  await clerk.forgetOrganization(signedIn);
   await signedIn.renew();
   await page.goto('/dashboard');
   await page.getByRole('button', { name: 'Open the dashboard anyway' }).click(EXHAUSTED);
@@ -77,7 +77,7 @@ test('a member may open the dashboard anyway, and is told what is behind; nobody
 
 test('signing out works from the screen that waits', async ({ page, context, clerk }) => {
   const signedIn = await clerk.inside(context);
-  await clerk.changeMetadata(signedIn.userId, { activeOrgId: null });
+  await clerk.forgetOrganization(signedIn);
   await signedIn.renew();
   await page.goto('/dashboard');
   await expect(stillLoading(page)).toBeVisible(EXHAUSTED);

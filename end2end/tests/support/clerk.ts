@@ -82,6 +82,22 @@ export class Clerk {
     await this.backend('PATCH', `/users/${userId}/metadata`, { public_metadata: publicMetadata });
   }
 
+  /** Clerk loses the person's organization, and tells nobody: our server would put it right at once. */
+  async forgetOrganization({ userId }: SignedIn): Promise<void> {
+    await this.misbehave({ webhooks: { drop: 1_000 } });
+    await this.changeMetadata(userId, { activeOrgId: null });
+  }
+
+  /** `PATCH /v1/users/{id}`. */
+  async changeUser(userId: string, change: Record<string, unknown>): Promise<void> {
+    await this.backend('PATCH', `/users/${userId}`, change);
+  }
+
+  /** The public metadata as Clerk has it. */
+  async publicMetadata(userId: string): Promise<Record<string, unknown>> {
+    return (await this.backend('GET', `/users/${userId}`)).public_metadata;
+  }
+
   /** Makes the emulator slow, stale or broken. Nothing named: everything is well again. */
   async misbehave(wishes?: Wishes): Promise<void> {
     await this.control(wishes ? { method: 'PUT', body: JSON.stringify(wishes) } : { method: 'DELETE' });
@@ -156,12 +172,12 @@ export class Clerk {
     return checked(response);
   }
 
-  private async backend(method: string, path: string, body: unknown) {
+  private async backend(method: string, path: string, body?: unknown) {
     const { api_url, secret_key } = this.app.dev;
     const response = await fetch(new URL(`/v1${path}`, api_url), {
       method,
       headers: { authorization: `Bearer ${secret_key}`, 'content-type': 'application/json' },
-      body: JSON.stringify(body),
+      body: body === undefined ? undefined : JSON.stringify(body),
     });
     if (!response.ok) throw new Error(`${method} ${path} answered ${response.status}: ${await response.text()}`);
     return response.json();

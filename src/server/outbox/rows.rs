@@ -90,11 +90,14 @@ pub(super) async fn next_due(pool: &PgPool) -> Result<Option<OffsetDateTime>, sq
     .await
 }
 
-/// Whether somebody is delivering a message of this user right now.
+/// Whether somebody is delivering a message of this user right now. Asked when none could be claimed: one that is due all
+/// the same is being claimed by somebody else at this moment.
 pub(super) async fn is_under_way(pool: &PgPool, user: &str, now: OffsetDateTime) -> Result<bool, sqlx::Error> {
     sqlx::query_scalar(
-        "select exists (select from outbox_messages
-                        where user_id = $1 and delivered_at is null and dead_at is null and leased_until > $2)",
+        "select coalesce((
+            select coalesce(leased_until > $2, false) or available_at <= $2 from outbox_messages
+            where user_id = $1 and delivered_at is null and dead_at is null
+            order by id limit 1), false)",
     )
     .bind(user)
     .bind(now)
