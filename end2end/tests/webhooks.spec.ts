@@ -27,3 +27,16 @@ test('an organization that Clerk has lost is told to it again', async ({ page, c
   await page.goto('/dashboard');
   await expect(page.getByRole('heading', { name: signedIn.organization.name })).toBeVisible();
 });
+
+test('a member who is deleted at Clerk is out at the next request, whatever the token still says', async ({ page, context, clerk }) => {
+  const signedIn = await clerk.inside(context);
+  await page.goto('/dashboard');
+  await expect(page.getByRole('heading', { name: signedIn.organization.name })).toBeVisible();
+  await clerk.deleteUser(signedIn.userId);
+  await expect.poll(async () => (await clerk.webhooks()).find(({ event }) => event.type === 'user.deleted' && event.data.id === signedIn.userId)?.state).toBe('delivered');
+  // The token in the cookie is good for the rest of its minute. Our database is asked all the same.
+  const me = async () => (await (await context.request.get('/api/me')).json()).organization;
+  await expect.poll(me, { timeout: 10_000 }).toBeNull();
+  const answer = await context.request.get('/dashboard', { maxRedirects: 0 });
+  expect([answer.status(), answer.headers().location]).toEqual([303, '/onboarding']);
+});

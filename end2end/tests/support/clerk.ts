@@ -93,6 +93,11 @@ export class Clerk {
     await this.backend('PATCH', `/users/${userId}`, change);
   }
 
+  /** `DELETE /v1/users/{id}`. */
+  async deleteUser(userId: string): Promise<void> {
+    await this.backend('DELETE', `/users/${userId}`);
+  }
+
   /** The public metadata as Clerk has it. */
   async publicMetadata(userId: string): Promise<Record<string, unknown>> {
     return (await this.backend('GET', `/users/${userId}`)).public_metadata;
