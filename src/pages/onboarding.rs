@@ -38,7 +38,7 @@ pub async fn page(app: &AppState, visit: &Visit) -> Page {
             let failure = visit.query(RENEWED).map(|_| {
                 Failure::new(
                     FailureCode::SessionStale,
-                    "Your session was renewed. Nothing was created yet, and what you typed is still here. Press the button once more.",
+                    "Your session was renewed just now, and what you typed is still here. Press the button once more.",
                 )
             });
             Page::Document(form(app, Draft { name: text("name"), slug: text("slug"), failure }))

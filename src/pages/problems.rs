@@ -70,13 +70,13 @@ fn ForDevelopers(diagnosis: Diagnosis) -> impl IntoView {
                     view! {
                         <dl class="facts">
                             <div>
-                                <dt>"Issuer expected (CLERK_ISSUER)"</dt>
+                                <dt>"Issuer expected"</dt>
                                 <dd>
                                     <code>{expected}</code>
                                 </dd>
                             </div>
                             <div>
-                                <dt>"Issuer in the token"</dt>
+                                <dt>"Issuer found"</dt>
                                 <dd>
                                     <code>{found}</code>
                                 </dd>
