@@ -9,6 +9,7 @@ mod faults;
 mod gate;
 mod handshake;
 mod input;
+mod many_calls;
 mod outbox;
 mod refusals;
 mod requests;

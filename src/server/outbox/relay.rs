@@ -6,6 +6,8 @@ use std::time::Duration;
 use serde_json::Value;
 use sqlx::PgPool;
 use tokio::sync::Notify;
+use tokio::task::{JoinError, JoinSet};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -22,10 +24,15 @@ use crate::server::clock::Clock;
 
 /// How long a creation waits for Clerk to be told before it answers without.
 pub const INLINE_LIMIT: Duration = Duration::from_secs(2);
+/// Most calls that the running relay has under way, each for another user: what Clerk allows in a second would otherwise
+/// take as long as so many answers in a row.
+const CALLS_AT_ONCE: usize = 8;
 /// Pause between two looks when nobody woke the relay and nothing came due: the net under a notification that was lost.
 const POLL: Duration = Duration::from_secs(5);
 /// Shortest pause, when a message is due that another process holds.
 const PAUSE_MIN: Duration = Duration::from_millis(20);
+/// Shortest pause at our own limit. It lets a few calls through at once instead of one, so fewer are claimed in vain.
+const HELD_MIN: Duration = Duration::from_millis(100);
 /// Pause between two looks at a call that another task or process makes.
 const INLINE_POLL: Duration = Duration::from_millis(50);
 /// How long a call under way may go on after the signal to stop. Then its message is left to another process.
@@ -63,6 +70,8 @@ pub enum RelayOutcome {
     /// The process stops before Clerk answered; another one may go on at once.
     Released { user: String },
 }
+
+type Attempted = Result<RelayOutcome, sqlx::Error>;
 
 impl Outbox {
     /// `pool` must be the worker login's.
@@ -106,7 +115,7 @@ impl Outbox {
         }
     }
 
-    /// Relays until told to stop. A call under way is finished first, or after [`STOP_GRACE`] left to another process.
+    /// Relays until told to stop. Calls under way are finished first, or after [`STOP_GRACE`] left to another process.
     pub async fn run(&self, stop: CancellationToken) {
         self.run_polling(POLL, stop).await;
     }
@@ -121,45 +130,57 @@ impl Outbox {
     }
 
     async fn relay(&self, poll: Duration, stop: &CancellationToken) {
+        let mut calls = JoinSet::new();
         let mut looks = 0;
-        while !stop.is_cancelled() {
-            let pause = match self.relay_one(None).await {
-                Ok(RelayOutcome::Idle) => self.until_due().await,
-                Ok(RelayOutcome::Held { wait }) => {
-                    let wait = Duration::try_from(wait).unwrap_or_default();
-                    tokio::select! {
-                        () = stop.cancelled() => {}
-                        () = tokio::time::sleep(wait) => {}
-                    }
-                    continue;
-                }
-                Ok(_) => continue,
-                Err(error) => Err(error),
-            };
+        // At our own limit nobody looks before `held`, whatever else happens.
+        let (mut next_look, mut held) = (Instant::now(), Instant::now());
+        loop {
             // Between three quarters of the pause and all of it, so that processes do not look in step.
             let poll = poll - poll.mul_f64(spread(u64::from(std::process::id()), looks) / 4.0);
-            looks += 1;
-            let pause = pause.unwrap_or_else(|error| {
-                crate::server::failures::unavailable(&error);
-                None
-            });
             tokio::select! {
-                () = stop.cancelled() => {}
-                () = self.0.wake.notified() => {}
-                () = tokio::time::sleep(pause.map_or(poll, |pause| pause.clamp(PAUSE_MIN, poll.max(PAUSE_MIN)))) => {}
+                biased;
+                () = stop.cancelled() => break,
+                Some(ended) = calls.join_next() => {
+                    next_look = Instant::now();
+                    match outcome_of(ended) {
+                        Some(RelayOutcome::Held { wait }) => {
+                            held = next_look + Duration::try_from(wait).unwrap_or_default().max(HELD_MIN);
+                        }
+                        Some(_) => {}
+                        None => next_look += poll,
+                    }
+                }
+                () = self.0.wake.notified() => next_look = Instant::now(),
+                () = until(next_look.max(held)), if calls.len() < CALLS_AT_ONCE => {
+                    let pause = self.look(&mut calls, poll).await.unwrap_or_else(|error| {
+                        crate::server::failures::unavailable(&error);
+                        poll
+                    });
+                    next_look = Instant::now() + pause;
+                    looks += 1;
+                }
             }
         }
+        while let Some(ended) = calls.join_next().await {
+            outcome_of(ended);
+        }
+    }
+
+    /// Begins one call if anything is due, and says when to look again.
+    async fn look(&self, calls: &mut JoinSet<Attempted>, poll: Duration) -> Result<Duration, sqlx::Error> {
+        if let Some(batch) = rows::claim(&self.0.pool, None, self.0.clock.now()).await? {
+            let outbox = self.clone();
+            calls.spawn(async move { outbox.deliver(batch).await });
+            return Ok(Duration::ZERO);
+        }
+        let due = rows::next_due(&self.0.pool).await?;
+        let pause = due.map(|due| Duration::try_from(due - self.0.clock.now()).unwrap_or_default());
+        Ok(pause.map_or(poll, |pause| pause.clamp(PAUSE_MIN, poll.max(PAUSE_MIN))))
     }
 
     async fn grace_is_over(&self) {
         self.0.closing.cancelled().await;
         tokio::time::sleep(STOP_GRACE).await;
-    }
-
-    /// How long until a retry is due or a lease runs out. `None`: nothing waits.
-    async fn until_due(&self) -> Result<Option<Duration>, sqlx::Error> {
-        let due = rows::next_due(&self.0.pool).await?;
-        Ok(due.map(|due| Duration::try_from(due - self.0.clock.now()).unwrap_or_default()))
     }
 
     /// Claims what is due, of one user or of anyone, and tries to deliver it. All that waits for this user goes in one call,
@@ -168,6 +189,10 @@ impl Outbox {
         let Some(batch) = rows::claim(&self.0.pool, user, self.0.clock.now()).await? else {
             return Ok(RelayOutcome::Idle);
         };
+        self.deliver(batch).await
+    }
+
+    async fn deliver(&self, batch: Batch) -> Result<RelayOutcome, sqlx::Error> {
         let outcome = self.attempt(batch).await;
         self.0.settled.notify_waiters();
         outcome
@@ -240,6 +265,23 @@ impl Outbox {
 
     async fn change_metadata(&self, user: &str, payload: &Value) -> Result<ClerkUser, MetadataError> {
         update_user_metadata(&self.0.clerk, user, &MetadataChange::parse(payload)?).await
+    }
+}
+
+/// How a call ended, or `None` after an error, which is logged. The message is repeated when its lease runs out.
+fn outcome_of(ended: Result<Attempted, JoinError>) -> Option<RelayOutcome> {
+    match ended {
+        Ok(Ok(outcome)) => return Some(outcome),
+        Ok(Err(error)) => _ = crate::server::failures::unavailable(&error),
+        Err(error) => tracing::error!(%error, "a delivery ended early"),
+    }
+    None
+}
+
+/// A timer rounds up, so a moment that is past must not have one.
+async fn until(moment: Instant) {
+    if moment > Instant::now() {
+        tokio::time::sleep_until(moment).await;
     }
 }
 

@@ -1,0 +1,141 @@
+//! The running relay has several calls under way at once: each for another person, and all of them in order when it ends.
+
+use std::time::Duration;
+
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use vestibule::server::clerk::backend_api::BackendApi;
+use vestibule::server::config::Secret;
+use vestibule::server::outbox::Outbox;
+
+use crate::outbox::{commit_only, delivered, relay};
+use crate::support::clerk::DEVELOPMENT_SECRET_KEY;
+use crate::support::{TestApp, soon, until};
+
+const ADA: &str = "user_ada";
+/// As many calls as one relay has under way.
+const HANDS: usize = 8;
+/// Nobody polls during a test: what moves is moved by a notification, or by a call that ends.
+const NEVER: Duration = Duration::from_secs(3_600);
+
+fn run(outbox: &Outbox) -> (JoinHandle<()>, CancellationToken) {
+    let stop = CancellationToken::new();
+    let (outbox, stopped) = (outbox.clone(), stop.clone());
+    (tokio::spawn(async move { outbox.run_polling(NEVER, stopped).await }), stop)
+}
+
+fn people(count: usize) -> Vec<String> {
+    (0..count).map(|number| format!("user_{number}")).collect()
+}
+
+fn called(app: &TestApp) -> Vec<String> {
+    app.clerk.calls().into_iter().map(|call| call.user).collect()
+}
+
+/// Messages that count as untried and belong to nobody.
+async fn untouched(app: &TestApp) -> i64 {
+    app.database
+        .value(
+            "select count(*) from outbox_messages where delivered_at is null and leased_until is null and attempts = 0 and $1 = ''",
+            "",
+        )
+        .await
+}
+
+#[tokio::test]
+async fn a_slow_answer_holds_up_nobody_but_its_own_person() {
+    let app = TestApp::start().await;
+    let releases = [app.clerk.hold(), app.clerk.hold(), app.clerk.hold()];
+    let (running, stop) = run(app.state.outbox());
+    for user in [ADA, "user_grace", "user_linus"] {
+        commit_only(&app, user).await;
+    }
+    app.clerk.called(3).await;
+    // Ada's second message comes first in the table, and is passed over.
+    commit_only(&app, ADA).await;
+    commit_only(&app, "user_mary").await;
+    until("an answer", async || (app.clerk.answered() == 1).then_some(())).await;
+    // Those that go at once come in any order.
+    let mut sent = called(&app);
+    sent.sort();
+    assert_eq!(sent, [ADA, "user_grace", "user_linus", "user_mary"]);
+    for release in &releases {
+        release.send(true).expect("the stub listens");
+    }
+    until("all answers", async || (app.clerk.answered() == 5).then_some(())).await;
+    assert_eq!(called(&app)[4], ADA);
+    stop.cancel();
+    soon("the relay's end", running).await.expect("no panic");
+}
+
+#[tokio::test]
+async fn what_is_more_than_its_hands_can_hold_is_left_to_others() {
+    let app = TestApp::start().await;
+    let people = people(HANDS + 2);
+    let releases: Vec<_> = (0..HANDS).map(|_| app.clerk.hold()).collect();
+    for user in &people {
+        commit_only(&app, user).await;
+    }
+    let (running, stop) = run(app.state.outbox());
+    app.clerk.called(HANDS).await;
+    let (second, _) = app.second_process();
+    assert_eq!(relay(second.outbox()).await, delivered(&people[HANDS]));
+    // A hand that is free takes the next one.
+    releases[0].send(true).expect("the stub listens");
+    until("a free hand", async || (app.clerk.answered() == 3).then_some(())).await;
+    assert_eq!(called(&app).last(), people.last());
+    drop(releases);
+    stop.cancel();
+    soon("the relay's end", running).await.expect("no panic");
+    assert_eq!(app.clerk.answered(), people.len());
+}
+
+#[tokio::test]
+async fn a_stopping_process_releases_all_its_calls() {
+    let app = TestApp::start().await;
+    let people = people(HANDS);
+    let releases: Vec<_> = people.iter().map(|_| app.clerk.hold()).collect();
+    for user in &people {
+        commit_only(&app, user).await;
+    }
+    let (running, stop) = run(app.state.outbox());
+    app.clerk.called(HANDS).await;
+    assert_eq!(untouched(&app).await, 0);
+    stop.cancel();
+    soon("the relay's end", running).await.expect("no panic");
+    assert_eq!(untouched(&app).await, HANDS as i64);
+    let (second, _) = app.second_process();
+    for user in &people {
+        assert_eq!(relay(second.outbox()).await, delivered(user));
+    }
+    drop(releases);
+}
+
+#[tokio::test]
+async fn at_our_own_limit_all_wait_and_none_is_lost() {
+    let app = TestApp::start().await;
+    let people = people(60);
+    for user in &people {
+        commit_only(&app, user).await;
+    }
+    // A development key: about fifty calls, then no more while the clock stands still.
+    let url = app.clerk.url.parse().expect("an address");
+    let clerk = BackendApi::new(url, Secret::new(DEVELOPMENT_SECRET_KEY), app.clock.clone()).expect("a client");
+    let outbox = Outbox::new(app.pools.worker.clone(), clerk, app.clock.clone(), app.state.tasks().clone());
+    let (running, stop) = run(&outbox);
+    let waiting =
+        "select count(*) from outbox_messages where available_at > created_at and delivered_at is null and $1 = ''";
+    until("somebody who is held back", async || (app.database.value::<i64>(waiting, "").await > 0).then_some(())).await;
+    let at_once = app.clerk.calls().len();
+    assert!((40..60).contains(&at_once), "{at_once}");
+    until("the rest", async || {
+        app.clock.advance(time::Duration::seconds(1));
+        (app.clerk.answered() == people.len()).then_some(())
+    })
+    .await;
+    assert_eq!(app.clerk.calls().len(), people.len(), "each was sent once");
+    stop.cancel();
+    soon("the relay's end", running).await.expect("no panic");
+    let attempts: i64 = app.database.value("select max(attempts)::bigint from outbox_messages where $1 = ''", "").await;
+    assert_eq!(attempts, 1, "what we hold back ourselves is no attempt");
+}
