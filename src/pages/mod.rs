@@ -14,7 +14,7 @@ use crate::model::next_path::NextPath;
 use crate::server::session::visit::{Judged, judge};
 use crate::server::session::{Asked, Checked, check};
 use crate::server::state::AppState;
-use crate::server::telemetry;
+use crate::server::{failures, telemetry, users};
 
 pub mod dashboard;
 pub mod door;
@@ -134,7 +134,18 @@ pub enum Admission {
 /// Checks the session, asks the gate, and turns every verdict but "show" into its answer.
 pub async fn admit(app: &AppState, visit: &Visit, place: Place) -> Admission {
     let checked = check(app, &visit.asked).await;
-    let judged = judge(app, &checked).await;
+    let mut judged = judge(app, &checked).await;
+    if place == Place::Onboarding
+        && judged.verdict == Verdict::NeedsOnboarding
+        && let Some(transaction) = judged.transaction.take()
+    {
+        match users::meet(app, transaction).await {
+            Ok(true) => judged = judge(app, &checked).await,
+            Ok(false) => {}
+            // The form needs none of it.
+            Err(error) => _ = failures::unavailable(&error),
+        }
+    }
     let after = visit.next().unwrap_or_else(|| NextPath::or_dashboard(None));
     // A page that is itself a stop on the way hands on where the person wanted to go.
     let back = match place {

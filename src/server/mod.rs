@@ -16,4 +16,5 @@ pub mod site;
 pub mod state;
 pub mod telemetry;
 pub mod tenancy;
+pub mod users;
 pub mod webhooks;

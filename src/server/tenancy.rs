@@ -93,7 +93,8 @@ impl TenantTransaction {
     /// When Clerk confirmed the last of the caller's changes, if it ever did.
     pub async fn told_at(&mut self) -> Result<Option<OffsetDateTime>, sqlx::Error> {
         sqlx::query_scalar(
-            "select max(delivered_at) from outbox_messages where user_id = (select requesting_user_id())",
+            "select max(delivered_at) from outbox_messages
+             where user_id = (select requesting_user_id()) and kind = 'update_user_metadata'",
         )
         .fetch_one(self.connection())
         .await

@@ -17,4 +17,5 @@ mod rls;
 mod supabase;
 mod support;
 mod tokens;
+mod users;
 mod webhooks;

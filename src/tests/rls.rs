@@ -132,6 +132,7 @@ async fn outside_of_a_tenant_transaction_the_request_login_reaches_nothing() {
             "set role outbox_worker",
             "set role vestibule_test_owner",
             "select * from create_organization(gen_random_uuid(), 'A', 'aa', null, '', now())",
+            "select ensure_profile(now())",
         ]
         .map(str::to_owned),
     );
@@ -258,7 +259,14 @@ async fn nobody_reaches_webhooks_or_what_they_do() {
         "update webhook_messages set payload = null",
         "delete from webhook_messages",
         "select apply_clerk_user('user_ada', 'Eve', 'ada@example.test', now(), null, now())",
+        "select sync_clerk_user('user_ada', 'Eve', 'ada@example.test', now(), null, true, true, false, now())",
         "select forget_clerk_user('user_grace', now())",
+        "select list_people('', 10)",
+        "select list_strangers(array['user_grace'])",
+        "select list_ownerless_organizations()",
+        "select from invited_profiles",
+        "insert into invited_profiles select gen_random_uuid(), 'ada@example.test', id, 'admin', now() from organizations",
+        "select from reconcile_progress",
         "select keep_members_alive()",
         "update organizations set ownerless_since = null",
         "update user_profiles set deleted_at = null, clerk_updated_at = now()",

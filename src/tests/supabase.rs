@@ -37,8 +37,9 @@ async fn grants(database: &Database, role: &str) -> Vec<String> {
 }
 
 /// All that callers may do.
-const MEANT: [&str; 13] = [
+const MEANT: [&str; 15] = [
     "create_organization() execute",
+    "ensure_profile() execute",
     "organization_slug_taken() execute",
     "organization_users select",
     "organizations select",
@@ -47,6 +48,7 @@ const MEANT: [&str; 13] = [
     "outbox_messages.dead_at select",
     "outbox_messages.delivered_at select",
     "outbox_messages.id select",
+    "outbox_messages.kind select",
     "outbox_messages.user_id select",
     "requesting_user_id() execute",
     "requesting_user_organization_ids() execute",

@@ -11,11 +11,11 @@ use reqwest::{Method, StatusCode, header};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use time::OffsetDateTime;
 use url::Url;
 
 use super::limits::{CallLimits, LimitOf};
 use super::metadata::MetadataChange;
+use super::user::{ClerkUser, without_nul};
 use crate::model::ids::{SessionId, UserId};
 use crate::server::clock::Clock;
 use crate::server::config::Secret;
@@ -24,6 +24,9 @@ use crate::server::config::Secret;
 const API_VERSION: &str = "2026-05-12";
 /// The lease of the outbox is longer than two calls.
 const TIME_LIMITS: TimeLimits = TimeLimits { connect: Duration::from_secs(2), call: Duration::from_secs(8) };
+
+/// Most people that one call asks for: more ids would not fit into an address.
+pub const LARGEST_PAGE: usize = 100;
 
 /// A client of one Clerk instance. Cheap to clone.
 #[derive(Clone)]
@@ -41,59 +44,6 @@ pub struct TimeLimits {
     pub connect: Duration,
     /// The whole call.
     pub call: Duration,
-}
-
-/// A user, as far as we look.
-#[derive(Clone, Debug, Deserialize)]
-pub struct ClerkUser {
-    pub id: UserId,
-    pub first_name: Option<String>,
-    pub last_name: Option<String>,
-    #[serde(default)]
-    email_addresses: Vec<EmailAddress>,
-    primary_email_address_id: Option<String>,
-    /// In milliseconds since the Unix epoch.
-    updated_at: Option<i64>,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-struct EmailAddress {
-    id: String,
-    email_address: String,
-    verification: Option<Verification>,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-struct Verification {
-    status: Option<String>,
-}
-
-impl EmailAddress {
-    fn is_verified(&self) -> bool {
-        self.verification.as_ref().is_some_and(|verification| verification.status.as_deref() == Some("verified"))
-    }
-}
-
-impl ClerkUser {
-    /// First and last name, if there is any.
-    pub fn display_name(&self) -> Option<String> {
-        let name =
-            [self.first_name.as_deref(), self.last_name.as_deref()].into_iter().flatten().collect::<Vec<_>>().join(" ");
-        let name = name.trim();
-        (!name.is_empty()).then(|| name.to_owned())
-    }
-
-    /// The primary e-mail address, if Clerk has verified it.
-    pub fn primary_email(&self) -> Option<&str> {
-        let id = self.primary_email_address_id.as_deref()?;
-        let primary = self.email_addresses.iter().find(|address| address.id == id)?;
-        primary.is_verified().then_some(primary.email_address.as_str())
-    }
-
-    /// When the person last changed, by Clerk's clock.
-    pub fn updated_at(&self) -> Option<OffsetDateTime> {
-        OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.updated_at?) * 1_000_000).ok()
-    }
 }
 
 /// Why a call failed. The text holds no address, name or key.
@@ -197,6 +147,21 @@ impl BackendApi {
         self.call(Method::GET, &["users", user.as_str()], None).await
     }
 
+    /// `GET /v1/users`: those of `users` that exist, in any order. At most [`LARGEST_PAGE`] at once.
+    pub async fn users(&self, users: &[UserId]) -> Result<Vec<ClerkUser>, ClerkError> {
+        let limit = users.len().to_string();
+        let query: Vec<_> =
+            users.iter().map(|user| ("user_id", user.as_str())).chain([("limit", limit.as_str())]).collect();
+        self.call_with_query(Method::GET, &["users"], &query, None).await
+    }
+
+    /// `GET /v1/users`: a page of everybody, oldest first.
+    pub async fn users_from(&self, offset: usize) -> Result<Vec<ClerkUser>, ClerkError> {
+        let (offset, limit) = (offset.to_string(), LARGEST_PAGE.to_string());
+        let query = [("order_by", "+created_at"), ("limit", limit.as_str()), ("offset", offset.as_str())];
+        self.call_with_query(Method::GET, &["users"], &query, None).await
+    }
+
     /// `PATCH /v1/users/{id}/metadata`: merges deeply, null removes a key. Gives back the user as Clerk has it now.
     /// Ask `metadata::update_user_metadata`, which checks the change first.
     pub(super) async fn update_user_metadata(
@@ -291,7 +256,7 @@ impl BackendApi {
         if status.is_success() {
             // In two steps: an answer that breaks off is another matter than one that is not JSON.
             let body = response.bytes().await.map_err(|error| ClerkError::Unreachable(cause_of(&error)))?;
-            return serde_json::from_slice(&body).map_err(|_| ClerkError::Unreadable);
+            return parsed(&body).ok_or(ClerkError::Unreadable);
         }
         let retry_after = retry_after(&response);
         let code = match response.json::<ErrorEnvelope>().await {
@@ -304,6 +269,14 @@ impl BackendApi {
             retry_after,
         })
     }
+}
+
+/// JSON may hold NUL characters, and Postgres may not.
+fn parsed<T: DeserializeOwned>(body: &[u8]) -> Option<T> {
+    if body.windows(6).any(|part| part == br"\u0000") {
+        return T::deserialize(without_nul(serde_json::from_slice(body).ok()?)).ok();
+    }
+    serde_json::from_slice(body).ok()
 }
 
 fn retry_after(response: &reqwest::Response) -> Option<Duration> {

@@ -9,7 +9,8 @@ use std::fmt;
 
 use serde_json::{Map, Value, json};
 
-use super::backend_api::{BackendApi, ClerkError, ClerkUser};
+use super::backend_api::{BackendApi, ClerkError};
+use super::user::ClerkUser;
 use crate::model::ids::{OrganizationId, UserId};
 
 /// Clerk takes so many bytes of each kind.

@@ -5,3 +5,4 @@ pub mod frontend_proxy;
 pub mod limits;
 pub mod merge;
 pub mod metadata;
+pub mod user;

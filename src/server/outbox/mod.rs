@@ -26,8 +26,10 @@ const CHANNEL: &str = "outbox_messages";
 /// The caller's own rows are enough for it, so both the request role and the worker may ask.
 pub async fn delivery_to(executor: impl PgExecutor<'_>, user: &str) -> Result<Delivery, sqlx::Error> {
     let (waiting, failed): (bool, bool) = sqlx::query_as(
-        "select exists (select from outbox_messages where user_id = $1 and delivered_at is null and dead_at is null),
-                coalesce((select dead_at is not null from outbox_messages where user_id = $1 order by id desc limit 1), false)",
+        "select exists (select from outbox_messages
+                        where user_id = $1 and kind = 'update_user_metadata' and delivered_at is null and dead_at is null),
+                coalesce((select dead_at is not null from outbox_messages
+                          where user_id = $1 and kind = 'update_user_metadata' order by id desc limit 1), false)",
     )
     .bind(user)
     .fetch_one(executor)

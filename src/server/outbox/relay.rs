@@ -13,13 +13,14 @@ use tokio_util::task::TaskTracker;
 
 use super::backoff::{MAX_ATTEMPTS, spread, wait_after};
 use super::listen;
-use super::rows::{self, Batch};
+use super::rows::{self, Batch, Kind};
 use crate::model::ids::UserId;
 use crate::model::onboarding::Delivery;
-use crate::server::clerk::backend_api::{BackendApi, ClerkError, ClerkUser};
+use crate::server::clerk::backend_api::{BackendApi, ClerkError};
 use crate::server::clerk::limits::LimitOf;
 use crate::server::clerk::merge::composed;
 use crate::server::clerk::metadata::{MetadataChange, MetadataError, update_user_metadata};
+use crate::server::clerk::user::ClerkUser;
 use crate::server::clock::Clock;
 
 /// How long a creation waits for Clerk to be told before it answers without.
@@ -210,10 +211,10 @@ impl Outbox {
                 return Ok(RelayOutcome::Released { user: batch.user_id });
             }
         };
-        let (user, count) = (batch.user_id, sent.len());
+        let (user, kind, count) = (batch.user_id, batch.messages[0].kind, sent.len());
         match answer {
             Ok(clerk_user) => {
-                rows::mark_delivered(pool, &sent, &user, &clerk_user, clock.now()).await?;
+                rows::mark_delivered(pool, &sent, &clerk_user, kind == Kind::SyncUser, clock.now()).await?;
                 tracing::info!(outbox.message = first, outbox.count = count, outbox.attempts = attempts, user.id = %user, "delivered");
                 Ok(RelayOutcome::Delivered { user })
             }
@@ -249,9 +250,13 @@ impl Outbox {
     /// good, the first one is sent alone: one bad message must not take the good ones with it.
     async fn send(&self, batch: &Batch) -> (Result<ClerkUser, MetadataError>, Vec<i64>) {
         let first = &batch.messages[0];
+        if first.kind == Kind::SyncUser {
+            return (self.look_up(&batch.user_id).await, vec![first.id]);
+        }
         let (mut change, mut sent) = (first.payload.clone(), vec![first.id]);
         for message in &batch.messages[1..] {
-            let Some(both) = composed(&change, &message.payload) else { break };
+            let composable = message.kind == Kind::UpdateUserMetadata;
+            let Some(both) = composed(&change, &message.payload).filter(|_| composable) else { break };
             change = both;
             sent.push(message.id);
         }
@@ -261,6 +266,11 @@ impl Outbox {
             }
             answer => (answer, sent),
         }
+    }
+
+    async fn look_up(&self, user: &str) -> Result<ClerkUser, MetadataError> {
+        let user = UserId::parse(user).map_err(|_| MetadataError::NoUser)?;
+        Ok(self.0.clerk.user(&user).await?)
     }
 
     async fn change_metadata(&self, user: &str, payload: &Value) -> Result<ClerkUser, MetadataError> {

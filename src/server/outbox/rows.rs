@@ -4,7 +4,8 @@ use serde_json::Value;
 use sqlx::PgPool;
 use time::{Duration, OffsetDateTime};
 
-use crate::server::clerk::backend_api::ClerkUser;
+use crate::server::clerk::user::ClerkUser;
+use crate::server::users::{self, SyncRights};
 
 /// How long a claimed message belongs to its relay. Longer than two calls to Clerk may take.
 const LEASE: Duration = Duration::seconds(20);
@@ -23,7 +24,18 @@ pub(super) struct Batch {
 
 pub(super) struct Message {
     pub id: i64,
+    pub kind: Kind,
     pub payload: Value,
+}
+
+/// What is asked of the relay.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::Type)]
+#[sqlx(type_name = "text", rename_all = "snake_case")]
+pub(super) enum Kind {
+    /// Change the person's metadata at Clerk: the payload is the body of the call.
+    UpdateUserMetadata,
+    /// Look at the person at Clerk, and settle what differs.
+    SyncUser,
 }
 
 impl Batch {
@@ -39,7 +51,7 @@ pub(super) async fn claim(
     now: OffsetDateTime,
 ) -> Result<Option<Batch>, sqlx::Error> {
     // A user's later message waits for the earlier one, also while that is leased or postponed.
-    let rows: Vec<(i64, String, Value, i32)> = sqlx::query_as(
+    let rows: Vec<(i64, String, Kind, Value, i32)> = sqlx::query_as(
         "with due as (
             select m.id from outbox_messages as m
             where m.delivered_at is null and m.dead_at is null
@@ -54,11 +66,11 @@ pub(super) async fn claim(
          ), first as (
             update outbox_messages as m set leased_until = $3, attempts = m.attempts + 1
             from due where m.id = due.id
-            returning m.id, m.user_id, m.payload, m.attempts
+            returning m.id, m.user_id, m.kind, m.payload, m.attempts
          )
-         select id, user_id, payload, attempts from first
+         select id, user_id, kind, payload, attempts from first
          union all
-         select m.id, m.user_id, m.payload, m.attempts
+         select m.id, m.user_id, m.kind, m.payload, m.attempts
          from first join outbox_messages as m on m.user_id = first.user_id and m.id > first.id
          where m.delivered_at is null and m.dead_at is null
          order by id limit $4",
@@ -69,11 +81,11 @@ pub(super) async fn claim(
     .bind(BATCH)
     .fetch_all(pool)
     .await?;
-    let Some((_, user_id, _, attempts)) = rows.first() else {
+    let Some((_, user_id, _, _, attempts)) = rows.first() else {
         return Ok(None);
     };
     let (user_id, attempts) = (user_id.clone(), *attempts);
-    let messages = rows.into_iter().map(|(id, _, payload, _)| Message { id, payload }).collect();
+    let messages = rows.into_iter().map(|(id, _, kind, payload, _)| Message { id, kind, payload }).collect();
     Ok(Some(Batch { user_id, attempts, messages }))
 }
 
@@ -105,31 +117,29 @@ pub(super) async fn is_under_way(pool: &PgPool, user: &str, now: OffsetDateTime)
     .await
 }
 
-/// Clerk's answer is the whole user, so the profile learns name and address without another call.
+/// Clerk's answer is the whole user, so the profile learns name and address without another call. `compare_metadata`: and
+/// the answer is as new as the database, so what differs in it is settled as well.
 pub(super) async fn mark_delivered(
     pool: &PgPool,
     sent: &[i64],
-    user: &str,
     clerk_user: &ClerkUser,
+    compare_metadata: bool,
     now: OffsetDateTime,
 ) -> Result<(), sqlx::Error> {
+    let mut transaction = pool.begin().await?;
     sqlx::query(
-        "with marked as (
-            update outbox_messages
-            set delivered_at = $2, leased_until = null, last_error = null, attempts = attempts + (id <> $1[1])::int
-            where id = any ($1)
-         )
-         select apply_clerk_user($3, $4, $5, $6, null, $2)",
+        "update outbox_messages
+         set delivered_at = $2, leased_until = null, last_error = null, attempts = attempts + (id <> $1[1])::int
+         where id = any ($1)",
     )
     .bind(sent)
     .bind(now)
-    .bind(user)
-    .bind(clerk_user.display_name())
-    .bind(clerk_user.primary_email())
-    .bind(clerk_user.updated_at())
-    .execute(pool)
-    .await
-    .map(|_| ())
+    .execute(&mut *transaction)
+    .await?;
+    // Afterwards, so that what is delivered does not count as under way.
+    let seen = compare_metadata.then_some(clerk_user);
+    users::sync(&mut *transaction, clerk_user, seen, SyncRights::BACKEND_API, now).await?;
+    transaction.commit().await
 }
 
 pub(super) async fn mark_postponed(

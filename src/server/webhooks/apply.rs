@@ -15,8 +15,10 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::Received;
-use super::event::{Event, Unreadable, is_meant_for_us, user_of, without_nul};
+use super::event::{Event, Unreadable, is_meant_for_us, user_of};
+use crate::server::clerk::user::without_nul;
 use crate::server::clock::Clock;
+use crate::server::users::{self, SyncRights};
 
 /// Pause between two looks when nothing woke the loop: messages that another process received, and retries.
 const POLL: Duration = Duration::from_secs(1);
@@ -200,17 +202,9 @@ async fn apply(
 ) -> Result<(String, Vec<Uuid>), Failed> {
     let data = data.ok_or(Failed::Unreadable(Unreadable("the data is gone")))?;
     let (end, ownerless) = match Event::parse(kind, data).map_err(Failed::Unreadable)? {
-        Event::Changed { user, public_metadata } => {
-            let end: String = sqlx::query_scalar("select apply_clerk_user($1, $2, $3, $4, $5, $6)")
-                .bind(user.id.as_str())
-                .bind(user.display_name())
-                .bind(user.primary_email())
-                .bind(user.updated_at())
-                .bind(public_metadata)
-                .bind(now)
-                .fetch_one(&mut **transaction)
-                .await?;
-            (end, Vec::new())
+        Event::Changed(user) => {
+            let synced = users::sync(&mut **transaction, &user, Some(&user), SyncRights::WEBHOOK, now).await?;
+            (synced.outcome, Vec::new())
         }
         Event::Deleted(user) => {
             let ownerless: Vec<Uuid> = sqlx::query_scalar("select forget_clerk_user($1, $2)")

@@ -4,13 +4,13 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::model::ids::UserId;
-use crate::server::clerk::backend_api::ClerkUser;
+use crate::server::clerk::user::ClerkUser;
 
 /// Something that happened to a person at Clerk.
 #[derive(Clone, Debug)]
 pub enum Event {
     /// `user.created` and `user.updated`: the whole person as they are since then.
-    Changed { user: ClerkUser, public_metadata: Option<Value> },
+    Changed(Box<ClerkUser>),
     /// `user.deleted`.
     Deleted(UserId),
 }
@@ -42,10 +42,7 @@ impl Event {
                 let user = ClerkUser::deserialize(data).map_err(|_| Unreadable("not a user as Clerk describes it"))?;
                 // Without it nobody could say which of two messages is the newer one.
                 user.updated_at().ok_or(Unreadable("a user without updated_at"))?;
-                Ok(Self::Changed {
-                    user,
-                    public_metadata: data.get("public_metadata").filter(|found| found.is_object()).cloned(),
-                })
+                Ok(Self::Changed(Box::new(user)))
             }
             "user.deleted" => {
                 let deleted = Deleted::deserialize(data).map_err(|_| Unreadable("a deletion without the user's id"))?;
@@ -54,22 +51,6 @@ impl Event {
             _ => Err(Unreadable("a type that means nothing to us")),
         }
     }
-}
-
-/// The same without NUL characters, which JSON may hold and Postgres may not.
-pub fn without_nul(mut value: Value) -> Value {
-    match &mut value {
-        Value::String(text) if text.contains('\0') => *text = text.replace('\0', ""),
-        Value::Array(items) => items.iter_mut().for_each(|item| *item = without_nul(item.take())),
-        Value::Object(members) => {
-            *members = std::mem::take(members)
-                .into_iter()
-                .map(|(name, value)| (name.replace('\0', ""), without_nul(value)))
-                .collect();
-        }
-        _ => {}
-    }
-    value
 }
 
 #[cfg(test)]
@@ -88,7 +69,7 @@ mod tests {
                 ],
             });
             match Event::parse("user.updated", &data).expect("readable") {
-                Event::Changed { user, .. } => user.primary_email().map(str::to_owned),
+                Event::Changed(user) => user.primary_email().map(str::to_owned),
                 Event::Deleted(_) => panic!("a change"),
             }
         };
@@ -104,11 +85,5 @@ mod tests {
         assert_eq!(reason("user.updated", json!({"id": "user_ada"})), "a user without updated_at");
         assert_eq!(reason("user.updated", json!({"updated_at": 1})), "not a user as Clerk describes it");
         assert_eq!(reason("user.deleted", json!({"id": "a/b"})), "a deletion without the user's id");
-    }
-
-    #[test]
-    fn nul_is_taken_out_wherever_it_stands() {
-        let dirty = json!({"a\0": ["x\0y", {"b": "\0"}], "n": 1});
-        assert_eq!(without_nul(dirty), json!({"a": ["xy", {"b": ""}], "n": 1}));
     }
 }

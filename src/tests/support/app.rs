@@ -167,6 +167,19 @@ impl TestApp {
         reply.text("/organization/id")
     }
 
+    /// Creates one more organization, with a key of its own, and gives its id.
+    pub async fn create_with_key(&self, user: &str, name: &str, slug: &str) -> String {
+        let body = serde_json::json!({"name": name, "slug": slug}).to_string();
+        let token = keys::token(user);
+        let request = request(Method::POST, "/api/organizations/create", Who::Bearer(&token))
+            .header(header::CONTENT_TYPE, "application/json")
+            .header("idempotency-key", slug)
+            .body(Body::from(body));
+        let reply = self.send(request.expect("a request")).await;
+        assert_eq!(reply.status, StatusCode::CREATED, "{reply:?}");
+        reply.text("/organization/id")
+    }
+
     /// Waits for the work that outlives requests.
     pub async fn settled(&self) {
         self.state.tasks().close();

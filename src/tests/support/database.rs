@@ -26,8 +26,16 @@ const PREFIX: &str = "vestibule_test_";
 /// A migrated database, from which others are copied.
 const TEMPLATE: &str = "vestibule_test_template";
 /// All that hold something of ours.
-pub const TABLES: [&str; 6] =
-    ["organizations", "organization_users", "user_profiles", "outbox_messages", "idempotency_keys", "webhook_messages"];
+pub const TABLES: [&str; 8] = [
+    "organizations",
+    "organization_users",
+    "user_profiles",
+    "outbox_messages",
+    "idempotency_keys",
+    "webhook_messages",
+    "invited_profiles",
+    "reconcile_progress",
+];
 
 struct Server {
     /// Keeps the embedded server alive; its supervisor ends it with this process.
@@ -206,7 +214,7 @@ impl Database {
         sqlx::query_scalar(query).bind(parameter).fetch_one(&self.owner).await.expect(query)
     }
 
-    /// How many rows each of [`TABLES`] has.
+    /// How many rows each of the first six of [`TABLES`] has.
     pub async fn counts(&self) -> [i64; 6] {
         let mut counts = [0; 6];
         for (count, table) in counts.iter_mut().zip(TABLES) {

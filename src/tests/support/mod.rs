@@ -6,6 +6,7 @@
 mod app;
 pub mod clerk;
 pub mod database;
+pub mod emulated;
 pub mod keys;
 
 use std::time::Duration;

@@ -14,7 +14,7 @@ use crate::support::{soon, until};
 #[tokio::test]
 async fn a_refusing_database_delays_and_at_last_the_message_is_dead_with_its_reason() {
     let app = start().await;
-    let signature = "apply_clerk_user(text, text, text, timestamptz, jsonb, timestamptz)";
+    let signature = "sync_clerk_user(text, text, text, timestamptz, jsonb, boolean, boolean, boolean, timestamptz)";
     let change = async |verb: &str| {
         let statement = format!("{verb} outbox_worker");
         sqlx::raw_sql(sqlx::AssertSqlSafe(statement)).execute(&app.database.owner).await.expect("changed");
