@@ -8,6 +8,8 @@ use clap::{Parser, Subcommand};
 use tokio_util::sync::CancellationToken;
 use vestibule::app;
 use vestibule::server::config::{self, Config};
+use vestibule::server::reconcile::command::{self, Options};
+use vestibule::server::reconcile::{self, End};
 use vestibule::server::{database, serve, telemetry};
 
 /// The entrance of a multi-tenant product: sign in with Clerk, create an organization, be inside.
@@ -24,12 +26,45 @@ enum Command {
     Serve,
     /// Create or update tables and roles, as the login of DATABASE_MIGRATION_URL.
     Migrate,
+    /// Say what is on its way to Clerk and from it, compare everybody with Clerk, and settle what differs.
+    Reconcile(ReconcileArguments),
+    /// Compare one person with Clerk now, settle what differs, and tell Clerk.
+    Sync(SyncArguments),
     /// Serve for development: what is not configured (Postgres, Clerk) starts with the app.
     #[cfg(feature = "dev")]
     Dev(development::DevArguments),
     /// The Clerk emulator by itself, for other projects: prints settings to paste into their environment.
     #[cfg(feature = "dev")]
     Emulator(development::EmulatorArguments),
+}
+
+#[derive(clap::Args)]
+struct ReconcileArguments {
+    #[command(flatten)]
+    how: HowToSync,
+    /// Forget at most so many people who are gone at Clerk, and take away at most so many organizations that Clerk names
+    /// and Postgres does not know: a wrong key must not empty a product.
+    #[arg(long, default_value_t = reconcile::REMOVALS)]
+    remove_at_most: u64,
+}
+
+#[derive(clap::Args)]
+struct SyncArguments {
+    /// The person's id at Clerk: user_…
+    #[arg(long)]
+    user: String,
+    #[command(flatten)]
+    how: HowToSync,
+}
+
+#[derive(clap::Args)]
+struct HowToSync {
+    /// Change nothing, only say what differs.
+    #[arg(long)]
+    dry_run: bool,
+    /// Print one JSON object per line.
+    #[arg(long)]
+    json: bool,
 }
 
 #[tokio::main]
@@ -46,6 +81,8 @@ async fn main() -> ExitCode {
     let result = match arguments.command {
         Command::Serve => run(&variables).await,
         Command::Migrate => migrate(&variables).await,
+        Command::Reconcile(arguments) => reconcile_everybody(&variables, &arguments).await,
+        Command::Sync(arguments) => sync_one(&variables, &arguments).await,
         #[cfg(feature = "dev")]
         Command::Dev(arguments) => development::run(&mut variables, &arguments).await,
         #[cfg(feature = "dev")]
@@ -93,6 +130,27 @@ async fn migrate(variables: &BTreeMap<String, String>) -> Result<(), Box<dyn Err
     database::migrate(owner, &config).await?;
     println!("Tables and roles are up to date.");
     Ok(())
+}
+
+async fn reconcile_everybody(
+    variables: &BTreeMap<String, String>,
+    arguments: &ReconcileArguments,
+) -> Result<(), Box<dyn Error>> {
+    let config = Config::from_variables(variables, cfg!(feature = "dev"))?;
+    let stop = CancellationToken::new();
+    serve::stop_on_signals(stop.clone())?;
+    let HowToSync { dry_run, json } = arguments.how;
+    let options = Options { dry_run, json, removals: arguments.remove_at_most };
+    match command::reconcile(&config, options, &stop).await? {
+        End::Finished => Ok(()),
+        End::Interrupted => Err("interrupted. Nothing is half done; run it again to go on".into()),
+    }
+}
+
+async fn sync_one(variables: &BTreeMap<String, String>, arguments: &SyncArguments) -> Result<(), Box<dyn Error>> {
+    let config = Config::from_variables(variables, cfg!(feature = "dev"))?;
+    let HowToSync { dry_run, json } = arguments.how;
+    command::sync(&config, &arguments.user, Options { dry_run, json, removals: 1 }).await
 }
 
 #[cfg(feature = "dev")]

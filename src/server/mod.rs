@@ -8,6 +8,7 @@ pub mod database;
 pub mod failures;
 pub mod organizations;
 pub mod outbox;
+pub mod reconcile;
 pub mod rpc;
 pub mod security;
 pub mod serve;

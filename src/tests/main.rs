@@ -11,6 +11,7 @@ mod handshake;
 mod input;
 mod many_calls;
 mod outbox;
+mod reconcile;
 mod refusals;
 mod requests;
 mod rls;

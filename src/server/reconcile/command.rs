@@ -1,0 +1,229 @@
+//! `vestibule reconcile` and `vestibule sync`: what they do, and what they print.
+//!
+//! Findings go to standard output, as sentences or as one JSON object per line; progress goes to standard error.
+
+use std::error::Error;
+use std::io::IsTerminal as _;
+
+use serde::Serialize;
+use serde_json::json;
+use sqlx::PgPool;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::{CALLS_BY_HAND, End, Finding, InFlight, Pass, Reconciler, Summary, in_flight};
+use crate::model::ids::UserId;
+use crate::model::onboarding::Delivery;
+use crate::server::clerk::backend_api::BackendApi;
+use crate::server::clock::Clock;
+use crate::server::config::Config;
+use crate::server::database;
+use crate::server::outbox::{Outbox, RelayOutcome};
+use crate::server::users::{self, SyncRights};
+
+/// How to compare.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// Only say what differs.
+    pub dry_run: bool,
+    /// One JSON object per line instead of sentences.
+    pub json: bool,
+    /// How many people may be forgotten, or lose at Clerk an organization that they do not have here.
+    pub removals: u64,
+}
+
+/// What both commands work with.
+struct Desk {
+    worker: PgPool,
+    clerk: BackendApi,
+    clock: Clock,
+    outbox: Outbox,
+}
+
+impl Desk {
+    fn open(config: &Config) -> Result<Self, Box<dyn Error>> {
+        let worker = database::open(&config.database)?.worker;
+        let clock = Clock::system();
+        let clerk = BackendApi::new(config.clerk.api_url.clone(), config.clerk.secret_key.clone(), clock.clone())?;
+        let outbox = Outbox::new(worker.clone(), clerk.clone(), clock.clone(), TaskTracker::new());
+        Ok(Self { worker, clerk, clock, outbox })
+    }
+}
+
+/// Says what is in flight, compares everybody with Clerk, settles what differs, and tells Clerk.
+pub async fn reconcile(config: &Config, options: Options, stop: &CancellationToken) -> Result<End, Box<dyn Error>> {
+    let desk = Desk::open(config)?;
+    say_in_flight(&in_flight(&desk.worker, desk.clock.now()).await?, options.json)?;
+    let reconciler = Reconciler::new(desk.worker.clone(), desk.clerk.clone(), desk.clock.clone(), CALLS_BY_HAND);
+    let mut pass = Pass::new(options.dry_run, options.removals);
+    let watched = std::io::stderr().is_terminal();
+    let ran = reconciler
+        .run(&mut pass, stop, async |pass, found| {
+            for finding in found {
+                say_finding(finding, options)?;
+            }
+            if watched {
+                eprint!("\rcompared {} people", pass.summary.compared);
+            }
+            Ok(())
+        })
+        .await;
+    if watched {
+        eprintln!();
+    }
+    let told = match &ran {
+        Ok(End::Finished) if !options.dry_run => tell(&desk.outbox, stop).await?,
+        _ => 0,
+    };
+    let finished = matches!(ran, Ok(End::Finished));
+    say_summary(&pass.summary, finished, told, options)?;
+    let still = in_flight(&desk.worker, desk.clock.now()).await?.outbox_waiting;
+    if still > 0 && !options.json && !options.dry_run {
+        println!("{still} messages wait for Clerk; the running server delivers them.");
+    }
+    ran.map_err(|error| format!("{error}. What was settled before stays so; run it again to go on").into())
+}
+
+/// Compares one person with Clerk now, settles what differs, and tells Clerk.
+pub async fn sync(config: &Config, user: &str, options: Options) -> Result<(), Box<dyn Error>> {
+    let user =
+        UserId::parse(user).map_err(|_| format!("{user:?} is not the id of a person at Clerk, such as user_2x…"))?;
+    let desk = Desk::open(config)?;
+    let known = match desk.clerk.user(&user).await {
+        Err(error) if error.status() == Some(404) => {
+            return Err(format!(
+                "Clerk does not know {user}. Nothing was changed. If the person was deleted there, `vestibule reconcile` forgets them here"
+            )
+            .into());
+        }
+        other => other?,
+    };
+    let rights = SyncRights { may_link: true, may_clear: options.removals > 0, dry_run: options.dry_run };
+    let synced = users::sync(&desk.worker, &known, Some(&known), rights, desk.clock.now()).await?;
+    for (kinds, repaired) in [(&synced.repaired, true), (&synced.remaining, false)] {
+        for kind in kinds {
+            say_finding(&Finding { user: user.clone(), kind: *kind, repaired }, options)?;
+        }
+    }
+    let delivery = if options.dry_run { None } else { Some(desk.outbox.deliver_now(&user).await) };
+    if options.json {
+        return say_json(json!({"sync": {"user": user, "outcome": synced.outcome, "delivery": delivery}}));
+    }
+    let equal = synced.repaired.is_empty() && synced.remaining.is_empty();
+    println!(
+        "{}",
+        match (synced.outcome.as_str(), delivery) {
+            ("deleted", _) => "This person was deleted at Clerk before, and is forgotten here.",
+            (_, None) if equal => "Nothing differs.",
+            (_, None) => "A dry run: nothing was changed.",
+            (_, Some(Delivery::Delivered)) if equal => "Nothing differed.",
+            (_, Some(Delivery::Delivered)) => "Both sides are equal now.",
+            (_, Some(Delivery::Pending)) => "Clerk has not taken it yet; the running server keeps trying.",
+            (_, Some(Delivery::Failed)) => "Clerk refused the last change for good; `vestibule reconcile` says why.",
+        }
+    );
+    Ok(())
+}
+
+/// Delivers what is due, beside whatever server is running: each message is held by one of them.
+async fn tell(outbox: &Outbox, stop: &CancellationToken) -> Result<u64, sqlx::Error> {
+    let mut told = 0;
+    while !stop.is_cancelled() {
+        match outbox.relay_one(None).await? {
+            RelayOutcome::Idle => break,
+            RelayOutcome::Delivered { .. } => told += 1,
+            RelayOutcome::Held { wait } => {
+                let wait = std::time::Duration::try_from(wait).unwrap_or_default();
+                tokio::select! {
+                    () = stop.cancelled() => {}
+                    () = tokio::time::sleep(wait) => {}
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(told)
+}
+
+fn say_json(value: impl Serialize) -> Result<(), Box<dyn Error>> {
+    println!("{}", serde_json::to_string(&value)?);
+    Ok(())
+}
+
+fn say_in_flight(found: &InFlight, as_json: bool) -> Result<(), Box<dyn Error>> {
+    if as_json {
+        return say_json(json!({"in_flight": found}));
+    }
+    let many = |count: i64, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
+    println!("In flight");
+    match found.outbox_oldest_seconds {
+        None => println!("  to Clerk     nothing waits"),
+        Some(seconds) => println!(
+            "  to Clerk     {}, {} after a failure; the oldest for {seconds} s",
+            many(found.outbox_waiting, "message"),
+            found.outbox_retrying
+        ),
+    }
+    match found.webhooks_waiting {
+        0 => println!("  from Clerk   nothing waits"),
+        waiting => println!("  from Clerk   {}", many(waiting, "message")),
+    }
+    for (side, reasons) in [("to Clerk", &found.outbox_dead), ("from Clerk", &found.webhooks_dead)] {
+        for dead in reasons {
+            println!("  given up     {} {side}: {}", many(dead.messages, "message"), dead.reason);
+        }
+    }
+    for organization in &found.ownerless_organizations {
+        println!("  ownerless    organization {organization}");
+    }
+    println!();
+    Ok(())
+}
+
+fn say_finding(finding: &Finding, options: Options) -> Result<(), super::ReconcileError> {
+    if options.json {
+        println!("{}", serde_json::to_string(&json!({"difference": finding}))?);
+        return Ok(());
+    }
+    let end = match (finding.repaired, options.dry_run) {
+        (true, _) => "settled",
+        (false, true) => "would be settled",
+        (false, false) => "left alone",
+    };
+    println!("{}  {} ({end})", finding.user, finding.kind.meaning());
+    Ok(())
+}
+
+fn say_summary(summary: &Summary, finished: bool, told: u64, options: Options) -> Result<(), Box<dyn Error>> {
+    if options.json {
+        return say_json(
+            json!({"summary": {"finished": finished, "dry_run": options.dry_run, "told_clerk": told, "counts": summary}}),
+        );
+    }
+    println!("\nCompared {} people{}.", summary.compared, if finished { "" } else { ", not all of them" });
+    let (repaired, remaining) = (&summary.repaired, &summary.remaining);
+    if repaired.is_empty() && remaining.is_empty() {
+        println!("{}", if finished { "Nothing differs." } else { "Nothing differed so far." });
+    }
+    for (kind, count) in repaired {
+        println!("  {count:>6}  settled: {}", kind.meaning());
+    }
+    for (kind, count) in remaining {
+        println!(
+            "  {count:>6}  {}: {}",
+            if options.dry_run { "would be settled" } else { "left alone" },
+            kind.meaning()
+        );
+    }
+    if told > 0 {
+        println!("Clerk was told of {told} of them.");
+    }
+    if !options.dry_run && remaining.keys().any(|kind| kind.takes_away()) {
+        println!(
+            "What takes something away was left alone after {} times, or because Clerk knows nobody of ours: are CLERK_SECRET_KEY \
+             and DATABASE_WORKER_URL of the same product? If they are, run it again with a larger --remove-at-most.",
+            options.removals
+        );
+    }
+    Ok(())
+}

@@ -1,0 +1,114 @@
+//! Comparing everybody with Clerk, and settling what differs: whatever was lost in spite of outbox and webhooks.
+//!
+//! A pass goes over everybody whom we know, then over everybody whom Clerk knows. It is made by `vestibule reconcile`, and
+//! by the running server once a day.
+//!
+//! What must stay true: a pass can be interrupted anywhere and begun again; it settles by the same rules as a webhook
+//! (`users`), and leaves the telling to the outbox; it takes away nothing that could be a mistake of configuration: not
+//! more than a few times, and nobody is forgotten before Clerk has known one of ours.
+
+pub mod command;
+mod in_flight;
+mod pass;
+mod regular;
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+use sqlx::PgPool;
+use tokio_util::sync::CancellationToken;
+
+pub use in_flight::{InFlight, in_flight};
+pub use pass::{Finding, Pass, Summary};
+pub use regular::run_regularly;
+
+use super::clerk::backend_api::{BackendApi, ClerkError};
+use super::clock::Clock;
+
+/// Calls to Clerk in a second, by hand. A running server has the rest of what Clerk allows: 100 a second, with a
+/// development key 10.
+pub const CALLS_BY_HAND: NonZeroU32 = NonZeroU32::new(4).expect("not zero");
+/// Calls to Clerk in a second, by the running server.
+pub const CALLS_REGULARLY: NonZeroU32 = NonZeroU32::new(1).expect("not zero");
+/// How often a pass may take something away, unless told otherwise.
+pub const REMOVALS: u64 = 10;
+/// Failed attempts at one page before a pass gives up.
+const ATTEMPTS: u32 = 6;
+/// First pause after a failed attempt; doubled each time.
+const PAUSE_FIRST: Duration = Duration::from_millis(500);
+/// Longest pause that Clerk may ask for.
+const PAUSE_CAP: Duration = Duration::from_secs(60);
+
+/// Why a pass did not go on. What was settled before stays so.
+#[derive(Debug, thiserror::Error)]
+pub enum ReconcileError {
+    #[error(transparent)]
+    Clerk(#[from] ClerkError),
+    #[error("the database failed: {0}")]
+    Database(#[from] sqlx::Error),
+    #[error("the state of the pass cannot be written: {0}")]
+    Place(#[from] serde_json::Error),
+    #[error("another process has taken the pass over")]
+    Taken,
+}
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    Finished,
+    /// Told to stop. Nothing is half done.
+    Interrupted,
+}
+
+/// Compares, at its own pace.
+pub struct Reconciler {
+    pool: PgPool,
+    clerk: BackendApi,
+    clock: Clock,
+    pace: DefaultDirectRateLimiter,
+}
+
+impl Reconciler {
+    /// `pool` must be the worker login's.
+    pub fn new(pool: PgPool, clerk: BackendApi, clock: Clock, calls_per_second: NonZeroU32) -> Self {
+        let pace = RateLimiter::direct(Quota::per_second(calls_per_second).allow_burst(NonZeroU32::MIN));
+        Self { pool, clerk, clock, pace }
+    }
+
+    /// Goes on with a pass until it is finished, or told to stop. `each` sees the pass after every page, with what was found
+    /// on it.
+    pub async fn run(
+        &self,
+        pass: &mut Pass,
+        stop: &CancellationToken,
+        mut each: impl AsyncFnMut(&Pass, &[Finding]) -> Result<(), ReconcileError>,
+    ) -> Result<End, ReconcileError> {
+        let mut failed = 0;
+        while !pass.is_finished() {
+            let pages = async {
+                match self.page(pass).await {
+                    Err(ReconcileError::Clerk(error)) if error.is_retryable() && failed + 1 < ATTEMPTS => {
+                        failed += 1;
+                        let pause = PAUSE_FIRST * 2_u32.pow(failed - 1);
+                        let pause = error.retry_after().unwrap_or_default().max(pause).min(PAUSE_CAP);
+                        tracing::debug!(%error, pause_ms = pause.as_millis() as u64, "asking Clerk again");
+                        tokio::time::sleep(pause).await;
+                        Ok(Vec::new())
+                    }
+                    other => {
+                        failed = 0;
+                        other
+                    }
+                }
+            };
+            let found = tokio::select! {
+                biased;
+                () = stop.cancelled() => return Ok(End::Interrupted),
+                found = pages => found?,
+            };
+            each(pass, &found).await?;
+        }
+        Ok(End::Finished)
+    }
+}

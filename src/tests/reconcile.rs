@@ -1,0 +1,385 @@
+//! Comparing everybody: whatever was lost, both sides end up equal, in the right direction, and nothing is taken away by
+//! mistake. No webhook arrives in these tests.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroU32;
+
+use serde_json::{Value, json};
+use sqlx::AssertSqlSafe;
+use time::Duration;
+use tokio_util::sync::CancellationToken;
+use vestibule::model::ids::UserId;
+use vestibule::server::clerk::backend_api::BackendApi;
+use vestibule::server::config::Secret;
+use vestibule::server::outbox::RelayOutcome;
+use vestibule::server::reconcile::{End, Finding, Pass, ReconcileError, Reconciler, in_flight};
+use vestibule::server::users::DriftKind;
+
+use crate::outbox::relay;
+use crate::support::emulated::Emulated;
+use crate::support::{TestApp, soon};
+
+const DAY: Duration = Duration::days(1);
+
+/// At a pace that no test waits for.
+fn reconciler(app: &TestApp) -> Reconciler {
+    let pace = NonZeroU32::new(10_000).expect("not zero");
+    Reconciler::new(app.pools.worker.clone(), app.state.clerk().clone(), app.clock.clone(), pace)
+}
+
+/// A whole pass, and what it found.
+async fn pass(app: &TestApp, dry_run: bool, removals: u64) -> (Pass, Vec<(String, DriftKind, bool)>) {
+    let mut pass = Pass::new(dry_run, removals);
+    let mut found = Vec::new();
+    let note = async |_: &Pass, page: &[Finding]| {
+        found.extend(page.iter().map(|one| (one.user.to_string(), one.kind, one.repaired)));
+        Ok(())
+    };
+    let ended = soon("a pass", reconciler(app).run(&mut pass, &CancellationToken::new(), note)).await;
+    assert_eq!(ended.expect("Clerk and the database answer"), End::Finished);
+    (pass, found)
+}
+
+/// Delivers everything.
+async fn relay_all(app: &TestApp) {
+    while relay(app.state.outbox()).await != RelayOutcome::Idle {
+        app.clock.advance(Duration::seconds(1));
+    }
+}
+
+/// Makes many people at once: with `POST /users` each, but several calls under way.
+async fn people(clerk: &Emulated, count: usize) -> Vec<String> {
+    crate::support::all((0..count).map(|number| async move {
+        clerk.person(&format!("person{number}@example.test"), &format!("Person {number}")).await
+    }))
+    .await
+}
+
+/// An organization of each, told to Clerk, without a request for each.
+async fn organizations(app: &TestApp, clerk: &Emulated, owners: &[String]) {
+    for (number, owner) in owners.iter().enumerate() {
+        let statement = format!(
+            "begin; select set_config('request.jwt.claims', '{{\"sub\": \"{owner}\"}}', true);
+             select create_organization(gen_random_uuid(), 'Number {number}', 'number-{number}', null, '', now()); commit"
+        );
+        sqlx::raw_sql(AssertSqlSafe(statement)).execute(&app.database.owner).await.expect("created");
+    }
+    app.database.as_owner("update outbox_messages set delivered_at = now() where $1 = ''", "").await;
+    for owner in owners {
+        clerk.set_metadata(owner, whole(app, owner).await).await;
+    }
+}
+
+/// What Clerk must have of a member.
+async fn whole(app: &TestApp, user: &str) -> Value {
+    let active = "select active_organization_id::text from user_profiles where user_id = $1";
+    json!({"activeOrgId": app.database.value::<String>(active, user).await, "onboardingComplete": true})
+}
+
+/// All that a pass could change here, as one text.
+async fn everything(app: &TestApp) -> String {
+    let query = "select concat($1::text,
+        (select json_agg(t order by id) from organizations t), (select json_agg(t order by organization_id, user_id) from organization_users t),
+        (select json_agg(t order by user_id) from user_profiles t), (select json_agg(t order by id) from outbox_messages t),
+        (select json_agg(t order by id) from invited_profiles t))";
+    app.database.value(query, "").await
+}
+
+/// Everybody at Clerk, by id.
+async fn at_clerk(clerk: &Emulated) -> BTreeMap<String, Value> {
+    let list = clerk.call("GET", "/users?limit=500", Value::Null).await;
+    let people = list.as_array().expect("a list").iter();
+    people.map(|user| (user["id"].as_str().expect("an id").to_owned(), user.clone())).collect()
+}
+
+#[tokio::test]
+async fn whatever_was_lost_both_sides_end_up_equal() {
+    let clerk = Emulated::start().await;
+    let app = clerk.app().await;
+    // More than two pages.
+    let people = people(&clerk, 212).await;
+    organizations(&app, &clerk, &people[..150]).await;
+    let (_, found) = pass(&app, false, 0).await;
+    assert!(found.iter().all(|(_, kind, repaired)| *kind != DriftKind::PersonGone && *repaired), "{found:?}");
+    relay_all(&app).await;
+    assert_eq!(pass(&app, true, 0).await.1, [], "a second pass finds nothing");
+
+    let mut random = fastrand::Rng::with_seed(7);
+    let (mut renamed, mut gone, mut out) = (0, 0, 0);
+    for (number, user) in people.iter().enumerate() {
+        let member = number < 150;
+        match random.u32(..8) {
+            0 => {
+                clerk.call("PATCH", &format!("/users/{user}"), json!({"first_name": format!("New {number}")})).await;
+                renamed += 1;
+            }
+            1 if member => clerk.set_metadata(user, json!({"theme": "dark"})).await,
+            2 if member => {
+                clerk.set_metadata(user, json!({"activeOrgId": "org_old", "onboardingComplete": true})).await
+            }
+            3 if member && out < 8 => {
+                app.database.as_owner("delete from organization_users where user_id = $1", user).await;
+                out += 1;
+            }
+            4 if member => {
+                let lost = "update user_profiles set active_organization_id = null where user_id = $1";
+                app.database.as_owner(lost, user).await;
+            }
+            5 if gone < 8 => {
+                clerk.call("DELETE", &format!("/users/{user}"), Value::Null).await;
+                gone += 1;
+            }
+            6 => _ = app.database.as_owner("delete from user_profiles where user_id = $1", user).await,
+            _ => {}
+        }
+    }
+    clerk.person("late@example.test", "Late").await;
+    assert!(renamed > 10 && gone == 8 && out == 8, "{renamed} {gone} {out}");
+
+    let (before, clerk_before) = (everything(&app).await, at_clerk(&clerk).await);
+    let (_, dry) = pass(&app, true, 100).await;
+    assert_eq!((everything(&app).await, at_clerk(&clerk).await), (before, clerk_before), "a dry run changes nothing");
+    assert!(dry.iter().all(|(_, _, repaired)| !repaired), "{dry:?}");
+    let (_, real) = pass(&app, false, 100).await;
+    assert!(real.iter().all(|(_, _, repaired)| *repaired), "{real:?}");
+    let kinds = |found: &[(String, DriftKind, bool)]| {
+        let mut kinds: Vec<_> = found.iter().map(|(user, kind, _)| (user.clone(), *kind)).collect();
+        kinds.sort();
+        kinds
+    };
+    assert_eq!(kinds(&dry), kinds(&real), "a dry run says what the real one does");
+    for kind in DriftKind::ALL.into_iter().filter(|kind| *kind != DriftKind::InvitationUnclaimed) {
+        assert!(real.iter().any(|(_, found, _)| *found == kind), "{kind:?} was tried");
+    }
+    relay_all(&app).await;
+    assert_eq!(pass(&app, true, 100).await.1, [], "nothing is left");
+    are_equal(&app, &at_clerk(&clerk).await).await;
+}
+
+/// Names and addresses as Clerk has them, organizations as Postgres has them, and nobody too many or missing.
+async fn are_equal(app: &TestApp, clerk: &BTreeMap<String, Value>) {
+    let rows: Vec<(String, Option<String>, Option<String>, bool, Option<String>, bool)> = sqlx::query_as(
+        "select p.user_id, p.display_name, p.email, p.deleted_at is not null, p.active_organization_id::text,
+                exists (select from organization_users m where m.user_id = p.user_id and m.organization_id = p.active_organization_id)
+         from user_profiles p",
+    )
+    .fetch_all(&app.database.owner)
+    .await
+    .expect("profiles");
+    let mut alive = 0;
+    for (user, name, email, is_deleted, active, is_member) in rows {
+        let Some(there) = clerk.get(&user) else {
+            assert!(is_deleted && name.is_none() && email.is_none() && active.is_none(), "{user} is forgotten");
+            continue;
+        };
+        alive += 1;
+        assert!(!is_deleted, "{user}");
+        assert_eq!(name.as_deref(), there["first_name"].as_str(), "{user}");
+        assert_eq!(email.as_deref(), there["email_addresses"][0]["email_address"].as_str(), "{user}");
+        let metadata = &there["public_metadata"];
+        assert_eq!(metadata["activeOrgId"].as_str(), active.as_deref(), "{user}");
+        assert_eq!(
+            (active.is_some(), active.is_some().then_some(true)),
+            (is_member, metadata["onboardingComplete"].as_bool()),
+            "{user}"
+        );
+    }
+    assert_eq!(alive, clerk.len());
+    let strangers = "select count(*) from organization_users m where $1 = '' and not exists (
+        select from user_profiles p where p.user_id = m.user_id and p.deleted_at is null)";
+    assert_eq!(app.database.value::<i64>(strangers, "").await, 0);
+}
+
+#[tokio::test]
+async fn the_keys_of_another_instance_empty_nothing() {
+    let (clerk, other) = (Emulated::start().await, Emulated::start().await);
+    let app = clerk.app().await;
+    let people = people(&clerk, 5).await;
+    organizations(&app, &clerk, &people).await;
+    // The other one knows people too, but none of ours.
+    other.person("stranger@example.test", "Stranger").await;
+    let before = app.database.counts().await;
+    let foreign = BackendApi::new(
+        other.api_url().parse().expect("an address"),
+        Secret::new(other.secret_key()),
+        app.clock.clone(),
+    );
+    let pace = NonZeroU32::new(10_000).expect("not zero");
+    let reconciler = Reconciler::new(app.pools.worker.clone(), foreign.expect("a client"), app.clock.clone(), pace);
+    let mut pass = Pass::new(false, 100);
+    let ended = soon("a pass", reconciler.run(&mut pass, &CancellationToken::new(), async |_, _| Ok(()))).await;
+    assert_eq!(ended.expect("it answers"), End::Finished);
+    assert_eq!(pass.summary.remaining, BTreeMap::from([(DriftKind::PersonGone, 5)]));
+    assert_eq!(app.database.counts().await[..2], before[..2]);
+}
+
+#[tokio::test]
+async fn a_pass_takes_away_no_more_than_it_may() {
+    let clerk = Emulated::start().await;
+    let app = clerk.app().await;
+    let people = people(&clerk, 12).await;
+    organizations(&app, &clerk, &people).await;
+    for user in &people[..4] {
+        clerk.call("DELETE", &format!("/users/{user}"), Value::Null).await;
+    }
+    for user in &people[4..8] {
+        app.database.as_owner("delete from organization_users where user_id = $1", user).await;
+    }
+    let count = |counts: &BTreeMap<DriftKind, u64>| {
+        counts.iter().filter(|(kind, _)| kind.takes_away()).map(|(_, count)| *count).sum::<u64>()
+    };
+    let (first, _) = pass(&app, false, 3).await;
+    assert_eq!((count(&first.summary.repaired), count(&first.summary.remaining)), (3, 5));
+    relay_all(&app).await;
+    let (second, _) = pass(&app, false, 10).await;
+    assert_eq!((count(&second.summary.repaired), count(&second.summary.remaining)), (5, 0));
+    let look = in_flight(&app.pools.worker, app.clock.now()).await.expect("the database answers");
+    assert_eq!(look.ownerless_organizations.len(), 4, "those of the deleted people, and no others: {look:?}");
+}
+
+#[tokio::test]
+async fn what_is_on_its_way_is_no_difference_and_what_was_given_up_is_made_up_for() {
+    let clerk = Emulated::start().await;
+    let app = clerk.app().await;
+    let ada = clerk.person("ada@example.test", "Ada").await;
+    let fault = |status: u16| json!({"faults": [{"method": "PATCH", "path_ends_with": "/metadata", "count": 1, "status": status}]});
+    clerk.misbehave(fault(503)).await;
+    app.create(&ada, "Acme", "acme").await;
+    app.settled().await;
+    let look = async || in_flight(&app.pools.worker, app.clock.now()).await.expect("the database answers");
+    app.clock.advance(Duration::milliseconds(200));
+    assert_eq!(
+        (look().await.outbox_waiting, look().await.outbox_retrying, look().await.outbox_oldest_seconds),
+        (1, 1, Some(0))
+    );
+    let (_, found) = pass(&app, true, 0).await;
+    assert_eq!(found, [(ada.clone(), DriftKind::ProfileOutdated, false)], "the message will tell Clerk");
+
+    clerk.misbehave(fault(422)).await;
+    app.clock.advance(Duration::minutes(1));
+    assert_eq!(relay(app.state.outbox()).await, RelayOutcome::Dead { user: ada.clone() });
+    let dead = look().await.outbox_dead;
+    assert!(dead.len() == 1 && dead[0].messages == 1 && dead[0].reason.contains("422"), "{dead:?}");
+    let (_, found) = pass(&app, false, 0).await;
+    assert!(found.contains(&(ada.clone(), DriftKind::MetadataMissing, true)), "{found:?}");
+    relay_all(&app).await;
+    assert_eq!(clerk.look_up(&ada).await["public_metadata"], whole(&app, &ada).await);
+}
+
+#[tokio::test]
+async fn clerk_failing_now_and_then_only_delays_a_pass() {
+    let clerk = Emulated::start().await;
+    let app = clerk.app().await;
+    let people = people(&clerk, 3).await;
+    organizations(&app, &clerk, &people).await;
+    let fault = |count: u32| json!({"faults": [{"method": "GET", "path_starts_with": "/v1/users", "count": count, "status": 429, "retry_after_s": 0}]});
+    clerk.misbehave(fault(2)).await;
+    assert_eq!(pass(&app, false, 0).await.0.summary.compared, 3);
+    clerk
+        .misbehave(json!({"faults": [{"method": "GET", "path_starts_with": "/v1/users", "count": 1, "status": 401}]}))
+        .await;
+    assert_eq!(pass(&app, false, 0).await.0.summary.compared, 3);
+    clerk
+        .misbehave(json!({"faults": [{"method": "GET", "path_starts_with": "/v1/users", "count": 1, "status": 422}]}))
+        .await;
+    let mut broken = Pass::new(false, 0);
+    let ended = reconciler(&app).run(&mut broken, &CancellationToken::new(), async |_, _| Ok(())).await;
+    assert!(matches!(&ended, Err(ReconcileError::Clerk(error)) if error.status() == Some(422)), "{ended:?}");
+}
+
+/// Every day, by whichever process is there.
+mod regularly {
+    use super::*;
+
+    async fn run(app: &TestApp) -> Option<End> {
+        let run = reconciler(app).run_if_due(DAY, &CancellationToken::new()).await;
+        run.expect("Clerk and the database answer")
+    }
+
+    /// The clock of the migration is the machine's, not the test's.
+    async fn finished_now(app: &TestApp) {
+        let statement =
+            format!("update reconcile_progress set finished_at = to_timestamp({}) where $1 = ''", crate::support::NOW);
+        sqlx::query(AssertSqlSafe(statement)).bind("").execute(&app.database.owner).await.expect("set");
+    }
+
+    #[tokio::test]
+    async fn a_pass_is_due_a_day_after_the_last_one() {
+        let clerk = Emulated::start().await;
+        let app = clerk.app().await;
+        let ada = clerk.person("ada@example.test", "Ada").await;
+        finished_now(&app).await;
+        assert_eq!(run(&app).await, None);
+        app.clock.advance(DAY - Duration::seconds(1));
+        assert_eq!(run(&app).await, None);
+        app.clock.advance(Duration::seconds(1));
+        assert_eq!(run(&app).await, Some(End::Finished));
+        let known = "select count(*) from user_profiles where user_id = $1";
+        assert_eq!(app.database.value::<i64>(known, &ada).await, 1);
+        assert_eq!(run(&app).await, None);
+        app.clock.advance(DAY);
+        assert_eq!(run(&app).await, Some(End::Finished));
+    }
+
+    #[tokio::test]
+    async fn one_process_has_the_pass_and_another_one_goes_on_where_it_died() {
+        let clerk = Emulated::start().await;
+        let app = clerk.app().await;
+        let people = people(&clerk, 130).await;
+        organizations(&app, &clerk, &people).await;
+        finished_now(&app).await;
+        app.clock.advance(DAY);
+        // Dies after the first page: whoever holds the pass is dropped at once.
+        let first = reconciler(&app);
+        let place = || async {
+            app.database.value::<Option<String>>("select place::text from reconcile_progress where $1 = ''", "").await
+        };
+        let stop = CancellationToken::new();
+        {
+            let mut dying = Box::pin(first.run_if_due(DAY, &stop));
+            loop {
+                tokio::select! {
+                    biased;
+                    ended = &mut dying => panic!("{ended:?}"),
+                    place = place() => if place.is_some() { break },
+                }
+            }
+        }
+        let left = place().await.expect("a place");
+        assert!(left.contains("ours"), "{left}");
+        assert_eq!(run(&app).await, None, "it may still be alive");
+        app.clock.advance(Duration::minutes(10));
+        assert_eq!(run(&app).await, Some(End::Finished));
+        assert_eq!(place().await, None);
+        assert_eq!(pass(&app, true, 0).await.1, []);
+    }
+
+    #[tokio::test]
+    async fn an_interrupted_pass_goes_on_at_once() {
+        let clerk = Emulated::start().await;
+        let app = clerk.app().await;
+        clerk.person("ada@example.test", "Ada").await;
+        finished_now(&app).await;
+        app.clock.advance(DAY);
+        let stopped = CancellationToken::new();
+        stopped.cancel();
+        let ended = reconciler(&app).run_if_due(DAY, &stopped).await.expect("the database answers");
+        assert_eq!(ended, Some(End::Interrupted));
+        assert_eq!(run(&app).await, Some(End::Finished));
+        // What another version wrote down is begun anew.
+        app.clock.advance(DAY);
+        let odd = "update reconcile_progress set started_at = finished_at + interval '1 s', place = '{\"odd\": 1}' where $1 = ''";
+        app.database.as_owner(odd, "").await;
+        assert_eq!(run(&app).await, Some(End::Finished));
+    }
+}
+
+#[tokio::test]
+async fn ids_that_are_none_stop_nothing() {
+    let clerk = Emulated::start().await;
+    let app = clerk.app().await;
+    let ada = clerk.person("ada@example.test", "Ada").await;
+    app.database.as_owner("insert into user_profiles values ($1, null, null, null, now(), now())", "a/b?c").await;
+    assert_eq!(UserId::parse("a/b?c").ok(), None);
+    assert_eq!(pass(&app, false, 0).await.1, [(ada, DriftKind::ProfileMissing, true)]);
+}
