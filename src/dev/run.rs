@@ -96,12 +96,14 @@ pub async fn start(
         .await?;
         let settings = emulator.settings();
         let proxied = settings.direct.is_none().then_some(("CLERK_FRONTEND_API_URL", &settings.frontend_api_url));
+        // Another endpoint's, which would contradict the emulator's.
+        variables.remove("CLERK_WEBHOOK_SECRET");
         variables.extend(
             [
                 ("CLERK_PUBLISHABLE_KEY", &settings.publishable_key),
                 ("CLERK_SECRET_KEY", &settings.secret_key),
                 ("CLERK_API_URL", &settings.api_url),
-                ("CLERK_WEBHOOK_SECRET", &settings.webhook_secret),
+                ("CLERK_WEBHOOK_SIGNING_SECRET", &settings.webhook_secret),
             ]
             .into_iter()
             .chain(proxied)

@@ -26,7 +26,7 @@ const EMULATOR_SUFFIX: &str = ".emulator.localhost";
 const EMULATOR_DEVELOPMENT: (&str, &str) = ("vestibule-", ".clerk.accounts.dev");
 
 /// Names that are read, with what they are for. The README's table is checked against it.
-pub const NAMES: [(&str, &str); 15] = [
+pub const NAMES: [(&str, &str); 16] = [
     ("AUTH_DEBUG_LOG", "true: log the exact cause of every request without a session"),
     ("CLERK_API_URL", "address of the Backend API"),
     ("CLERK_AUTHORIZED_PARTIES", "further origins whose tokens are accepted, separated by commas"),
@@ -35,7 +35,8 @@ pub const NAMES: [(&str, &str); 15] = [
     ("CLERK_JWT_KEY", "PEM public key: verify without asking Clerk for keys"),
     ("CLERK_PUBLISHABLE_KEY", "pk_live_… of the instance, or pk_test_… of a development instance"),
     ("CLERK_SECRET_KEY", "sk_live_… or sk_test_… of the same instance"),
-    ("CLERK_WEBHOOK_SECRET", "whsec_… of the webhook endpoint; several with commas while it is changed"),
+    ("CLERK_WEBHOOK_SECRET", "an older name of ours for CLERK_WEBHOOK_SIGNING_SECRET"),
+    ("CLERK_WEBHOOK_SIGNING_SECRET", "whsec_… of the webhook endpoint; several with commas while it is changed"),
     ("DATABASE_MIGRATION_URL", "login of the owner: creates tables and roles"),
     ("DATABASE_URL", "login of the request role"),
     ("DATABASE_WORKER_URL", "login of the worker role"),
@@ -267,18 +268,7 @@ impl Reader<'_> {
                 None => self.problem("CLERK_AUTHORIZED_PARTIES", format!("{party:?} is not an origin")),
             }
         }
-        let mut webhook_keys = Vec::new();
-        let secrets = self.optional("CLERK_WEBHOOK_SECRET").unwrap_or_default();
-        for (place, secret) in (1..).zip(secrets.split(',').map(str::trim).filter(|secret| !secret.is_empty())) {
-            match SigningKey::parse(secret) {
-                Some(key) => webhook_keys.push(key),
-                // The value is a secret, so it is not repeated.
-                None => self.problem(
-                    "CLERK_WEBHOOK_SECRET",
-                    format!("secret number {place} is malformed: it must be whsec_ and base64, as Clerk's dashboard shows it"),
-                ),
-            }
-        }
+        let webhook_keys = self.read_webhook_keys();
         let database = self.read_database();
         let auth_debug_log = self.parsed("AUTH_DEBUG_LOG", "false", |text| text.parse().ok(), "must be true or false");
         let site_root = self.optional("LEPTOS_SITE_ROOT").unwrap_or_else(|| "target/site".to_owned()).into();
@@ -307,6 +297,34 @@ impl Reader<'_> {
             auth_debug_log: auth_debug_log?,
             site_root,
         })
+    }
+
+    /// Clerk's name for it, or ours.
+    fn read_webhook_keys(&mut self) -> Vec<SigningKey> {
+        let [clerks, ours] = ["CLERK_WEBHOOK_SIGNING_SECRET", "CLERK_WEBHOOK_SECRET"];
+        let (name, secrets) = match (self.optional(clerks), self.optional(ours)) {
+            (Some(one), Some(other)) if one != other => {
+                self.problem(
+                    ours,
+                    format!("says something else than {clerks}, which means the same: remove one. Two secrets stand in one variable, with a comma"),
+                );
+                return Vec::new();
+            }
+            (None, Some(secrets)) => (ours, secrets),
+            (secrets, _) => (clerks, secrets.unwrap_or_default()),
+        };
+        let mut keys = Vec::new();
+        for (place, secret) in (1..).zip(secrets.split(',').map(str::trim).filter(|secret| !secret.is_empty())) {
+            match SigningKey::parse(secret) {
+                Some(key) => keys.push(key),
+                // The value is a secret, so it is not repeated.
+                None => self.problem(
+                    name,
+                    format!("secret number {place} is malformed: it must be whsec_ and base64, as Clerk's dashboard shows it"),
+                ),
+            }
+        }
+        keys
     }
 
     fn read_database(&mut self) -> Option<DatabaseConfig> {

@@ -108,7 +108,7 @@ const WEBHOOK_SECRET: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
 fn webhook_secrets_are_read_and_malformed_ones_counted_not_repeated() {
     let read = |text: &str| {
         let mut variables = complete();
-        variables.insert("CLERK_WEBHOOK_SECRET".into(), text.into());
+        variables.insert("CLERK_WEBHOOK_SIGNING_SECRET".into(), text.into());
         Config::from_variables(&variables, false).map(|config| config.clerk.webhook_keys.len())
     };
     assert_eq!(read(""), Ok(0));
@@ -120,9 +120,25 @@ fn webhook_secrets_are_read_and_malformed_ones_counted_not_repeated() {
 }
 
 #[test]
+fn webhook_secrets_have_clerks_name_and_ours_but_one_value() {
+    const OTHER: &str = "whsec_YW5vdGhlciBzZWNyZXQsIDI0IGJ5dGVz";
+    let [clerks, ours] = ["CLERK_WEBHOOK_SIGNING_SECRET", "CLERK_WEBHOOK_SECRET"];
+    let read = |changes: &[(&str, &str)]| {
+        let mut variables = complete();
+        variables.extend(changes.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        Config::from_variables(&variables, false).expect("complete").clerk.webhook_keys.len()
+    };
+    assert_eq!(read(&[(ours, WEBHOOK_SECRET)]), 1);
+    assert_eq!(read(&[(clerks, WEBHOOK_SECRET), (ours, WEBHOOK_SECRET)]), 1);
+    assert_eq!(read(&[(clerks, ""), (ours, &format!("{WEBHOOK_SECRET},{OTHER}"))]), 2);
+    assert_eq!(problems(&[(clerks, WEBHOOK_SECRET), (ours, OTHER)]), [ours]);
+    assert_eq!((problems(&[(ours, "whsec_")]), problems(&[(clerks, "whsec_")])), (vec![ours], vec![clerks]));
+}
+
+#[test]
 fn secrets_are_not_printed() {
     let mut variables = complete();
-    variables.insert("CLERK_WEBHOOK_SECRET".into(), WEBHOOK_SECRET.into());
+    variables.insert("CLERK_WEBHOOK_SIGNING_SECRET".into(), WEBHOOK_SECRET.into());
     let config = Config::from_variables(&variables, false).expect("complete");
     let printed = format!("{config:?}");
     assert!(!printed.contains("pw1") && !printed.contains("sk_live_x"), "{printed}");
@@ -135,4 +151,12 @@ fn unknown_names_are_noticed() {
     variables.insert("CLERK_ISUER".into(), "x".into());
     variables.insert("HOME".into(), "x".into());
     assert_eq!(unknown_names(&variables), ["CLERK_ISUER"]);
+}
+
+#[test]
+fn the_readme_explains_every_variable() {
+    let readme = include_str!("../../README.md");
+    for (name, _) in NAMES {
+        assert!(readme.contains(&format!("| `{name}` |")), "{name}");
+    }
 }

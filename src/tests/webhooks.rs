@@ -24,7 +24,7 @@ const OTHER_SIGNATURE: &str = "bjsvQXtKtsaRXKDQE24xlW3dXKTBoHuD0vQC5P/rmdw=";
 const ADA: &str = "user_ada";
 
 async fn start() -> TestApp {
-    TestApp::start_with(&[("CLERK_WEBHOOK_SECRET", SECRET)]).await
+    TestApp::start_with(&[("CLERK_WEBHOOK_SIGNING_SECRET", SECRET)]).await
 }
 
 /// A message as Svix sends it.

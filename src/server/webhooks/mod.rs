@@ -63,10 +63,10 @@ pub async fn receive(State(app): State<AppState>, headers: HeaderMap, body: Byte
 async fn store(app: &AppState, headers: &HeaderMap, body: &[u8]) -> Result<Received, Failure> {
     let keys = &app.config().clerk.webhook_keys;
     if keys.is_empty() {
-        tracing::error!("a webhook came in, but CLERK_WEBHOOK_SECRET is not set");
+        tracing::error!("a webhook came in, but CLERK_WEBHOOK_SIGNING_SECRET is not set");
         return Err(Failure::new(
             FailureCode::Unavailable,
-            "CLERK_WEBHOOK_SECRET is not set, so no webhook can be verified. Nothing was stored. Copy the signing secret from Clerk's dashboard, Webhooks, and start again.",
+            "CLERK_WEBHOOK_SIGNING_SECRET is not set, so no webhook can be verified. Nothing was stored. Copy the signing secret from Clerk's dashboard, Webhooks, and start again.",
         ));
     }
     let id = signature::verify(keys, headers, body, app.clock().now().unix_timestamp()).map_err(|error| {

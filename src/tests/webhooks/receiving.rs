@@ -67,7 +67,7 @@ async fn while_a_secret_is_changed_both_are_believed() {
     let both = format!("{OTHER_SECRET},{SECRET}");
     let now = NOW.to_string();
     for (secrets, statuses) in [(both.as_str(), [200, 200]), (SECRET, [200, 401]), (OTHER_SECRET, [401, 200])] {
-        let app = TestApp::start_with(&[("CLERK_WEBHOOK_SECRET", secrets)]).await;
+        let app = TestApp::start_with(&[("CLERK_WEBHOOK_SIGNING_SECRET", secrets)]).await;
         for (signature, status) in [SIGNATURE, OTHER_SIGNATURE].into_iter().zip(statuses) {
             let reply = app.send(message("msg_1", &now, &format!("v1,{signature}"), BODY)).await;
             assert_eq!(reply.status.as_u16(), status, "{reply:?}");
@@ -80,7 +80,7 @@ async fn without_a_secret_the_answer_names_the_variable() {
     let app = TestApp::start().await;
     let reply = send(&app, "msg_1", BODY).await;
     assert_eq!((reply.status, reply.text("/code").as_str()), (StatusCode::SERVICE_UNAVAILABLE, "unavailable"));
-    assert!(reply.text("/message").contains("CLERK_WEBHOOK_SECRET"), "{reply:?}");
+    assert!(reply.text("/message").contains("CLERK_WEBHOOK_SIGNING_SECRET"), "{reply:?}");
     assert_eq!(messages(&app).await, 0);
 }
 
