@@ -9,6 +9,7 @@ pub mod failures;
 pub mod organizations;
 pub mod outbox;
 pub mod reconcile;
+mod person_limit;
 pub mod rpc;
 pub mod security;
 pub mod serve;

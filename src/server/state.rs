@@ -1,10 +1,8 @@
 //! What a running server holds, shared by all requests.
 
-use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use tokio_util::task::TaskTracker;
 
 use super::clerk::backend_api::BackendApi;
@@ -13,6 +11,7 @@ use super::clock::Clock;
 use super::config::Config;
 use super::database::Pools;
 use super::outbox::Outbox;
+use super::person_limit::PersonLimit;
 use super::session::Verifier;
 use super::session::keys::Keys;
 use super::session::verify::REMEMBERED_TOKENS;
@@ -42,8 +41,8 @@ struct Inner {
     site: Site,
     proxy: reqwest::Client,
     tasks: TaskTracker,
-    slug_checks: DefaultKeyedRateLimiter<UserId>,
-    creations: DefaultKeyedRateLimiter<UserId>,
+    slug_checks: PersonLimit,
+    creations: PersonLimit,
     template_noted: AtomicBool,
 }
 
@@ -76,8 +75,8 @@ impl AppState {
             site,
             proxy: frontend_proxy::client()?,
             tasks,
-            slug_checks: limiter(SLUG_CHECKS),
-            creations: limiter(CREATIONS),
+            slug_checks: PersonLimit::new(SLUG_CHECKS, clock.clone()),
+            creations: PersonLimit::new(CREATIONS, clock.clone()),
             template_noted: AtomicBool::new(false),
             config,
             clock,
@@ -146,17 +145,12 @@ impl AppState {
     }
 }
 
-fn limiter((per_second, at_once): (u32, u32)) -> DefaultKeyedRateLimiter<UserId> {
-    let per_second = NonZeroU32::new(per_second).unwrap_or(NonZeroU32::MIN);
-    let at_once = NonZeroU32::new(at_once).unwrap_or(NonZeroU32::MIN);
-    RateLimiter::keyed(Quota::per_second(per_second).allow_burst(at_once))
-}
-
-fn check(limiter: &DefaultKeyedRateLimiter<UserId>, user: &UserId) -> Result<(), Failure> {
-    limiter.check_key(user).map_err(|_| {
+fn check(limit: &PersonLimit, user: &UserId) -> Result<(), Failure> {
+    let too_often = || {
         Failure::new(
             FailureCode::RateLimited,
             "That was a lot at once. Nothing is lost. Wait a few seconds, then try again.",
         )
-    })
+    };
+    limit.allows(user).then_some(()).ok_or_else(too_often)
 }

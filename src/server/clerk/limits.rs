@@ -83,7 +83,7 @@ fn quota(allowed: u32) -> Quota {
 
 /// The server's clock, as the limiter wants it. It does not go back when the machine's clock is set.
 #[derive(Clone)]
-struct LimitClock(Clock);
+pub(in crate::server) struct LimitClock(pub(in crate::server) Clock);
 
 impl GovernorClock for LimitClock {
     type Instant = Nanos;
