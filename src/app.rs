@@ -134,6 +134,12 @@ async fn explain_fault(State(app): State<AppState>, request: Request, next: Next
 }
 
 async fn server_function(State(app): State<AppState>, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    // Leptos would say of a body that is too large that it cannot be read.
+    let Ok(body) = axum::body::to_bytes(body, MAX_BODY_BYTES).await else {
+        return StatusCode::PAYLOAD_TOO_LARGE.into_response();
+    };
+    let request = Request::from_parts(parts, Body::from(body));
     let context = move || provide_context(app.clone());
     rpc::with_status(leptos_axum::handle_server_fns_with_context(context, request).await.into_response()).await
 }
