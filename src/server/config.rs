@@ -25,8 +25,11 @@ const EMULATOR_SUFFIX: &str = ".emulator.localhost";
 /// What stands around the eight hexadecimal digits in the hosts of its development instances.
 const EMULATOR_DEVELOPMENT: (&str, &str) = ("vestibule-", ".clerk.accounts.dev");
 
+/// Longest pause between two comparisons of everybody with Clerk.
+const MAX_RECONCILE_HOURS: i64 = 720;
+
 /// Names that are read, with what they are for. The README's table is checked against it.
-pub const NAMES: [(&str, &str); 16] = [
+pub const NAMES: [(&str, &str); 17] = [
     ("AUTH_DEBUG_LOG", "true: log the exact cause of every request without a session"),
     ("CLERK_API_URL", "address of the Backend API"),
     ("CLERK_AUTHORIZED_PARTIES", "further origins whose tokens are accepted, separated by commas"),
@@ -42,6 +45,7 @@ pub const NAMES: [(&str, &str); 16] = [
     ("DATABASE_WORKER_URL", "login of the worker role"),
     ("LISTEN", "address and port to listen on"),
     ("PUBLIC_ORIGIN", "what the browser's address bar shows, such as https://app.example.com"),
+    ("RECONCILE_HOURS", "how often the server compares everybody with Clerk; 0: never"),
     ("VESTIBULE_POSTGRES_BINARIES", "development: where the embedded Postgres is"),
 ];
 
@@ -75,6 +79,8 @@ pub struct Config {
     pub clerk: ClerkConfig,
     pub database: DatabaseConfig,
     pub auth_debug_log: bool,
+    /// How often everybody is compared with Clerk; `None`: only by hand.
+    pub reconcile_every: Option<time::Duration>,
     pub site_root: PathBuf,
 }
 
@@ -169,7 +175,7 @@ impl Config {
 /// Names that look like ours but are not read: typing errors, most likely.
 pub fn unknown_names(variables: &BTreeMap<String, String>) -> Vec<String> {
     let ours = |name: &str| {
-        ["CLERK_", "DATABASE_", "AUTH_DEBUG", "PUBLIC_ORIGIN", "VESTIBULE_"]
+        ["CLERK_", "DATABASE_", "AUTH_DEBUG", "PUBLIC_ORIGIN", "RECONCILE_", "VESTIBULE_"]
             .iter()
             .any(|prefix| name.starts_with(prefix))
     };
@@ -271,6 +277,12 @@ impl Reader<'_> {
         let webhook_keys = self.read_webhook_keys();
         let database = self.read_database();
         let auth_debug_log = self.parsed("AUTH_DEBUG_LOG", "false", |text| text.parse().ok(), "must be true or false");
+        let reconcile_hours = self.parsed(
+            "RECONCILE_HOURS",
+            "24",
+            |text| text.parse().ok().filter(|hours| (0..=MAX_RECONCILE_HOURS).contains(hours)),
+            "must be a whole number of hours, 0 (never) to 720",
+        );
         let site_root = self.optional("LEPTOS_SITE_ROOT").unwrap_or_else(|| "target/site".to_owned()).into();
 
         let public_origin = public_origin?;
@@ -295,6 +307,7 @@ impl Reader<'_> {
             public_origin,
             database: database?,
             auth_debug_log: auth_debug_log?,
+            reconcile_every: Some(reconcile_hours?).filter(|hours| *hours > 0).map(time::Duration::hours),
             site_root,
         })
     }

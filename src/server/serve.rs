@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::clock::Clock;
 use super::config::Config;
 use super::database::{self, DatabaseError, Pools};
+use super::reconcile::{self, Reconciler};
 use super::site::{Site, SiteError};
 use super::state::{AppState, StateError};
 
@@ -74,6 +75,16 @@ pub async fn serve(
         let (webhooks, stop) = (app.webhooks().clone(), stop.clone());
         async move { webhooks.run(stop).await }
     });
+    let reconcile = tokio::spawn({
+        let (worker, clerk, clock) = (pools.worker.clone(), app.clerk().clone(), app.clock().clone());
+        let reconciler = Reconciler::new(worker, clerk, clock, reconcile::CALLS_REGULARLY);
+        let (every, stop) = (app.config().reconcile_every, stop.clone());
+        async move {
+            if let Some(every) = every {
+                reconcile::run_regularly(reconciler, every, stop).await;
+            }
+        }
+    });
     let stopped = stop.clone();
     let server = axum::serve(listener, router.into_make_service_with_connect_info::<SocketAddr>())
         .with_graceful_shutdown(async move { stopped.cancelled().await });
@@ -91,6 +102,7 @@ pub async fn serve(
         app.tasks().wait().await;
         _ = relay.await;
         _ = webhooks.await;
+        _ = reconcile.await;
     };
     if tokio::time::timeout(SHUTDOWN_LIMIT, finished).await.is_err() {
         tracing::warn!("some work was not finished in time; the outbox goes on at the next start");

@@ -3,6 +3,7 @@
 mod architecture;
 mod bytes;
 mod call_limits;
+mod commands;
 mod creation;
 mod development;
 mod faults;

@@ -30,14 +30,17 @@ fn reconciler(app: &TestApp) -> Reconciler {
 /// A whole pass, and what it found.
 async fn pass(app: &TestApp, dry_run: bool, removals: u64) -> (Pass, Vec<(String, DriftKind, bool)>) {
     let mut pass = Pass::new(dry_run, removals);
-    let mut found = Vec::new();
-    let note = async |_: &Pass, page: &[Finding]| {
-        found.extend(page.iter().map(|one| (one.user.to_string(), one.kind, one.repaired)));
-        Ok(())
-    };
-    let ended = soon("a pass", reconciler(app).run(&mut pass, &CancellationToken::new(), note)).await;
-    assert_eq!(ended.expect("Clerk and the database answer"), End::Finished);
-    (pass, found)
+    let found = go_on(&reconciler(app), &mut pass).await.expect("Clerk and the database answer");
+    (pass, found.into_iter().map(|one| (one.user.to_string(), one.kind, one.repaired)).collect())
+}
+
+async fn go_on(reconciler: &Reconciler, pass: &mut Pass) -> Result<Vec<Finding>, ReconcileError> {
+    let (stop, mut found) = (CancellationToken::new(), Vec::new());
+    while !pass.is_finished() {
+        let page = soon("a page", reconciler.next_page(pass, &stop)).await?;
+        found.extend(page.expect("nobody stopped it"));
+    }
+    Ok(found)
 }
 
 /// Delivers everything.
@@ -158,31 +161,40 @@ async fn whatever_was_lost_both_sides_end_up_equal() {
 
 /// Names and addresses as Clerk has them, organizations as Postgres has them, and nobody too many or missing.
 async fn are_equal(app: &TestApp, clerk: &BTreeMap<String, Value>) {
-    let rows: Vec<(String, Option<String>, Option<String>, bool, Option<String>, bool)> = sqlx::query_as(
-        "select p.user_id, p.display_name, p.email, p.deleted_at is not null, p.active_organization_id::text,
-                exists (select from organization_users m where m.user_id = p.user_id and m.organization_id = p.active_organization_id)
+    #[derive(sqlx::FromRow)]
+    struct Row {
+        user_id: String,
+        display_name: Option<String>,
+        email: Option<String>,
+        is_deleted: bool,
+        active: Option<String>,
+        is_member: bool,
+    }
+    let rows: Vec<Row> = sqlx::query_as(
+        "select p.user_id, p.display_name, p.email, p.deleted_at is not null as is_deleted,
+                p.active_organization_id::text as active,
+                exists (select from organization_users m
+                        where m.user_id = p.user_id and m.organization_id = p.active_organization_id) as is_member
          from user_profiles p",
     )
     .fetch_all(&app.database.owner)
     .await
     .expect("profiles");
     let mut alive = 0;
-    for (user, name, email, is_deleted, active, is_member) in rows {
-        let Some(there) = clerk.get(&user) else {
-            assert!(is_deleted && name.is_none() && email.is_none() && active.is_none(), "{user} is forgotten");
+    for row in rows {
+        let user = &row.user_id;
+        let Some(there) = clerk.get(user) else {
+            assert!(row.is_deleted && row.display_name.is_none() && row.email.is_none(), "{user} is forgotten");
             continue;
         };
         alive += 1;
-        assert!(!is_deleted, "{user}");
-        assert_eq!(name.as_deref(), there["first_name"].as_str(), "{user}");
-        assert_eq!(email.as_deref(), there["email_addresses"][0]["email_address"].as_str(), "{user}");
+        assert!(!row.is_deleted, "{user}");
+        assert_eq!(row.display_name.as_deref(), there["first_name"].as_str(), "{user}");
+        assert_eq!(row.email.as_deref(), there["email_addresses"][0]["email_address"].as_str(), "{user}");
         let metadata = &there["public_metadata"];
-        assert_eq!(metadata["activeOrgId"].as_str(), active.as_deref(), "{user}");
-        assert_eq!(
-            (active.is_some(), active.is_some().then_some(true)),
-            (is_member, metadata["onboardingComplete"].as_bool()),
-            "{user}"
-        );
+        assert_eq!(metadata["activeOrgId"].as_str(), row.active.as_deref(), "{user}");
+        assert_eq!(row.active.is_some(), row.is_member, "{user}");
+        assert_eq!(metadata["onboardingComplete"].as_bool(), row.is_member.then_some(true), "{user}");
     }
     assert_eq!(alive, clerk.len());
     let strangers = "select count(*) from organization_users m where $1 = '' and not exists (
@@ -207,8 +219,7 @@ async fn the_keys_of_another_instance_empty_nothing() {
     let pace = NonZeroU32::new(10_000).expect("not zero");
     let reconciler = Reconciler::new(app.pools.worker.clone(), foreign.expect("a client"), app.clock.clone(), pace);
     let mut pass = Pass::new(false, 100);
-    let ended = soon("a pass", reconciler.run(&mut pass, &CancellationToken::new(), async |_, _| Ok(()))).await;
-    assert_eq!(ended.expect("it answers"), End::Finished);
+    go_on(&reconciler, &mut pass).await.expect("it answers");
     assert_eq!(pass.summary.remaining, BTreeMap::from([(DriftKind::PersonGone, 5)]));
     assert_eq!(app.database.counts().await[..2], before[..2]);
 }
@@ -283,7 +294,7 @@ async fn clerk_failing_now_and_then_only_delays_a_pass() {
         .misbehave(json!({"faults": [{"method": "GET", "path_starts_with": "/v1/users", "count": 1, "status": 422}]}))
         .await;
     let mut broken = Pass::new(false, 0);
-    let ended = reconciler(&app).run(&mut broken, &CancellationToken::new(), async |_, _| Ok(())).await;
+    let ended = go_on(&reconciler(&app), &mut broken).await;
     assert!(matches!(&ended, Err(ReconcileError::Clerk(error)) if error.status() == Some(422)), "{ended:?}");
 }
 

@@ -11,7 +11,7 @@ use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::{CALLS_BY_HAND, End, Finding, InFlight, Pass, Reconciler, Summary, in_flight};
+use super::{CALLS_BY_HAND, End, Finding, InFlight, Pass, ReconcileError, Reconciler, Summary, in_flight};
 use crate::model::ids::UserId;
 use crate::model::onboarding::Delivery;
 use crate::server::clerk::backend_api::BackendApi;
@@ -57,17 +57,19 @@ pub async fn reconcile(config: &Config, options: Options, stop: &CancellationTok
     let reconciler = Reconciler::new(desk.worker.clone(), desk.clerk.clone(), desk.clock.clone(), CALLS_BY_HAND);
     let mut pass = Pass::new(options.dry_run, options.removals);
     let watched = std::io::stderr().is_terminal();
-    let ran = reconciler
-        .run(&mut pass, stop, async |pass, found| {
-            for finding in found {
+    let ran = async {
+        while !pass.is_finished() {
+            let Some(found) = reconciler.next_page(&mut pass, stop).await? else { return Ok(End::Interrupted) };
+            for finding in &found {
                 say_finding(finding, options)?;
             }
             if watched {
                 eprint!("\rcompared {} people", pass.summary.compared);
             }
-            Ok(())
-        })
-        .await;
+        }
+        Ok::<_, ReconcileError>(End::Finished)
+    }
+    .await;
     if watched {
         eprintln!();
     }
@@ -180,7 +182,7 @@ fn say_in_flight(found: &InFlight, as_json: bool) -> Result<(), Box<dyn Error>> 
     Ok(())
 }
 
-fn say_finding(finding: &Finding, options: Options) -> Result<(), super::ReconcileError> {
+fn say_finding(finding: &Finding, options: Options) -> Result<(), ReconcileError> {
     if options.json {
         println!("{}", serde_json::to_string(&json!({"difference": finding}))?);
         return Ok(());

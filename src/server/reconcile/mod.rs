@@ -76,39 +76,33 @@ impl Reconciler {
         Self { pool, clerk, clock, pace }
     }
 
-    /// Goes on with a pass until it is finished, or told to stop. `each` sees the pass after every page, with what was found
-    /// on it.
-    pub async fn run(
+    /// Goes on with a pass by one page, and says what was found on it. `None`: told to stop. Clerk being slow, down or at its
+    /// limit is borne for a while.
+    pub async fn next_page(
         &self,
         pass: &mut Pass,
         stop: &CancellationToken,
-        mut each: impl AsyncFnMut(&Pass, &[Finding]) -> Result<(), ReconcileError>,
-    ) -> Result<End, ReconcileError> {
-        let mut failed = 0;
-        while !pass.is_finished() {
-            let pages = async {
-                match self.page(pass).await {
-                    Err(ReconcileError::Clerk(error)) if error.is_retryable() && failed + 1 < ATTEMPTS => {
-                        failed += 1;
-                        let pause = PAUSE_FIRST * 2_u32.pow(failed - 1);
-                        let pause = error.retry_after().unwrap_or_default().max(pause).min(PAUSE_CAP);
-                        tracing::debug!(%error, pause_ms = pause.as_millis() as u64, "asking Clerk again");
-                        tokio::time::sleep(pause).await;
-                        Ok(Vec::new())
-                    }
-                    other => {
-                        failed = 0;
-                        other
-                    }
-                }
-            };
-            let found = tokio::select! {
-                biased;
-                () = stop.cancelled() => return Ok(End::Interrupted),
-                found = pages => found?,
-            };
-            each(pass, &found).await?;
+    ) -> Result<Option<Vec<Finding>>, ReconcileError> {
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => Ok(None),
+            found = self.page_in_spite_of_failures(pass) => found.map(Some),
         }
-        Ok(End::Finished)
+    }
+
+    async fn page_in_spite_of_failures(&self, pass: &mut Pass) -> Result<Vec<Finding>, ReconcileError> {
+        let mut failed = 0;
+        loop {
+            match self.page(pass).await {
+                Err(ReconcileError::Clerk(error)) if error.is_retryable() && failed + 1 < ATTEMPTS => {
+                    let pause = error.retry_after().unwrap_or_default().max(PAUSE_FIRST * 2_u32.pow(failed));
+                    let pause = pause.min(PAUSE_CAP);
+                    failed += 1;
+                    tracing::debug!(%error, pause_ms = pause.as_millis() as u64, "asking Clerk again");
+                    tokio::time::sleep(pause).await;
+                }
+                other => return other,
+            }
+        }
     }
 }

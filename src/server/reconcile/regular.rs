@@ -9,7 +9,7 @@ use sqlx::PgPool;
 use time::{Duration, OffsetDateTime};
 use tokio_util::sync::CancellationToken;
 
-use super::{End, Pass, REMOVALS, ReconcileError, Reconciler};
+use super::{End, Finding, Pass, REMOVALS, ReconcileError, Reconciler};
 use crate::server::clock::Clock;
 
 /// How often a process looks whether a pass is due.
@@ -39,17 +39,7 @@ impl Reconciler {
         // A place that another version wrote down and this one cannot read is none.
         let place = held.place.take().and_then(|place| serde_json::from_value(place).ok());
         let mut pass = place.unwrap_or_else(|| Pass::new(false, REMOVALS));
-        let ended = self
-            .run(&mut pass, stop, async |pass, found| {
-                for finding in found {
-                    tracing::warn!(
-                        user.id = %finding.user, drift.kind = ?finding.kind, drift.repaired = finding.repaired,
-                        "Postgres and Clerk differed"
-                    );
-                }
-                held.save(&self.pool, &self.clock, pass).await
-            })
-            .await;
+        let ended = self.go_on(&mut pass, &mut held, stop).await;
         match &ended {
             Ok(End::Finished) => {
                 held.finish(&self.pool, &self.clock).await?;
@@ -68,6 +58,18 @@ impl Reconciler {
             _ => held.release(&self.pool).await?,
         }
         ended.map(Some)
+    }
+
+    async fn go_on(&self, pass: &mut Pass, held: &mut Held, stop: &CancellationToken) -> Result<End, ReconcileError> {
+        while !pass.is_finished() {
+            let Some(found) = self.next_page(pass, stop).await? else { return Ok(End::Interrupted) };
+            for finding in &found {
+                let Finding { user, kind, repaired } = finding;
+                tracing::warn!(user.id = %user, drift.kind = ?kind, drift.repaired = repaired, "Postgres and Clerk differed");
+            }
+            held.save(&self.pool, &self.clock, pass).await?;
+        }
+        Ok(End::Finished)
     }
 }
 

@@ -1,0 +1,170 @@
+//! `vestibule reconcile` and `vestibule sync`, as an operator starts them: the real binary, what it prints and how it ends.
+
+use std::process::Stdio;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::process::Command;
+
+use crate::support::emulated::Emulated;
+use crate::support::{ORIGIN, PUBLISHABLE_KEY, TestApp};
+
+/// Longest run of a command.
+const LIMIT: Duration = Duration::from_secs(30);
+
+/// How a command ended: whether well, its lines, and what it said on standard error.
+struct Ended {
+    well: bool,
+    out: Vec<String>,
+    err: String,
+}
+
+impl Ended {
+    fn json(&self) -> Vec<Value> {
+        self.out.iter().map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("JSON: {line}"))).collect()
+    }
+
+    fn says(&self, text: &str) -> bool {
+        self.out.iter().any(|line| line.contains(text))
+    }
+}
+
+/// The binary with the configuration of this app, and no other variable.
+fn vestibule(app: &TestApp, clerk: &Emulated, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_vestibule"));
+    command.args(arguments).env_clear().envs(app.database.variables()).envs([
+        ("PUBLIC_ORIGIN", ORIGIN),
+        ("CLERK_PUBLISHABLE_KEY", PUBLISHABLE_KEY),
+        ("CLERK_SECRET_KEY", clerk.secret_key()),
+        ("CLERK_API_URL", clerk.api_url()),
+        ("RUST_LOG", "error"),
+    ]);
+    command.current_dir(std::env::temp_dir()).stdin(Stdio::null()).kill_on_drop(true);
+    command
+}
+
+async fn run(app: &TestApp, clerk: &Emulated, arguments: &[&str]) -> Ended {
+    let output = tokio::time::timeout(LIMIT, vestibule(app, clerk, arguments).output()).await;
+    let output = output.expect("it ends").expect("it starts");
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let out = text(&output.stdout).lines().map(str::to_owned).collect();
+    Ended { well: output.status.success(), out, err: text(&output.stderr) }
+}
+
+#[tokio::test]
+async fn reconcile_says_what_differs_and_settles_it() {
+    let clerk = Emulated::start().await;
+    let app = clerk.app().await;
+    let (ada, grace) =
+        (clerk.person("ada@example.test", "Ada").await, clerk.person("grace@example.test", "Grace").await);
+    let acme = app.create(&ada, "Acme", "acme").await;
+    app.settled().await;
+    clerk.set_metadata(&ada, json!({})).await;
+
+    let dry = run(&app, &clerk, &["reconcile", "--dry-run"]).await;
+    assert!(dry.well, "{}", dry.err);
+    assert!(dry.says("to Clerk     nothing waits"), "{:?}", dry.out);
+    assert!(dry.says(&format!("{ada}  Clerk does not know their organization (would be settled)")), "{:?}", dry.out);
+    assert!(dry.says(&format!("{grace}  no profile of somebody Clerk knows (would be settled)")), "{:?}", dry.out);
+    assert!(dry.says("Compared 2 people."), "{:?}", dry.out);
+    assert_eq!(clerk.look_up(&ada).await["public_metadata"], json!({}));
+
+    let real = run(&app, &clerk, &["reconcile", "--json"]).await;
+    let lines = real.json();
+    assert!(real.well && lines.len() == 4, "{:?} {}", real.out, real.err);
+    assert_eq!(lines[0]["in_flight"]["outbox_waiting"], json!(0));
+    let difference = |user: &str, kind: &str| json!({"difference": {"user": user, "kind": kind, "repaired": true}});
+    assert_eq!(lines[1..3], [difference(&ada, "metadata_missing"), difference(&grace, "profile_missing")]);
+    assert_eq!(
+        lines[3]["summary"],
+        json!({"finished": true, "dry_run": false, "told_clerk": 1, "counts": {
+            "compared": 2, "repaired": {"metadata_missing": 1, "profile_missing": 1}, "remaining": {}}})
+    );
+    let told = clerk.look_up(&ada).await["public_metadata"].clone();
+    assert_eq!(
+        told,
+        json!({"activeOrgId": acme, "onboardingComplete": true}),
+        "no server runs: the command told Clerk"
+    );
+    assert!(run(&app, &clerk, &["reconcile"]).await.says("Nothing differs."));
+}
+
+#[tokio::test]
+async fn reconcile_may_be_interrupted() {
+    let clerk = Emulated::start().await;
+    let app = clerk.app().await;
+    clerk.person("ada@example.test", "Ada").await;
+    // Clerk is down, so it would try for a while.
+    clerk
+        .misbehave(json!({"faults": [{"method": "GET", "path_starts_with": "/v1/users", "count": 100, "status": 503}]}))
+        .await;
+    let mut child = vestibule(&app, &clerk, &["reconcile"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("it starts");
+    let mut lines = BufReader::new(child.stdout.take().expect("its output")).lines();
+    let begun = async { while lines.next_line().await.expect("a line").is_some_and(|line| !line.is_empty()) {} };
+    tokio::time::timeout(LIMIT, begun).await.expect("it looks what is in flight");
+    let pid = rustix::process::Pid::from_raw(child.id().expect("it runs") as i32).expect("an id");
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).expect("interrupted");
+    let mut rest = Vec::new();
+    let ended = async {
+        while let Some(line) = lines.next_line().await.expect("a line") {
+            rest.push(line);
+        }
+        child.wait_with_output().await.expect("it ends")
+    };
+    let output = tokio::time::timeout(LIMIT, ended).await.expect("it ends at once");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && said.contains("interrupted. Nothing is half done"), "{said}");
+    assert!(rest.iter().any(|line| line.contains("not all of them")), "{rest:?}");
+}
+
+#[tokio::test]
+async fn sync_settles_one_person() {
+    let clerk = Emulated::start().await;
+    let app = clerk.app().await;
+    let (ada, grace) =
+        (clerk.person("ada@example.test", "Ada").await, clerk.person("grace@example.test", "Grace").await);
+    let acme = app.create(&ada, "Acme", "acme").await;
+    app.settled().await;
+    clerk.set_metadata(&ada, json!({"activeOrgId": "org_of_another_app"})).await;
+    let dry = run(&app, &clerk, &["sync", "--user", &ada, "--dry-run"]).await;
+    assert!(dry.well && dry.says("A dry run"), "{:?} {}", dry.out, dry.err);
+    let real = run(&app, &clerk, &["sync", "--user", &ada]).await;
+    assert!(real.well && real.says("Both sides are equal now."), "{:?} {}", real.out, real.err);
+    assert_eq!(clerk.look_up(&ada).await["public_metadata"]["activeOrgId"], json!(acme));
+    assert!(run(&app, &clerk, &["sync", "--user", &ada]).await.says("Nothing differed."));
+    let known = "select count(*) from user_profiles where user_id = $1";
+    assert_eq!(app.database.value::<i64>(known, &grace).await, 0, "nobody else is touched");
+
+    for (user, said) in [
+        ("user_nobody", "Clerk does not know user_nobody. Nothing was changed."),
+        ("../users", "is not the id of a person"),
+    ] {
+        let refused = run(&app, &clerk, &["sync", "--user", user]).await;
+        assert!(!refused.well && refused.err.contains(said), "{user}: {}", refused.err);
+    }
+}
+
+#[tokio::test]
+async fn commands_without_configuration_say_what_is_missing() {
+    let clerk = Emulated::start().await;
+    let app = clerk.app().await;
+    for arguments in [&["reconcile"][..], &["sync", "--user", "user_ada"]] {
+        let output = vestibule(&app, &clerk, arguments)
+            .env_remove("CLERK_SECRET_KEY")
+            .env("RECONCILE_HOURS", "often")
+            .output()
+            .await;
+        let output = output.expect("it starts");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success() && said.contains("CLERK_SECRET_KEY: is not set"), "{said}");
+        assert!(
+            said.contains("RECONCILE_HOURS: must be a whole number of hours, 0 (never) to 720; it is \"often\""),
+            "{said}"
+        );
+    }
+}
