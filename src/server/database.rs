@@ -21,6 +21,9 @@ const REQUEST_CONNECTIONS: u32 = 16;
 /// Connections for the relay and webhooks.
 const WORKER_CONNECTIONS: u32 = 4;
 
+/// The first migration that lets the worker see which ones were applied.
+const TOLD_SINCE: i64 = 6;
+
 /// The schema, embedded in the binary.
 static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");
 
@@ -41,6 +44,10 @@ pub enum DatabaseError {
         "the login {login:?} of {name} is not a member of {group:?}. Run `vestibule migrate`, or as an administrator: GRANT {group} TO {login}"
     )]
     NotMember { name: &'static str, login: String, group: &'static str },
+    #[error(
+        "the database is older than this program: migration {missing} was not applied. Run `vestibule migrate`, then start again."
+    )]
+    Outdated { missing: String },
 }
 
 /// The pools of a running server.
@@ -155,6 +162,25 @@ pub async fn check_logins(pools: &Pools) -> Result<(), DatabaseError> {
         }
     }
     Ok(())
+}
+
+/// Refuses a database that lacks a migration of this binary, and gives those that it does not know: after a newer binary
+/// has migrated, the older processes go on until they are replaced.
+pub async fn check_schema(pools: &Pools) -> Result<Vec<i64>, DatabaseError> {
+    let applied: Result<Vec<i64>, _> = sqlx::query_scalar("select applied_migrations()").fetch_all(&pools.worker).await;
+    let (applied, from) = match applied {
+        Ok(applied) => (applied, 0),
+        // No such function: older than it, and how much older nobody can say.
+        Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some("42883") => (Vec::new(), TOLD_SINCE),
+        Err(error) => return Err(error.into()),
+    };
+    let known: Vec<i64> = MIGRATOR.iter().map(|migration| migration.version).collect();
+    let missing: Vec<_> = known.iter().filter(|version| **version >= from && !applied.contains(version)).collect();
+    if !missing.is_empty() {
+        let missing: Vec<_> = missing.into_iter().map(|version| format!("{version:04}")).collect();
+        return Err(DatabaseError::Outdated { missing: missing.join(", ") });
+    }
+    Ok(applied.into_iter().filter(|version| !known.contains(version)).collect())
 }
 
 fn percent_decoded(text: &str) -> String {

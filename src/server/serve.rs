@@ -41,13 +41,21 @@ pub async fn listen(address: SocketAddr) -> Result<TcpListener, ServeError> {
     TcpListener::bind(address).await.map_err(|source| ServeError::Listen { address, source })
 }
 
-/// Checks the database logins, and puts the state together.
+/// Checks the database's logins and schema, and puts the state together.
 pub async fn prepare(config: Config) -> Result<(AppState, Pools), ServeError> {
     let executable = std::env::current_exe()?;
     let site = Site::load(&config.site_root, &executable)?;
     let pools = database::open(&config.database)?;
-    match tokio::time::timeout(DATABASE_LIMIT, database::check_logins(&pools)).await {
-        Ok(Ok(())) => {}
+    let checked = async {
+        database::check_logins(&pools).await?;
+        database::check_schema(&pools).await
+    };
+    match tokio::time::timeout(DATABASE_LIMIT, checked).await {
+        Ok(Ok(unknown)) if unknown.is_empty() => {}
+        Ok(Ok(unknown)) => tracing::warn!(
+            ?unknown,
+            "the database is newer than this program: it has migrations that this program does not know. Start the newer program soon"
+        ),
         Ok(Err(DatabaseError::Sql(error))) if error.as_database_error().is_none() => {
             // Pages say 503 until it is there; refusing to start would only make it come back later.
             tracing::error!("the database does not answer; starting without it");

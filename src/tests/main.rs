@@ -16,6 +16,7 @@ mod reconcile;
 mod refusals;
 mod requests;
 mod rls;
+mod schema;
 mod supabase;
 mod support;
 mod tokens;

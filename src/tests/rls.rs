@@ -268,6 +268,8 @@ async fn nobody_reaches_webhooks_or_what_they_do() {
         "insert into invited_profiles select gen_random_uuid(), 'ada@example.test', id, 'admin', now() from organizations",
         "select from reconcile_progress",
         "select keep_members_alive()",
+        "select applied_migrations()",
+        "select version from _sqlx_migrations",
         "update organizations set ownerless_since = null",
         "update user_profiles set deleted_at = null, clerk_updated_at = now()",
     ] {
@@ -337,6 +339,7 @@ async fn the_worker_reaches_the_outbox_webhooks_and_profiles_only() {
             DENIED,
         ),
         ("delete from outbox_messages", DENIED),
+        ("select version from _sqlx_migrations", DENIED),
         ("delete from user_profiles", DENIED),
         ("insert into user_profiles values ('u', null, null, null, now(), now())", DENIED),
         ("select from outbox_messages", "2 rows"),
@@ -348,6 +351,7 @@ async fn the_worker_reaches_the_outbox_webhooks_and_profiles_only() {
         ),
         ("select apply_clerk_user('user_eve', 'Eve', null, now(), null, now())", "1 rows"),
         ("select forget_clerk_user('user_eve', now())", "0 rows"),
+        ("select applied_migrations() limit 1", "1 rows"),
         ("update outbox_messages set attempts = attempts", "2 rows"),
         ("update user_profiles set display_name = display_name", "2 rows"),
     ];

@@ -1,0 +1,83 @@
+//! Whether the database fits the binary: a forgotten migration is noticed at the start.
+
+use vestibule::server::config::{Config, DatabaseConfig, Secret};
+use vestibule::server::database::{DatabaseError, check_schema, open};
+use vestibule::server::serve::{ServeError, prepare};
+
+use crate::support::TestApp;
+use crate::support::database::Database;
+
+async fn check(database: &Database) -> Result<Vec<i64>, DatabaseError> {
+    check_schema(&open(&database.config()).expect("addresses")).await
+}
+
+/// What the start says instead of starting.
+async fn refusal(database: &Database) -> String {
+    match check(database).await {
+        Err(error @ DatabaseError::Outdated { .. }) => error.to_string(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_database_of_this_binary_is_accepted_and_a_newer_one_is_named() {
+    let database = Database::create().await;
+    assert_eq!(check(&database).await.expect("up to date"), Vec::<i64>::new());
+    database
+        .as_owner(
+            "insert into _sqlx_migrations (version, description, success, checksum, execution_time)
+             values (9999, $1, true, '', 0)",
+            "of a later version",
+        )
+        .await;
+    assert_eq!(check(&database).await.expect("an older process goes on"), [9999]);
+}
+
+#[tokio::test]
+async fn a_forgotten_migration_is_named_with_what_to_do() {
+    let database = Database::create().await;
+    database.as_owner("delete from _sqlx_migrations where version in (2, 6) and $1 = ''", "").await;
+    let said = refusal(&database).await;
+    assert!(said.contains("migration 0002, 0006 was") && said.contains("`vestibule migrate`"), "{said}");
+
+    // One that is not finished does not count.
+    let database = Database::create().await;
+    database.as_owner("update _sqlx_migrations set success = false where version = 3 and $1 = ''", "").await;
+    let said = refusal(&database).await;
+    assert!(said.contains("migration 0003 was"), "{said}");
+}
+
+#[tokio::test]
+async fn a_database_from_before_the_question_is_outdated_too() {
+    let database = Database::create().await;
+    // As the one before leaves it: it could not be asked yet.
+    database.as_owner("delete from _sqlx_migrations where version >= 6 and $1 = ''", "").await;
+    sqlx::raw_sql("drop function applied_migrations()").execute(&database.owner).await.expect("the owner");
+    let said = refusal(&database).await;
+    assert!(said.contains("migration 0006"), "{said}");
+    database.migrate().await.expect("as the message says");
+    assert_eq!(check(&database).await.expect("up to date"), Vec::<i64>::new());
+
+    refusal(&Database::create_empty().await).await;
+}
+
+#[tokio::test]
+async fn the_start_refuses_an_outdated_database_and_goes_on_without_one_that_is_out_of_reach() {
+    let site = std::env::temp_dir().join(format!("vestibule-site-{}", uuid::Uuid::now_v7().simple()));
+    std::fs::create_dir_all(site.join("clerk")).expect("a folder");
+    std::fs::write(site.join("clerk/manifest.json"), r#"{"clerk_js": "/a.js", "clerk_ui": "/b.js"}"#).expect("a file");
+    let app = TestApp::start_with(&[("LEPTOS_SITE_ROOT", site.to_str().expect("a path"))]).await;
+    let config = || app.state.config().clone();
+    prepare(config()).await.expect("it starts");
+
+    app.database.as_owner("delete from _sqlx_migrations where version = 6 and $1 = ''", "").await;
+    match prepare(config()).await.map(|_| ()) {
+        Err(ServeError::Database(DatabaseError::Outdated { missing })) => assert_eq!(missing, "0006"),
+        other => panic!("{other:?}"),
+    }
+
+    let nowhere = || Secret::new("postgres://nobody:nothing@127.0.0.1:1/nowhere");
+    let database = DatabaseConfig { request: nowhere(), worker: nowhere(), migration: None };
+    prepare(Config { database, ..config() }).await.expect("it starts, and pages say 503 until the database is there");
+    std::fs::remove_dir_all(&site).expect("removed");
+}
