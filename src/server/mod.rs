@@ -10,6 +10,7 @@ pub mod organizations;
 pub mod outbox;
 mod person_limit;
 pub mod reconcile;
+pub mod retention;
 pub mod rpc;
 pub mod security;
 pub mod serve;

@@ -11,6 +11,7 @@ use super::clock::Clock;
 use super::config::Config;
 use super::database::{self, DatabaseError, Pools};
 use super::reconcile::{self, Reconciler};
+use super::retention::Retention;
 use super::site::{Site, SiteError};
 use super::state::{AppState, StateError};
 
@@ -93,6 +94,10 @@ pub async fn serve(
             }
         }
     });
+    let retention = tokio::spawn({
+        let (retention, stop) = (Retention::new(pools.worker.clone(), app.clock().clone()), stop.clone());
+        async move { retention.run(stop).await }
+    });
     let stopped = stop.clone();
     let server = axum::serve(listener, router.into_make_service_with_connect_info::<SocketAddr>())
         .with_graceful_shutdown(async move { stopped.cancelled().await });
@@ -111,6 +116,7 @@ pub async fn serve(
         _ = relay.await;
         _ = webhooks.await;
         _ = reconcile.await;
+        _ = retention.await;
     };
     if tokio::time::timeout(SHUTDOWN_LIMIT, finished).await.is_err() {
         tracing::warn!("some work was not finished in time; the outbox goes on at the next start");

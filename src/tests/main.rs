@@ -15,6 +15,7 @@ mod outbox;
 mod reconcile;
 mod refusals;
 mod requests;
+mod retention;
 mod rls;
 mod schema;
 mod supabase;

@@ -52,7 +52,13 @@ async fn a_database_from_before_the_question_is_outdated_too() {
     let database = Database::create().await;
     // As the one before leaves it: it could not be asked yet.
     database.as_owner("delete from _sqlx_migrations where version >= 6 and $1 = ''", "").await;
-    sqlx::raw_sql("drop function applied_migrations()").execute(&database.owner).await.expect("the owner");
+    sqlx::raw_sql(
+        "drop function applied_migrations(), forget_old_rows(timestamptz, integer);
+        drop index outbox_messages_user_id, webhook_messages_applied",
+    )
+    .execute(&database.owner)
+    .await
+    .expect("the owner");
     let said = refusal(&database).await;
     assert!(said.contains("migration 0006"), "{said}");
     database.migrate().await.expect("as the message says");
