@@ -12,16 +12,13 @@ begin
 end
 $$;
 
--- A person's newest message says how far Clerk knows them (`delivery_to`, `told_at`).
-create index outbox_messages_user_id on outbox_messages (user_id, id);
 create index webhook_messages_applied on webhook_messages (applied_at) where applied_at is not null;
 
 -- Deletes rows that have served since before a moment, at most so many of each table, and gives how many went.
 --
--- What stays: webhooks and outbox messages that wait or were given up; each person's newest outbox message of
--- each kind; the server's
--- own key of a person's first organization. A webhook whose id is forgotten may come again: like any late one, it takes
--- nothing back.
+-- What stays: webhooks and outbox messages that wait or were given up; each person's newest outbox message of each kind,
+-- which says how far Clerk knows them; the server's own key of a person's first organization. A webhook whose id is
+-- forgotten may come again: like any late one, it takes nothing back.
 create function forget_old_rows(
     older_than timestamptz,
     at_most integer,

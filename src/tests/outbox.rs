@@ -348,14 +348,15 @@ async fn what_waited_for_one_person_goes_in_one_call() {
     }
     commit_only(&app, "user_grace").await;
     app.clock.advance(Duration::seconds(1));
-    assert_eq!(relay(app.state.outbox()).await, delivered(ADA));
+    // Hers has been due for longer.
     assert_eq!(relay(app.state.outbox()).await, delivered("user_grace"));
+    assert_eq!(relay(app.state.outbox()).await, delivered(ADA));
     assert_eq!(relay(app.state.outbox()).await, RelayOutcome::Idle);
     let expected = json!({
         "public_metadata": {"activeOrgId": "b", "plan": null, "role": "member"},
         "private_metadata": {"n": {"x": 1, "y": 2}},
     });
-    assert_eq!((app.clerk.calls().len(), &app.clerk.calls()[1].body), (3, &expected));
+    assert_eq!((app.clerk.calls().len(), &app.clerk.calls()[2].body), (3, &expected));
     let marked: i64 = app
         .database
         .value("select count(*) from outbox_messages where user_id = $1 and delivered_at is not null", ADA)

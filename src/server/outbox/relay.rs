@@ -169,12 +169,13 @@ impl Outbox {
 
     /// Begins one call if anything is due, and says when to look again.
     async fn look(&self, calls: &mut JoinSet<Attempted>, poll: Duration) -> Result<Duration, sqlx::Error> {
-        if let Some(batch) = rows::claim(&self.0.pool, None, self.0.clock.now()).await? {
+        let now = self.0.clock.now();
+        if let Some(batch) = rows::claim(&self.0.pool, None, now).await? {
             let outbox = self.clone();
             calls.spawn(async move { outbox.deliver(batch).await });
             return Ok(Duration::ZERO);
         }
-        let due = rows::next_due(&self.0.pool).await?;
+        let due = rows::next_due(&self.0.pool, now).await?;
         let pause = due.map(|due| Duration::try_from(due - self.0.clock.now()).unwrap_or_default());
         Ok(pause.map_or(poll, |pause| pause.clamp(PAUSE_MIN, poll.max(PAUSE_MIN))))
     }

@@ -1,4 +1,8 @@
 //! The rows: claim, mark, and when to look again. SQL only.
+//!
+//! What must stay true: no look walks over all that waits, however much that is (see `migrations/0005_outbox_looks.sql`).
+//! `offset 0` and `limit` in subqueries are there for it: they keep the planner from turning a question about one
+//! person's messages into a join over everybody's.
 
 use serde_json::Value;
 use sqlx::PgPool;
@@ -12,6 +16,9 @@ const LEASE: Duration = Duration::seconds(20);
 
 /// Most messages that one call carries.
 const BATCH: i64 = 50;
+
+/// Most messages that are looked at for a lease that runs out. If there are more, polling finds the rest.
+const OVERDUE: i64 = 100;
 
 /// What waits for one user: the first message, claimed, and those behind it. Never empty.
 pub(super) struct Batch {
@@ -44,43 +51,61 @@ impl Batch {
     }
 }
 
-/// Claims the next user whose first message is due, or this one.
+/// That a message `m` is the first of its user's that wait. The later ones wait for it, also while it is leased or postponed.
+macro_rules! is_first {
+    () => {
+        "not exists (
+            select from outbox_messages as earlier
+            where earlier.user_id = m.user_id and earlier.id < m.id
+              and earlier.delivered_at is null and earlier.dead_at is null
+            offset 0)"
+    };
+}
+
+/// Claims one message of those for which a condition holds, and brings those behind it along.
+macro_rules! claim {
+    ($which:literal) => {
+        concat!(
+            "with due as (
+                select m.id from outbox_messages as m
+                where m.delivered_at is null and m.dead_at is null and ",
+            $which,
+            " and ",
+            is_first!(),
+            "   order by m.available_at, m.id limit 1
+                for update skip locked
+             ), first as (
+                update outbox_messages as m set leased_until = $2, attempts = m.attempts + 1
+                from due where m.id = due.id
+                returning m.id, m.user_id, m.kind, m.payload, m.attempts
+             )
+             select id, user_id, kind, payload, attempts from first
+             union all
+             select behind.* from first cross join lateral (
+                select m.id, m.user_id, m.kind, m.payload, m.attempts from outbox_messages as m
+                where m.user_id = first.user_id and m.id > first.id and m.delivered_at is null and m.dead_at is null
+                order by m.id limit $3
+             ) as behind
+             order by id limit $3"
+        )
+    };
+}
+
+/// Claims for the user whose first message has been due for longest, or for this one if that is due.
 pub(super) async fn claim(
     pool: &PgPool,
     user: Option<&str>,
     now: OffsetDateTime,
 ) -> Result<Option<Batch>, sqlx::Error> {
-    // A user's later message waits for the earlier one, also while that is leased or postponed.
-    let rows: Vec<(i64, String, Kind, Value, i32)> = sqlx::query_as(
-        "with due as (
-            select m.id from outbox_messages as m
-            where m.delivered_at is null and m.dead_at is null
-              and m.available_at <= $2 and (m.leased_until is null or m.leased_until <= $2)
-              and ($1::text is null or m.user_id = $1)
-              and not exists (
-                select from outbox_messages as earlier
-                where earlier.user_id = m.user_id and earlier.id < m.id
-                  and earlier.delivered_at is null and earlier.dead_at is null)
-            order by m.id limit 1
-            for update skip locked
-         ), first as (
-            update outbox_messages as m set leased_until = $3, attempts = m.attempts + 1
-            from due where m.id = due.id
-            returning m.id, m.user_id, m.kind, m.payload, m.attempts
-         )
-         select id, user_id, kind, payload, attempts from first
-         union all
-         select m.id, m.user_id, m.kind, m.payload, m.attempts
-         from first join outbox_messages as m on m.user_id = first.user_id and m.id > first.id
-         where m.delivered_at is null and m.dead_at is null
-         order by id limit $4",
-    )
-    .bind(user)
-    .bind(now)
-    .bind(now + LEASE)
-    .bind(BATCH)
-    .fetch_all(pool)
-    .await?;
+    let query = match user {
+        None => claim!("m.available_at <= $1 and (m.leased_until is null or m.leased_until <= $1)"),
+        Some(_) => claim!("m.user_id = $4 and greatest(m.available_at, m.leased_until) <= $1"),
+    };
+    let mut query = sqlx::query_as(query).bind(now).bind(now + LEASE).bind(BATCH);
+    if let Some(user) = user {
+        query = query.bind(user);
+    }
+    let rows: Vec<(i64, String, Kind, Value, i32)> = query.fetch_all(pool).await?;
     let Some((_, user_id, _, _, attempts)) = rows.first() else {
         return Ok(None);
     };
@@ -89,15 +114,28 @@ pub(super) async fn claim(
     Ok(Some(Batch { user_id, attempts, messages }))
 }
 
-/// When the next message is due: a retry, or one whose lease runs out. Only the first of each user counts.
-pub(super) async fn next_due(pool: &PgPool) -> Result<Option<OffsetDateTime>, sqlx::Error> {
-    sqlx::query_scalar(
+/// When the next message is due: a retry, or one whose lease runs out. Only the first of each user counts. Asked when none
+/// could be claimed, so few came due before `now`: those that are leased, and what waits behind others.
+pub(super) async fn next_due(pool: &PgPool, now: OffsetDateTime) -> Result<Option<OffsetDateTime>, sqlx::Error> {
+    sqlx::query_scalar(concat!(
         "select min(greatest(first.available_at, first.leased_until)) from (
-            select distinct on (user_id) available_at, leased_until from outbox_messages
-            where delivered_at is null and dead_at is null
-            order by user_id, id
+            (select m.available_at, m.leased_until from outbox_messages as m
+             where m.delivered_at is null and m.dead_at is null and m.available_at > $1 and ",
+        is_first!(),
+        "    order by m.available_at, m.id limit 1)
+            union all
+            (select m.available_at, m.leased_until from (
+                select id, user_id, available_at, leased_until from outbox_messages
+                where delivered_at is null and dead_at is null and available_at <= $1
+                order by available_at, id limit $2
+             ) as m
+             where ",
+        is_first!(),
+        ")
          ) as first",
-    )
+    ))
+    .bind(now)
+    .bind(OVERDUE)
     .fetch_one(pool)
     .await
 }
