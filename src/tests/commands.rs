@@ -150,6 +150,15 @@ async fn sync_settles_one_person() {
 }
 
 #[tokio::test]
+async fn a_database_that_lacks_a_migration_is_named_before_anything_is_changed() {
+    let clerk = Emulated::start().await;
+    let app = clerk.app().await;
+    app.database.as_owner("delete from _sqlx_migrations where version = 4 and $1 = ''", "").await;
+    let refused = run(&app, &clerk, &["reconcile"]).await;
+    assert!(!refused.well && refused.out.is_empty() && refused.err.contains("vestibule migrate"), "{}", refused.err);
+}
+
+#[tokio::test]
 async fn commands_without_configuration_say_what_is_missing() {
     let clerk = Emulated::start().await;
     let app = clerk.app().await;

@@ -54,7 +54,7 @@ async fn a_database_from_before_the_question_is_outdated_too() {
     database.as_owner("delete from _sqlx_migrations where version >= 6 and $1 = ''", "").await;
     sqlx::raw_sql(
         "drop function applied_migrations(), forget_old_rows(timestamptz, integer);
-        drop index outbox_messages_user_id, webhook_messages_applied",
+        drop index webhook_messages_applied",
     )
     .execute(&database.owner)
     .await

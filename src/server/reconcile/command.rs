@@ -41,8 +41,11 @@ struct Desk {
 }
 
 impl Desk {
-    fn open(config: &Config) -> Result<Self, Box<dyn Error>> {
-        let worker = database::open(&config.database)?.worker;
+    async fn open(config: &Config) -> Result<Self, Box<dyn Error>> {
+        let pools = database::open(&config.database)?;
+        database::check_logins(&pools).await?;
+        database::check_schema(&pools).await?;
+        let worker = pools.worker;
         let clock = Clock::system();
         let clerk = BackendApi::new(config.clerk.api_url.clone(), config.clerk.secret_key.clone(), clock.clone())?;
         let outbox = Outbox::new(worker.clone(), clerk.clone(), clock.clone(), TaskTracker::new());
@@ -52,7 +55,7 @@ impl Desk {
 
 /// Says what is in flight, compares everybody with Clerk, settles what differs, and tells Clerk.
 pub async fn reconcile(config: &Config, options: Options, stop: &CancellationToken) -> Result<End, Box<dyn Error>> {
-    let desk = Desk::open(config)?;
+    let desk = Desk::open(config).await?;
     say_in_flight(&in_flight(&desk.worker, desk.clock.now()).await?, options.json)?;
     let reconciler = Reconciler::new(desk.worker.clone(), desk.clerk.clone(), desk.clock.clone(), CALLS_BY_HAND);
     let mut pass = Pass::new(options.dry_run, options.removals);
@@ -90,7 +93,7 @@ pub async fn reconcile(config: &Config, options: Options, stop: &CancellationTok
 pub async fn sync(config: &Config, user: &str, options: Options) -> Result<(), Box<dyn Error>> {
     let user =
         UserId::parse(user).map_err(|_| format!("{user:?} is not the id of a person at Clerk, such as user_2x…"))?;
-    let desk = Desk::open(config)?;
+    let desk = Desk::open(config).await?;
     let known = match desk.clerk.user(&user).await {
         Err(error) if error.status() == Some(404) => {
             return Err(format!(
