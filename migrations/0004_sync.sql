@@ -212,6 +212,35 @@ begin
 end
 $$;
 
+-- Makes a place for somebody by their address: 'invited', 'already_member' or 'no_organization'. Inviting again changes the
+-- role. Whoever has that address already is looked at by the relay at once.
+create function invite_profile(new_id uuid, wanted_email text, wanted_slug text, wanted_role text, at timestamptz) returns text
+language plpgsql security definer
+set search_path = ''
+as $$
+declare
+    place uuid;
+begin
+    select o.id into place from public.organizations as o where o.slug = wanted_slug;
+    if not found then
+        return 'no_organization';
+    end if;
+    if exists (
+        select from public.organization_users as m join public.user_profiles as p on p.user_id = m.user_id
+        where m.organization_id = place and lower(p.email) = lower(wanted_email)
+    ) then
+        return 'already_member';
+    end if;
+    insert into public.invited_profiles (id, email, organization_id, role, created_at)
+    values (new_id, lower(wanted_email), place, wanted_role, at)
+    on conflict (email, organization_id) do update set role = excluded.role;
+    insert into public.outbox_messages (user_id, kind, payload, created_at, available_at)
+    select p.user_id, 'sync_user', '{}', at, at from public.user_profiles as p
+    where lower(p.email) = lower(wanted_email) and p.deleted_at is null;
+    return 'invited';
+end
+$$;
+
 -- Everybody whom we know and have not forgotten, in order, a page at a time.
 create function list_people(after text, most integer) returns setof text
 language sql stable security definer
@@ -255,17 +284,17 @@ begin
     loop
         execute format('revoke all on invited_profiles, reconcile_progress from %I', role_name);
         execute format(
-            'revoke all on function ensure_profile(timestamptz), list_people(text, integer), list_strangers(text[]), list_ownerless_organizations(), '
+            'revoke all on function invite_profile(uuid, text, text, text, timestamptz), ensure_profile(timestamptz), list_people(text, integer), list_strangers(text[]), list_ownerless_organizations(), '
             'sync_clerk_user(text, text, text, timestamptz, jsonb, boolean, boolean, boolean, timestamptz) from %I', role_name);
     end loop;
 end
 $$;
-revoke all on function ensure_profile(timestamptz), list_people(text, integer), list_strangers(text[]), list_ownerless_organizations(),
+revoke all on function invite_profile(uuid, text, text, text, timestamptz), ensure_profile(timestamptz), list_people(text, integer), list_strangers(text[]), list_ownerless_organizations(),
     sync_clerk_user(text, text, text, timestamptz, jsonb, boolean, boolean, boolean, timestamptz) from public;
 
 grant select (kind) on outbox_messages to authenticated;
 grant execute on function ensure_profile(timestamptz) to authenticated;
-grant execute on function list_people(text, integer), list_strangers(text[]), list_ownerless_organizations(),
+grant execute on function invite_profile(uuid, text, text, text, timestamptz), list_people(text, integer), list_strangers(text[]), list_ownerless_organizations(),
     sync_clerk_user(text, text, text, timestamptz, jsonb, boolean, boolean, boolean, timestamptz) to outbox_worker;
 grant select, update on reconcile_progress to outbox_worker;
 

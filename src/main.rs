@@ -10,6 +10,7 @@ use vestibule::app;
 use vestibule::server::config::{self, Config};
 use vestibule::server::reconcile::command::{self, Options};
 use vestibule::server::reconcile::{self, End};
+use vestibule::server::users::InvitedRole;
 use vestibule::server::{database, serve, telemetry};
 
 /// The entrance of a multi-tenant product: sign in with Clerk, create an organization, be inside.
@@ -30,6 +31,8 @@ enum Command {
     Reconcile(ReconcileArguments),
     /// Compare one person with Clerk now, settle what differs, and tell Clerk.
     Sync(SyncArguments),
+    /// Make a place in an organization for somebody, by their e-mail address.
+    Invite(InviteArguments),
     /// Serve for development: what is not configured (Postgres, Clerk) starts with the app.
     #[cfg(feature = "dev")]
     Dev(development::DevArguments),
@@ -58,6 +61,18 @@ struct SyncArguments {
 }
 
 #[derive(clap::Args)]
+struct InviteArguments {
+    /// The address. It must be the person's primary one at Clerk, and verified there.
+    #[arg(long)]
+    email: String,
+    /// The organization, by the last part of its web address.
+    #[arg(long)]
+    organization: String,
+    #[arg(long, value_enum, default_value = "member")]
+    role: InvitedRole,
+}
+
+#[derive(clap::Args)]
 struct HowToSync {
     /// Change nothing, only say what differs.
     #[arg(long)]
@@ -83,6 +98,7 @@ async fn main() -> ExitCode {
         Command::Migrate => migrate(&variables).await,
         Command::Reconcile(arguments) => reconcile_everybody(&variables, &arguments).await,
         Command::Sync(arguments) => sync_one(&variables, &arguments).await,
+        Command::Invite(arguments) => invite(&variables, &arguments).await,
         #[cfg(feature = "dev")]
         Command::Dev(arguments) => development::run(&mut variables, &arguments).await,
         #[cfg(feature = "dev")]
@@ -151,6 +167,11 @@ async fn sync_one(variables: &BTreeMap<String, String>, arguments: &SyncArgument
     let config = Config::from_variables(variables, cfg!(feature = "dev"))?;
     let HowToSync { dry_run, json } = arguments.how;
     command::sync(&config, &arguments.user, Options { dry_run, json, removals: 1 }).await
+}
+
+async fn invite(variables: &BTreeMap<String, String>, arguments: &InviteArguments) -> Result<(), Box<dyn Error>> {
+    let config = Config::from_variables(variables, cfg!(feature = "dev"))?;
+    command::invite(&config, &arguments.email, &arguments.organization, arguments.role).await
 }
 
 #[cfg(feature = "dev")]
@@ -274,7 +295,7 @@ mod development {
                 database::migrate(owner, &config.database).await?;
             }
             let (app, pools) = serve::prepare(config).await?;
-            development.announce(app::address(app.config()))?;
+            development.announce(app::address(app.config()), variables)?;
             println!("\n  Vestibule is running at {}\n", app::address(app.config()));
             if let Some(inbox) = development.inbox_url() {
                 println!("  E-mail codes arrive at   {inbox}");

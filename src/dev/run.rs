@@ -12,6 +12,7 @@ use url::Url;
 use super::postgres::{self, Cluster, ClusterError, Lifetime};
 use super::seed;
 use crate::clerk_emulator::{self, Direct, Emulator, Instance};
+use crate::server::config;
 
 /// The claims template that the emulator applies, and that belongs into Clerk's dashboard.
 pub(super) const CLAIMS_TEMPLATE: &str = include_str!("../model/claims_template.json");
@@ -194,8 +195,14 @@ impl Development {
         self.emulator.as_ref().map(|emulator| emulator.settings().control_url.as_str())
     }
 
-    /// Writes `dev.json` into the data directory, for tests and scripts: where everything is, and the emulator's keys.
-    pub fn announce(&self, origin: &str) -> Result<(), DevelopmentError> {
+    /// Writes two files into the data directory that only we may read. `dev.json`, for tests and scripts: where everything
+    /// is, and the emulator's keys. `dev.env`, for a shell: the whole configuration, so that other subcommands find the same
+    /// database and the same Clerk.
+    pub fn announce(&self, origin: &str, variables: &BTreeMap<String, String>) -> Result<(), DevelopmentError> {
+        let configured = config::NAMES.iter().filter_map(|(name, _)| Some((name, variables.get(*name)?)));
+        let lines: String =
+            configured.map(|(name, value)| format!("{name}='{}'\n", value.replace('\'', r"'\''"))).collect();
+        self.write("dev.env", &lines)?;
         let settings = self.emulator.as_ref().map(Emulator::settings);
         let announcement = json!({
             "origin": origin,
@@ -211,16 +218,23 @@ impl Development {
             "frontend_api_address": self.direct().map(|direct| direct.address),
             "chromium_flags": self.direct().map(Direct::chromium_flags),
         });
-        let path = self.data_dir.join("dev.json");
-        let unfinished = self.data_dir.join("dev.json.new");
-        write_private(&unfinished, announcement.to_string().as_bytes())
+        self.write("dev.json", &announcement.to_string())
+    }
+
+    /// Writes a file whole or not at all.
+    fn write(&self, name: &str, content: &str) -> Result<(), DevelopmentError> {
+        let path = self.data_dir.join(name);
+        let unfinished = self.data_dir.join(format!("{name}.new"));
+        write_private(&unfinished, content.as_bytes())
             .and_then(|()| std::fs::rename(&unfinished, &path))
             .map_err(|source| DevelopmentError::File { path, source })
     }
 
     /// Stops what was started. Close the pools first.
     pub async fn stop(self) {
-        _ = std::fs::remove_file(self.data_dir.join("dev.json"));
+        for file in ["dev.json", "dev.env"] {
+            _ = std::fs::remove_file(self.data_dir.join(file));
+        }
         if let Some(emulator) = self.emulator {
             emulator.shutdown().await;
         }

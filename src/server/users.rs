@@ -11,6 +11,7 @@ use time::OffsetDateTime;
 use super::clerk::user::ClerkUser;
 use super::state::AppState;
 use super::tenancy::TenantTransaction;
+use crate::model::organization::Slug;
 
 /// How far a comparison may go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -121,6 +122,45 @@ pub async fn sync(
     .bind(now)
     .fetch_one(executor)
     .await
+}
+
+/// What came of inviting somebody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::Type)]
+#[sqlx(type_name = "text", rename_all = "snake_case")]
+pub enum Invited {
+    /// There is a place for whoever has this address at Clerk.
+    Invited,
+    /// Somebody with this address is a member already.
+    AlreadyMember,
+    NoOrganization,
+}
+
+/// A role that somebody can be invited to. Nobody becomes an owner by an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum InvitedRole {
+    Admin,
+    Member,
+}
+
+/// Makes a place in an organization for whoever has this address at Clerk. The worker login may do this.
+pub async fn invite(
+    executor: impl PgExecutor<'_>,
+    email: &str,
+    organization: &Slug,
+    role: InvitedRole,
+    now: OffsetDateTime,
+) -> Result<Invited, sqlx::Error> {
+    sqlx::query_scalar("select invite_profile($1, $2, $3, $4, $5)")
+        .bind(uuid::Uuid::now_v7())
+        .bind(email)
+        .bind(organization.as_str())
+        .bind(match role {
+            InvitedRole::Admin => "admin",
+            InvitedRole::Member => "member",
+        })
+        .bind(now)
+        .fetch_one(executor)
+        .await
 }
 
 /// Meets a person who belongs to no organization, before they are shown the form: makes their profile if no webhook has

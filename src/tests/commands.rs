@@ -150,6 +150,42 @@ async fn sync_settles_one_person() {
 }
 
 #[tokio::test]
+async fn invite_makes_a_place_for_an_address() {
+    let clerk = Emulated::start().await;
+    let app = clerk.app().await;
+    let (ada, grace) =
+        (clerk.person("ada@example.test", "Ada").await, clerk.person("grace@example.test", "Grace").await);
+    app.create(&ada, "Acme", "acme").await;
+    app.settled().await;
+    let invite = async |email: &str, organization: &str, role: &str| {
+        run(&app, &clerk, &["invite", "--email", email, "--organization", organization, "--role", role]).await
+    };
+    for (email, organization, role, said) in [
+        ("grace", "acme", "member", "is not an e-mail address. Nobody was invited"),
+        ("grace @example.test", "acme", "member", "is not an e-mail address"),
+        ("grace@example.test", "Acme!", "member", "--organization is the last part of its address"),
+        ("grace@example.test", "nobodys", "member", "there is no organization nobodys. Nobody was invited"),
+        ("grace@example.test", "acme", "owner", "invalid value 'owner'"),
+    ] {
+        let refused = invite(email, organization, role).await;
+        assert!(!refused.well && refused.err.contains(said), "{email} {organization} {role}: {}", refused.err);
+    }
+    let already = invite("ADA@example.test", "acme", "member").await;
+    assert!(already.well && already.says("is a member of acme already"), "{:?} {}", already.out, already.err);
+
+    // Somebody whom we know is looked at by the relay, and the last invitation counts.
+    assert!(run(&app, &clerk, &["reconcile"]).await.well);
+    for role in ["member", "admin"] {
+        let invited = invite("Grace@example.test", "acme", role).await;
+        assert!(invited.well && invited.says("Invited."), "{:?} {}", invited.out, invited.err);
+    }
+    // No server runs: the next command delivers what waits.
+    assert!(run(&app, &clerk, &["reconcile"]).await.well);
+    let role = "select role from organization_users where user_id = $1";
+    assert_eq!(app.database.value::<String>(role, &grace).await, "admin");
+}
+
+#[tokio::test]
 async fn a_database_that_lacks_a_migration_is_named_before_anything_is_changed() {
     let clerk = Emulated::start().await;
     let app = clerk.app().await;

@@ -1,4 +1,4 @@
-//! `vestibule reconcile` and `vestibule sync`: what they do, and what they print.
+//! `vestibule reconcile`, `vestibule sync` and `vestibule invite`: what they do, and what they print.
 //!
 //! Findings go to standard output, as sentences or as one JSON object per line; progress goes to standard error.
 
@@ -14,12 +14,16 @@ use tokio_util::task::TaskTracker;
 use super::{CALLS_BY_HAND, End, Finding, InFlight, Pass, ReconcileError, Reconciler, Summary, in_flight};
 use crate::model::ids::UserId;
 use crate::model::onboarding::Delivery;
+use crate::model::organization::Slug;
 use crate::server::clerk::backend_api::BackendApi;
 use crate::server::clock::Clock;
 use crate::server::config::Config;
 use crate::server::database;
 use crate::server::outbox::{Outbox, RelayOutcome};
-use crate::server::users::{self, SyncRights};
+use crate::server::users::{self, Invited, InvitedRole, SyncRights};
+
+/// Longest e-mail address (RFC 5321, 4.5.3.1.3, without the brackets).
+const MAX_EMAIL_BYTES: usize = 254;
 
 /// How to compare.
 #[derive(Clone, Copy, Debug)]
@@ -128,6 +132,30 @@ pub async fn sync(config: &Config, user: &str, options: Options) -> Result<(), B
         }
     );
     Ok(())
+}
+
+/// Makes a place in an organization for whoever has this address at Clerk.
+pub async fn invite(config: &Config, email: &str, organization: &str, role: InvitedRole) -> Result<(), Box<dyn Error>> {
+    let (name, host) = email.split_once('@').unwrap_or_default();
+    if name.is_empty() || !host.contains('.') || email.contains(char::is_whitespace) || email.len() > MAX_EMAIL_BYTES {
+        return Err(format!("{email:?} is not an e-mail address. Nobody was invited").into());
+    }
+    let slug = Slug::parse(organization)
+        .map_err(|error| format!("--organization is the last part of its address: {error}"))?;
+    let desk = Desk::open(config).await?;
+    match users::invite(&desk.worker, email, &slug, role, desk.clock.now()).await? {
+        Invited::Invited => {
+            println!(
+                "Invited. Whoever signs in with this address, verified and as their primary one, is a member of {slug}."
+            );
+            Ok(())
+        }
+        Invited::AlreadyMember => {
+            println!("Somebody with this address is a member of {slug} already. Nothing was changed.");
+            Ok(())
+        }
+        Invited::NoOrganization => Err(format!("there is no organization {slug}. Nobody was invited").into()),
+    }
 }
 
 /// Delivers what is due, beside whatever server is running: each message is held by one of them.
