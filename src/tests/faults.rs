@@ -7,7 +7,10 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
+use axum::body::Body;
+use axum::http::{Method, StatusCode, header};
 use serde_json::json;
+use time::OffsetDateTime;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use vestibule::model::ids::{SessionId, UserId};
@@ -19,14 +22,18 @@ use vestibule::server::outbox::{Outbox, RelayOutcome, delivery_to};
 
 use crate::outbox::{commit_only, delivered, relay};
 use crate::support::clerk::SECRET_KEY;
-use crate::support::{TestApp, soon};
+use crate::support::keys::token;
+use crate::support::{TestApp, Who, request, soon};
 
+const ADA: &str = "user_ada";
 const FILE: &str = "src/tests/fault-table.md";
 const INTRO: &str = "# When Clerk's Backend API fails
 
 Written by `src/tests/faults.rs` from what the code does; `UPDATE_FAULT_TABLE=1 cargo test` writes it anew. Every fault was
 tried with every call: the instance's keys, a user, a change of metadata, the end of a session, a handshake's cookies, a
-refresh. The last three columns are about a change of metadata in the outbox; after each fault Clerk was made well again.
+refresh. The last three columns are about a person who creates an organization meanwhile, and its message in the outbox.
+What they see is how the answer calls the delivery, and the cause on the page at which the wait for a session ends; the
+dashboard, which can be opened from there, says “Your session is still catching up.” After each fault Clerk was made well.
 
 | Fault | Calls | The error says | Code | Repeat? | The message is | The person sees | It heals |
 |---|---|---|---|---|---|---|---|
@@ -105,7 +112,8 @@ fn is_whole(request: &[u8]) -> bool {
 }
 
 /// Every call, by the name it has in the table.
-async fn errors_of_all_calls(clerk: &BackendApi, user: &UserId) -> BTreeMap<&'static str, ClerkError> {
+async fn errors_of_all_calls(clerk: &BackendApi) -> BTreeMap<&'static str, ClerkError> {
+    let user = &UserId::parse(ADA).expect("an id");
     let session = SessionId::parse("sess_1").expect("an id");
     let change = MetadataChange::set_plan(Some("pro"));
     let changed = update_user_metadata(clerk, user.as_str(), &change).await;
@@ -122,29 +130,10 @@ async fn errors_of_all_calls(clerk: &BackendApi, user: &UserId) -> BTreeMap<&'st
 
 #[tokio::test]
 async fn every_fault_of_every_call_is_as_the_table_says() {
-    let app = TestApp::start().await;
     let mut table = INTRO.to_owned();
-    for (number, (name, fault)) in faults().into_iter().enumerate() {
-        // Short only where it is waited for in full.
-        let limit = Duration::from_millis(if matches!(fault, Fault::Silence) { 150 } else { 8_000 });
-        let url = start(fault).await.parse().expect("an address");
-        let limits = TimeLimits { connect: limit, call: limit };
-        let clerk = BackendApi::with_time_limits(url, Secret::new(SECRET_KEY), app.clock.clone(), limits);
-        let clerk = clerk.expect("a client");
-        let user = format!("user_{number}");
-        let errors = soon(name, errors_of_all_calls(&clerk, &UserId::parse(&user).expect("an id"))).await;
-        let (message, sees, heals) = soon(name, through_the_outbox(&app, clerk, &user)).await;
-        for (calls, error) in grouped(errors) {
-            let repeat = if error.is_retryable() { "yes" } else { "no" };
-            // Only the group with the metadata call has to do with the outbox.
-            let outbox = match calls.as_str() {
-                "all" | "metadata" => [message.as_str(), sees, heals],
-                _ => ["", "", ""],
-            };
-            let (says, code) = (error.to_string(), format!("`{}`", error.code()));
-            let cells: Vec<_> = [name, &calls, &says, &code, repeat].into_iter().chain(outbox).collect();
-            writeln!(table, "| {} |", cells.join(" | ")).expect("a text");
-        }
+    // One after the other: what the answer says of the delivery depends on two seconds of real time.
+    for (name, fault) in faults() {
+        table += &rows_of(name, fault).await;
     }
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(FILE);
     #[expect(clippy::disallowed_methods, reason = "tests have no configuration")]
@@ -153,6 +142,34 @@ async fn every_fault_of_every_call_is_as_the_table_says() {
     }
     let kept = std::fs::read_to_string(&path).unwrap_or_default();
     assert_eq!(kept, table, "{FILE} is out of date: UPDATE_FAULT_TABLE=1 writes it anew");
+}
+
+/// What every call says of a fault, and what it does to a person who creates an organization.
+async fn rows_of(name: &str, fault: Fault) -> String {
+    // Short only where it is waited for in full.
+    let silent = matches!(fault, Fault::Silence);
+    let limit = Duration::from_millis(if silent { 150 } else { 8_000 });
+    let url = start(fault).await;
+    let app = TestApp::start_with(&[("CLERK_API_URL", &url)]).await;
+    let limits = TimeLimits { connect: limit, call: limit };
+    let address = url.parse().expect("an address");
+    let clerk = BackendApi::with_time_limits(address, Secret::new(SECRET_KEY), app.clock.clone(), limits);
+    let clerk = clerk.expect("a client");
+    let errors = soon(name, errors_of_all_calls(&clerk)).await;
+    let sees = what_the_person_sees(&app).await;
+    let instead = silent.then_some(clerk);
+    let (message, heals) = soon(name, what_becomes_of_the_message(&app, instead, &errors["metadata"])).await;
+    let mut rows = String::new();
+    for (calls, error) in grouped(errors) {
+        let repeat = if error.is_retryable() { "yes" } else { "no" };
+        // Only the group with the metadata call has to do with the outbox.
+        let outbox =
+            if calls == "all" || calls.contains("metadata") { [message.as_str(), &sees, heals] } else { [""; 3] };
+        let (says, code) = (error.to_string(), format!("`{}`", error.code()));
+        let cells: Vec<_> = [name, &calls, &says, &code, repeat].into_iter().chain(outbox).collect();
+        writeln!(rows, "| {} |", cells.join(" | ")).expect("a text");
+    }
+    rows
 }
 
 /// Calls with equal errors share a row.
@@ -169,37 +186,87 @@ fn grouped(errors: BTreeMap<&'static str, ClerkError>) -> Vec<(String, ClerkErro
     groups.into_iter().map(|(calls, error)| (name(calls), error)).collect()
 }
 
-/// Sends a message while Clerk fails, and again when it is well.
-async fn through_the_outbox(app: &TestApp, clerk: BackendApi, user: &str) -> (String, &'static str, &'static str) {
-    let outbox = Outbox::new(app.pools.worker.clone(), clerk, app.clock.clone(), app.state.tasks().clone());
-    commit_only(app, user).await;
-    let outcome = relay(&outbox).await;
-    let sees = match delivery_to(&app.pools.worker, user).await.expect("the database answers") {
-        Delivery::Delivered => "`delivered`",
-        Delivery::Pending => "`pending`: their organization, and that the session catches up later",
-        Delivery::Failed => "`failed`: their organization, and that an operator must look",
-    };
-    match outcome {
-        RelayOutcome::Postponed { wait, .. } => {
-            assert_eq!(relay(app.state.outbox()).await, RelayOutcome::Idle, "not before its time");
-            app.clock.advance(wait);
-            assert_eq!(relay(app.state.outbox()).await, delivered(user));
-            let after = match wait.whole_seconds() {
-                0 => "half a second at most".to_owned(),
-                seconds if seconds < 60 => format!("{seconds} s"),
-                seconds => format!("{} min", seconds / 60),
-            };
-            (format!("postponed by {after}"), sees, "by itself, at the next attempt")
+/// A person creates an organization while Clerk fails: the answer's `delivery`, and what the page says on which their wait ends.
+async fn what_the_person_sees(app: &TestApp) -> String {
+    let stale = token(ADA);
+    let who = Who::Cookie(&stale);
+    let form = json!({"name": "Acme Studio", "slug": "acme"});
+    let created = app.post_json("/api/rpc/create_organization", who, &form).await;
+    assert_eq!(created.status, StatusCode::CREATED, "{created:?}");
+
+    let waiting = app.get("/dashboard", who).await.location().to_owned();
+    assert!(waiting.starts_with("/token-pending?"), "never the form again: {waiting}");
+    let page = app.get(&format!("{waiting}&tried=1"), who).await.body;
+    assert!(page.contains("Acme Studio") && page.contains("Open the dashboard anyway"), "{page}");
+
+    let anyway = request(Method::GET, "/dashboard", who).header(header::COOKIE, "vestibule_anyway=1");
+    let inside = app.send(anyway.body(Body::empty()).expect("a request")).await;
+    assert!(inside.status == StatusCode::OK && inside.body.contains("Acme Studio"), "{inside:?}");
+    assert_eq!(notice(&inside.body), "Your session is still catching up.");
+    let cause = notice(&page);
+    let cause = cause.strip_prefix("Cause: ").unwrap_or_else(|| panic!("a cause: {cause}"));
+    format!("`{}`: “{cause}”", created.text("/delivery"))
+}
+
+/// The first sentence of a page's notice.
+fn notice(page: &str) -> String {
+    let (_, rest) = page.split_once("class=\"notice\"><p>").unwrap_or_else(|| panic!("no notice: {page}"));
+    let html = rest.split_once("</p>").unwrap_or_else(|| panic!("no end: {rest}")).0;
+    // Without tags, and the comments that Leptos puts where texts change.
+    let text: String = html
+        .split('<')
+        .enumerate()
+        .map(|(n, part)| if n == 0 { part } else { part.split_once('>').unwrap_or_default().1 })
+        .collect();
+    text.split_inclusive('.').next().unwrap_or_default().to_owned()
+}
+
+/// What the row says after the first attempt, and when it heals once Clerk is well again. `instead` makes that attempt
+/// where the app's own goes on for too long.
+async fn what_becomes_of_the_message(
+    app: &TestApp,
+    instead: Option<BackendApi>,
+    error: &ClerkError,
+) -> (String, &'static str) {
+    match instead {
+        None => app.settled().await,
+        Some(clerk) => {
+            // As if the app had died meanwhile: its lease runs out.
+            app.clock.advance(time::Duration::seconds(20));
+            let (pool, tasks) = (app.pools.worker.clone(), app.state.tasks().clone());
+            let outcome = relay(&Outbox::new(pool, clerk, app.clock.clone(), tasks)).await;
+            assert!(matches!(outcome, RelayOutcome::Postponed { .. }), "{outcome:?}");
         }
-        RelayOutcome::Dead { .. } => {
-            app.clock.advance(time::Duration::days(2));
-            assert_eq!(relay(app.state.outbox()).await, RelayOutcome::Idle, "never again");
-            commit_only(app, user).await;
-            assert_eq!(relay(app.state.outbox()).await, delivered(user));
-            let after = delivery_to(&app.pools.worker, user).await.expect("the database answers");
-            assert_eq!(after, Delivery::Delivered);
-            ("given up, kept with its reason".to_owned(), sees, "with the next change that gets through")
-        }
-        outcome => panic!("{outcome:?}"),
     }
+    let (available_at, is_dead, last_error): (OffsetDateTime, bool, String) =
+        sqlx::query_as("select available_at, dead_at is not null, last_error from outbox_messages where user_id = $1")
+            .bind(ADA)
+            .fetch_one(&app.database.owner)
+            .await
+            .expect("one message");
+    assert_eq!(last_error, error.to_string());
+    let (well, clock) = app.second_process();
+    clock.advance(app.clock.now() - clock.now());
+    let delivery = async || delivery_to(&app.pools.worker, ADA).await.expect("the database answers");
+    let wait = available_at - clock.now();
+    if is_dead {
+        clock.advance(time::Duration::days(2));
+        assert_eq!(relay(well.outbox()).await, RelayOutcome::Idle, "never again");
+        assert_eq!(delivery().await, Delivery::Failed);
+        commit_only(app, ADA).await;
+        assert_eq!(relay(well.outbox()).await, delivered(ADA));
+        assert_eq!(delivery().await, Delivery::Delivered);
+        return ("given up, kept with its reason".to_owned(), "with the next change that gets through");
+    }
+    assert!(wait.is_positive() && relay(well.outbox()).await == RelayOutcome::Idle, "not before its time");
+    assert_eq!(delivery().await, Delivery::Pending);
+    clock.advance(wait);
+    assert_eq!(relay(well.outbox()).await, delivered(ADA));
+    assert_eq!(delivery().await, Delivery::Delivered);
+    let after = match wait.whole_seconds() {
+        0 => "half a second at most".to_owned(),
+        seconds if seconds < 60 => format!("{seconds} s"),
+        seconds => format!("{} min", seconds / 60),
+    };
+    (format!("postponed by {after}"), "by itself, at the next attempt")
 }
