@@ -62,10 +62,11 @@ pub enum ClerkError {
 
 impl ClerkError {
     /// Whether the same call may succeed later. A wrong key (401, 403) counts: somebody will put it right, and nothing may
-    /// be lost until then.
+    /// be lost until then. So does a conflict (409), which Clerk documents for none of these calls: it can only be with
+    /// another one at the same moment.
     pub fn is_retryable(&self) -> bool {
         match self {
-            Self::Refused { status, .. } => !matches!(status, 400 | 404 | 409 | 410 | 413 | 422),
+            Self::Refused { status, .. } => !matches!(status, 400 | 404 | 410 | 413 | 422),
             Self::Unreachable(_) | Self::Unreadable | Self::Limited { .. } => true,
         }
     }
@@ -306,10 +307,10 @@ mod tests {
     #[test]
     fn what_may_be_repeated() {
         let refused = |status| ClerkError::Refused { status, code: String::new(), retry_after: None };
-        for status in [401, 403, 429, 500, 502, 503] {
+        for status in [401, 403, 409, 429, 500, 502, 503] {
             assert!(refused(status).is_retryable(), "{status}");
         }
-        for status in [400, 404, 409, 413, 422] {
+        for status in [400, 404, 410, 413, 422] {
             assert!(!refused(status).is_retryable(), "{status}");
         }
         assert!(ClerkError::Unreachable("timed out").is_retryable());
