@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::error::Error;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, ValueEnum};
 use tokio_util::sync::CancellationToken;
 use vestibule::app;
 use vestibule::server::config::{self, Config};
@@ -24,7 +24,7 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     /// Serve with the configuration of the environment.
-    Serve,
+    Serve(ServeArguments),
     /// Create or update tables and roles, as the login of DATABASE_MIGRATION_URL.
     Migrate,
     /// Say what is on its way to Clerk and from it, compare everybody with Clerk, and settle what differs.
@@ -82,6 +82,20 @@ struct HowToSync {
     json: bool,
 }
 
+#[derive(clap::Args)]
+struct ServeArguments {
+    /// Whether this process tells Clerk what was committed. "off" leaves that to others on the same database, of which
+    /// there must be one.
+    #[arg(long, default_value = "on")]
+    relay: Switch,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Switch {
+    On,
+    Off,
+}
+
 #[tokio::main]
 async fn main() -> ExitCode {
     let arguments = Arguments::parse();
@@ -94,7 +108,7 @@ async fn main() -> ExitCode {
         tracing::warn!(config.name = %name, "this variable is set, but nothing reads it: a typing error?");
     }
     let result = match arguments.command {
-        Command::Serve => run(&variables).await,
+        Command::Serve(arguments) => run(&variables, &arguments).await,
         Command::Migrate => migrate(&variables).await,
         Command::Reconcile(arguments) => reconcile_everybody(&variables, &arguments).await,
         Command::Sync(arguments) => sync_one(&variables, &arguments).await,
@@ -124,8 +138,9 @@ fn environment() -> BTreeMap<String, String> {
     std::env::vars().collect()
 }
 
-async fn run(variables: &BTreeMap<String, String>) -> Result<(), Box<dyn Error>> {
-    let config = Config::from_variables(variables, cfg!(feature = "dev"))?;
+async fn run(variables: &BTreeMap<String, String>, arguments: &ServeArguments) -> Result<(), Box<dyn Error>> {
+    let mut config = Config::from_variables(variables, cfg!(feature = "dev"))?;
+    config.relay = arguments.relay == Switch::On;
     if config.clerk.is_development() {
         tracing::warn!(
             "the keys are those of a development instance of Clerk (pk_test_): for trying out, not for customers"
@@ -193,6 +208,8 @@ mod development {
     use vestibule::server::config::Config;
     use vestibule::server::{database, serve};
 
+    use super::{ServeArguments, Switch};
+
     #[derive(clap::Args)]
     pub struct DevArguments {
         /// Where to answer. Port 0 takes a free one.
@@ -205,6 +222,8 @@ mod development {
         /// "development", which the browser calls directly. Each keeps people of its own.
         #[arg(long)]
         clerk: Option<Kind>,
+        #[command(flatten)]
+        serve: ServeArguments,
         #[command(flatten)]
         tls: TlsArguments,
     }
@@ -290,7 +309,8 @@ mod development {
         let listener = serve::listen(arguments.listen).await?;
         let development = start(variables, &arguments.data_dir, listener.local_addr()?, instance).await?;
         let served = async {
-            let config = Config::from_variables(variables, true)?;
+            let mut config = Config::from_variables(variables, true)?;
+            config.relay = arguments.serve.relay == Switch::On;
             if let Some(owner) = &config.database.migration {
                 database::migrate(owner, &config.database).await?;
             }

@@ -78,6 +78,8 @@ pub struct Config {
     pub public_origin: String,
     pub clerk: ClerkConfig,
     pub database: DatabaseConfig,
+    /// Whether this process tells Clerk what was committed. No variable: the command line decides.
+    pub relay: bool,
     pub auth_debug_log: bool,
     /// How often everybody is compared with Clerk; `None`: only by hand.
     pub reconcile_every: Option<time::Duration>,
@@ -306,6 +308,7 @@ impl Reader<'_> {
             },
             public_origin,
             database: database?,
+            relay: true,
             auth_debug_log: auth_debug_log?,
             reconcile_every: Some(reconcile_hours?).filter(|hours| *hours > 0).map(time::Duration::hours),
             site_root,

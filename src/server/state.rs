@@ -69,7 +69,7 @@ impl AppState {
         Ok(Self(Arc::new(Inner {
             tenancy: Tenancy::new(pools.request.clone()),
             verifier,
-            outbox: Outbox::new(pools.worker.clone(), clerk.clone(), clock.clone(), tasks.clone()),
+            outbox: Outbox::of(config.relay, pools.worker.clone(), clerk.clone(), clock.clone(), tasks.clone()),
             webhooks: Webhooks::new(pools.worker.clone(), clock.clone()),
             clerk,
             site,

@@ -1,7 +1,9 @@
 //! The running relay has several calls under way at once: each for another person, and all of them in order when it ends.
+//! A process may also leave all of it to others.
 
 use std::time::Duration;
 
+use serde_json::json;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use vestibule::server::clerk::backend_api::BackendApi;
@@ -10,7 +12,8 @@ use vestibule::server::outbox::Outbox;
 
 use crate::outbox::{commit_only, delivered, relay};
 use crate::support::clerk::DEVELOPMENT_SECRET_KEY;
-use crate::support::{TestApp, soon, until};
+use crate::support::keys::token;
+use crate::support::{TestApp, Who, soon, until};
 
 const ADA: &str = "user_ada";
 /// As many calls as one relay has under way.
@@ -138,4 +141,27 @@ async fn at_our_own_limit_all_wait_and_none_is_lost() {
     soon("the relay's end", running).await.expect("no panic");
     let attempts: i64 = app.database.value("select max(attempts)::bigint from outbox_messages where $1 = ''", "").await;
     assert_eq!(attempts, 1, "what we hold back ourselves is no attempt");
+}
+
+#[tokio::test]
+async fn a_process_without_relay_answers_at_once_and_another_one_delivers() {
+    let app = TestApp::start_without_relay().await;
+    let body = json!({"name": "Acme", "slug": "acme"});
+    let create = async || {
+        let token = token(ADA);
+        app.post_json("/api/organizations/create", Who::Bearer(&token), &body).await.text("/delivery")
+    };
+    assert_eq!(create().await, "pending");
+    // It has no relay to run either: this ends without being told to.
+    soon("the end", app.state.outbox().run(CancellationToken::new())).await;
+    assert_eq!((app.clerk.calls().len(), untouched(&app).await), (0, 1));
+
+    let (second, _) = app.second_process();
+    let (running, stop) = run(second.outbox());
+    until("a delivery", async || (app.clerk.answered() == 1).then_some(())).await;
+    stop.cancel();
+    soon("the relay's end", running).await.expect("no panic");
+    // The same request again: it is told what others have done.
+    assert_eq!(create().await, "delivered");
+    assert_eq!(app.clerk.calls().len(), 1);
 }

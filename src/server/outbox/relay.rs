@@ -44,6 +44,8 @@ const STOP_GRACE: Duration = Duration::from_secs(2);
 pub struct Outbox(Arc<Inner>);
 
 struct Inner {
+    /// Whether this process calls Clerk. If not, others do.
+    delivers: bool,
     pool: PgPool,
     clerk: BackendApi,
     clock: Clock,
@@ -77,13 +79,21 @@ type Attempted = Result<RelayOutcome, sqlx::Error>;
 impl Outbox {
     /// `pool` must be the worker login's.
     pub fn new(pool: PgPool, clerk: BackendApi, clock: Clock, tasks: TaskTracker) -> Self {
+        Self::of(true, pool, clerk, clock, tasks)
+    }
+
+    /// In a process that leaves delivery to others, unless `delivers`.
+    pub fn of(delivers: bool, pool: PgPool, clerk: BackendApi, clock: Clock, tasks: TaskTracker) -> Self {
         let (wake, settled, closing) = (Notify::new(), Notify::new(), CancellationToken::new());
-        Self(Arc::new(Inner { pool, clerk, clock, wake, settled, closing, tasks }))
+        Self(Arc::new(Inner { delivers, pool, clerk, clock, wake, settled, closing, tasks }))
     }
 
     /// Delivers what waits for one user, for at most [`INLINE_LIMIT`]. A call under way goes on after that, whoever
-    /// makes it; the answer then is that delivery is pending.
+    /// makes it; the answer then is that delivery is pending. A process that leaves delivery to others only looks.
     pub async fn deliver_now(&self, user: &UserId) -> Delivery {
+        if !self.0.delivers {
+            return super::delivery_to(&self.0.pool, user.as_str()).await.unwrap_or(Delivery::Pending);
+        }
         match tokio::time::timeout(INLINE_LIMIT, self.drain(user.as_str())).await {
             Ok(Ok(delivery @ (Delivery::Delivered | Delivery::Failed))) => delivery,
             _ => {
@@ -116,13 +126,16 @@ impl Outbox {
         }
     }
 
-    /// Relays until told to stop. Calls under way are finished first, or after [`STOP_GRACE`] left to another process.
+    /// Relays until told to stop, if this process delivers. Calls under way are finished first, or after [`STOP_GRACE`] left to another process.
     pub async fn run(&self, stop: CancellationToken) {
         self.run_polling(POLL, stop).await;
     }
 
     /// The same with another pause between looks at the table.
     pub async fn run_polling(&self, poll: Duration, stop: CancellationToken) {
+        if !self.0.delivers {
+            return;
+        }
         let close = async {
             stop.cancelled().await;
             self.0.closing.cancel();

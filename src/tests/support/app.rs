@@ -94,6 +94,15 @@ impl TestApp {
 
     /// Starts with changed variables; an empty value takes one out.
     pub async fn start_with(changes: &[(&str, &str)]) -> Self {
+        Self::start_as(true, changes).await
+    }
+
+    /// Starts a process that leaves delivery to others.
+    pub async fn start_without_relay() -> Self {
+        Self::start_as(false, &[]).await
+    }
+
+    async fn start_as(relay: bool, changes: &[(&str, &str)]) -> Self {
         let clerk = StubClerk::start().await;
         let database = Database::create().await;
         let pem = keys::instance().public_pem();
@@ -110,12 +119,12 @@ impl TestApp {
             .chain(changes.iter().copied())
             .map(|(name, value)| (name.to_owned(), value.to_owned())),
         );
-        let (state, clock, pools) = state(&variables);
+        let (state, clock, pools) = state(&variables, relay);
         let router = app::router(state.clone());
         Self { state, clock, clerk, database, pools, router }
     }
 
-    /// Another process with the same database and the same Clerk.
+    /// Another process with the same database and the same Clerk. It delivers.
     pub fn second_process(&self) -> (AppState, Clock) {
         let mut variables = self.database.variables();
         let own = [
@@ -125,7 +134,7 @@ impl TestApp {
             ("CLERK_API_URL", &self.clerk.url),
         ];
         variables.extend(own.map(|(name, value)| (name.to_owned(), value.to_owned())));
-        let (state, clock, _) = state(&variables);
+        let (state, clock, _) = state(&variables, true);
         (state, clock)
     }
 
@@ -188,8 +197,9 @@ impl TestApp {
     }
 }
 
-fn state(variables: &BTreeMap<String, String>) -> (AppState, Clock, Pools) {
-    let config = Config::from_variables(variables, true).expect("a whole configuration");
+fn state(variables: &BTreeMap<String, String>, relay: bool) -> (AppState, Clock, Pools) {
+    let mut config = Config::from_variables(variables, true).expect("a whole configuration");
+    config.relay = relay;
     let pools = database::open(&config.database).expect("addresses");
     let clock = Clock::manual(OffsetDateTime::from_unix_timestamp(NOW).expect("a moment"));
     let state = AppState::new(config, clock.clone(), &pools, Site::empty()).expect("a state");
