@@ -6,10 +6,13 @@
 // { columns: [...], rows: [[...], ...], failures: ['what is above its bound', ...] }.
 import * as clickToDashboard from './click-to-dashboard.mjs';
 import * as emulator from './emulator.mjs';
+import * as organizations from './organizations.mjs';
 import * as payload from './payload.mjs';
+import * as relay from './relay.mjs';
 import * as session from './session.mjs';
+import * as waiting from './waiting.mjs';
 
-const measurements = { payload, 'click-to-dashboard': clickToDashboard, emulator, session };
+const measurements = { payload, 'click-to-dashboard': clickToDashboard, emulator, session, organizations, relay, waiting };
 
 const names = process.argv.slice(2).length > 0 ? process.argv.slice(2) : Object.keys(measurements);
 const unknown = names.filter((name) => !(name in measurements));

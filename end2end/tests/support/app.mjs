@@ -42,12 +42,14 @@ export class App {
   #build;
   #clerk;
   #variables;
+  #options;
   #folder;
   #logFile;
 
-  /** @param {Build} build  @param {ClerkKind} clerk  @param {Record<string, string>} variables */
-  constructor(build, clerk, variables) {
+  /** @param {Build} build  @param {ClerkKind} clerk  @param {Record<string, string>} variables  @param {string[]} options */
+  constructor(build, clerk, variables, options) {
     this.#variables = variables;
+    this.#options = options;
     this.#build = build;
     this.#clerk = clerk;
     this.#folder = mkdtempSync(join(tmpdir(), 'vestibule-end2end-'));
@@ -59,10 +61,11 @@ export class App {
   /**
    * Starts the build that the tests are for, unless another one is named.
    * @param {Build} build  @param {ClerkKind} clerk  @param {Record<string, string>} variables  further configuration
+   * @param {string[]} options  further options of the command
    */
-  static async start(build = { binary: BINARY, site: SITE }, clerk = 'production', variables = {}) {
+  static async start(build = { binary: BINARY, site: SITE }, clerk = 'production', variables = {}, options = []) {
     if (!existsSync(build.binary)) throw new Error(`${build.binary} is missing: run "make build" first`);
-    const app = new App(build, clerk, variables);
+    const app = new App(build, clerk, variables, options);
     try {
       await app.#launch('127.0.0.1:0');
     } catch (error) {
@@ -111,6 +114,11 @@ export class App {
     }
   }
 
+  /** Where it keeps its data. */
+  get data() {
+    return join(this.#folder, 'data');
+  }
+
   /** Signs what the app's own Clerk emulator would never sign. */
   signer() {
     return signerOf(join(this.#folder, 'data', this.#clerk === 'development' ? 'clerk-development' : 'clerk', 'keys.json'));
@@ -130,7 +138,7 @@ export class App {
 
     const log = openSync(this.#logFile, 'a');
     const direct = this.#clerk === 'development' ? ['--clerk', 'development', '--tls-listen', tlsListen] : [];
-    const child = spawn(this.#build.binary, ['dev', '--listen', listen, '--data-dir', data, ...direct], {
+    const child = spawn(this.#build.binary, ['dev', '--listen', listen, '--data-dir', data, ...direct, ...this.#options], {
       // Not the project's folder: a developer's .env there may hold the keys of a real Clerk and a real database.
       cwd: this.#folder,
       stdio: ['ignore', log, log],

@@ -128,14 +128,23 @@ impl BackendApi {
         clock: Clock,
         time_limits: TimeLimits,
     ) -> Result<Self, reqwest::Error> {
+        let limits = CallLimits::new(secret_key.expose().starts_with("sk_test_"), clock);
+        Self::with_limits(base, secret_key, time_limits, limits)
+    }
+
+    pub fn with_limits(
+        base: Url,
+        secret_key: Secret,
+        time_limits: TimeLimits,
+        limits: CallLimits,
+    ) -> Result<Self, reqwest::Error> {
         let http = reqwest::Client::builder()
             .connect_timeout(time_limits.connect)
             .timeout(time_limits.call)
             .redirect(reqwest::redirect::Policy::none())
             .user_agent(concat!("vestibule/", env!("CARGO_PKG_VERSION")))
             .build()?;
-        let limits = Arc::new(CallLimits::new(secret_key.expose().starts_with("sk_test_"), clock));
-        Ok(Self { http, base, secret_key, limits })
+        Ok(Self { http, base, secret_key, limits: Arc::new(limits) })
     }
 
     /// `GET /v1/jwks`: the instance's public keys. Clerk does not limit it.

@@ -48,8 +48,12 @@ pub enum LimitOf {
 
 impl CallLimits {
     pub fn new(development_key: bool, clock: Clock) -> Self {
+        Self::allowing(if development_key { DEVELOPMENT_CALLS } else { PRODUCTION_CALLS }, clock)
+    }
+
+    /// For a Clerk that allows so many calls in 10 s. Measurements lift the limit by it.
+    pub fn allowing(calls: u32, clock: Clock) -> Self {
         let clock = LimitClock(clock);
-        let calls = if development_key { DEVELOPMENT_CALLS } else { PRODUCTION_CALLS };
         Self {
             calls: RateLimiter::direct_with_clock(quota(calls), clock.clone()),
             changes: RateLimiter::dashmap_with_clock(quota(METADATA_CHANGES), clock.clone()),
