@@ -174,7 +174,7 @@ pub async fn meet(app: &AppState, mut transaction: TenantTransaction) -> Result<
         .await?;
     transaction.commit().await?;
     if is_worth_waiting {
-        app.outbox().deliver_now(&caller).await;
+        app.outbox().settle(&caller).await;
     }
     Ok(is_worth_waiting)
 }

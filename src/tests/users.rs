@@ -4,9 +4,10 @@
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 use sqlx::AssertSqlSafe;
+use tokio_util::sync::CancellationToken;
 use vestibule::model::ids::UserId;
 use vestibule::model::onboarding::Delivery;
-use vestibule::server::outbox::RelayOutcome;
+use vestibule::server::outbox::{Outbox, RelayOutcome};
 use vestibule::server::users::{DriftKind, SyncRights, Synced, sync};
 
 use crate::outbox::{delivered, relay};
@@ -176,6 +177,24 @@ async fn clerk_being_down_does_not_keep_the_invited_from_the_form() {
     assert_eq!(soon("Clerk's answer", app.state.outbox().deliver_now(&id(&grace))).await, Delivery::Delivered);
     assert_eq!(roles(&app, &grace).await.len(), 1);
     assert_eq!(onboarding(&app, &grace).await.location(), "/token-pending?next=/dashboard");
+}
+
+#[tokio::test]
+async fn the_invited_are_waited_for_where_another_process_delivers() {
+    let clerk = Emulated::start().await;
+    let app = clerk.app_as(false).await;
+    let (ada, grace) =
+        (clerk.person("ada@example.test", "Ada").await, clerk.person("grace@example.test", "Grace").await);
+    acme_invites(&app, &ada, "grace@example.test", "member").await;
+    let (pool, api, clock) = (app.pools.worker.clone(), app.state.clerk().clone(), app.clock.clone());
+    let (other, stop) = (Outbox::new(pool, api, clock, app.state.tasks().clone()), CancellationToken::new());
+    let running = tokio::spawn({
+        let stop = stop.clone();
+        async move { other.run(stop).await }
+    });
+    assert_eq!(onboarding(&app, &grace).await.location(), "/token-pending?next=/dashboard");
+    stop.cancel();
+    soon("the relay's end", running).await.expect("no panic");
 }
 
 fn id(user: &str) -> UserId {

@@ -103,6 +103,21 @@ impl Outbox {
         }
     }
 
+    /// Waits until nothing of a user's is due any more, for at most [`INLINE_LIMIT`], whoever delivers it.
+    pub async fn settle(&self, user: &UserId) {
+        if self.0.delivers {
+            self.deliver_now(user).await;
+            return;
+        }
+        let others = async {
+            while rows::is_under_way(&self.0.pool, user.as_str(), self.0.clock.now()).await? {
+                tokio::time::sleep(INLINE_POLL).await;
+            }
+            Ok::<_, sqlx::Error>(())
+        };
+        _ = tokio::time::timeout(INLINE_LIMIT, others).await;
+    }
+
     async fn drain(&self, user: &str) -> Result<Delivery, sqlx::Error> {
         loop {
             let settled = self.0.settled.notified();

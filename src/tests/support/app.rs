@@ -102,7 +102,7 @@ impl TestApp {
         Self::start_as(false, &[]).await
     }
 
-    async fn start_as(relay: bool, changes: &[(&str, &str)]) -> Self {
+    pub async fn start_as(relay: bool, changes: &[(&str, &str)]) -> Self {
         let clerk = StubClerk::start().await;
         let database = Database::create().await;
         let pem = keys::instance().public_pem();

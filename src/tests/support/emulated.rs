@@ -33,8 +33,14 @@ impl Emulated {
 
     /// An app that has this one for its Clerk.
     pub async fn app(&self) -> TestApp {
+        self.app_as(true).await
+    }
+
+    /// The same, which may leave delivery to others.
+    pub async fn app_as(&self, relay: bool) -> TestApp {
         let settings = self.emulator.settings();
-        TestApp::start_with(&[("CLERK_API_URL", &settings.api_url), ("CLERK_SECRET_KEY", &settings.secret_key)]).await
+        let own = [("CLERK_API_URL", settings.api_url.as_str()), ("CLERK_SECRET_KEY", &settings.secret_key)];
+        TestApp::start_as(relay, &own).await
     }
 
     pub fn secret_key(&self) -> &str {
