@@ -6,7 +6,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
@@ -20,6 +22,9 @@ use super::webhooks::signature::SigningKey;
 const CLERK_API: &str = "https://api.clerk.com";
 /// Where Clerk wants proxied Frontend API calls to go.
 const CLERK_FRONTEND_API: &str = "https://frontend-api.clerk.dev";
+/// Shortest and longest limit of a call of the Backend API, in milliseconds. Clerk needs up to a second; and what a dead
+/// process was about to tell Clerk waits for two and a half times the limit.
+const TIMEOUT_MS: RangeInclusive<u64> = 100..=60_000;
 /// Hosts of the emulator's production instances.
 const EMULATOR_SUFFIX: &str = ".emulator.localhost";
 /// What stands around the eight hexadecimal digits in the hosts of its development instances.
@@ -29,7 +34,7 @@ const EMULATOR_DEVELOPMENT: (&str, &str) = ("vestibule-", ".clerk.accounts.dev")
 const MAX_RECONCILE_HOURS: i64 = 720;
 
 /// Names that are read, with what they are for. The README's table is checked against it.
-pub const NAMES: [(&str, &str); 17] = [
+pub const NAMES: [(&str, &str); 18] = [
     ("AUTH_DEBUG_LOG", "true: log the exact cause of every request without a session"),
     ("CLERK_API_URL", "address of the Backend API"),
     ("CLERK_AUTHORIZED_PARTIES", "further origins whose tokens are accepted, separated by commas"),
@@ -38,6 +43,7 @@ pub const NAMES: [(&str, &str); 17] = [
     ("CLERK_JWT_KEY", "PEM public key: verify without asking Clerk for keys"),
     ("CLERK_PUBLISHABLE_KEY", "pk_live_… of the instance, or pk_test_… of a development instance"),
     ("CLERK_SECRET_KEY", "sk_live_… or sk_test_… of the same instance"),
+    ("CLERK_TIMEOUT_MS", "how long a call of the Backend API may take, in milliseconds"),
     ("CLERK_WEBHOOK_SECRET", "an older name of ours for CLERK_WEBHOOK_SIGNING_SECRET"),
     ("CLERK_WEBHOOK_SIGNING_SECRET", "whsec_… of the webhook endpoint; several with commas while it is changed"),
     ("DATABASE_MIGRATION_URL", "login of the owner: creates tables and roles"),
@@ -93,6 +99,8 @@ pub struct ClerkConfig {
     pub publishable_key: String,
     pub secret_key: Secret,
     pub api_url: Url,
+    /// How long a call of the Backend API may take.
+    pub timeout: Duration,
     /// Where the same-origin proxy forwards to. `None` for a development instance: there is no proxy.
     pub frontend_api_url: Option<Url>,
     pub issuer: String,
@@ -243,6 +251,12 @@ impl Reader<'_> {
             );
         }
         let api_url = self.url("CLERK_API_URL", CLERK_API);
+        let timeout = self.parsed(
+            "CLERK_TIMEOUT_MS",
+            "8000",
+            |text| text.parse().ok().filter(|ms| TIMEOUT_MS.contains(ms)).map(Duration::from_millis),
+            "must be a whole number from 100 to 60000, of milliseconds",
+        );
         let direct = publishable_key.as_deref().is_some_and(is_development);
         if direct && self.optional("CLERK_FRONTEND_API_URL").is_some() {
             self.problem(
@@ -297,6 +311,7 @@ impl Reader<'_> {
                 publishable_key,
                 secret_key: Secret::new(secret_key?),
                 api_url: api_url?,
+                timeout: timeout?,
                 frontend_api_url: match frontend_api_url {
                     None => None,
                     Some(url) => Some(url?),

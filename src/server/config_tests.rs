@@ -84,6 +84,9 @@ fn contradictions_are_named() {
     assert_eq!(problems(&[("CLERK_JWT_KEY", "nonsense")]), ["CLERK_JWT_KEY"]);
     assert_eq!(problems(&[("CLERK_AUTHORIZED_PARTIES", "https://a.example, b")]), ["CLERK_AUTHORIZED_PARTIES"]);
     assert_eq!(problems(&[("DATABASE_WORKER_URL", "postgres://request:pw1@db/vestibule")]), ["DATABASE_WORKER_URL"]);
+    for timeout in ["99", "60001", "8 s", "-1"] {
+        assert_eq!(problems(&[("CLERK_TIMEOUT_MS", timeout)]), ["CLERK_TIMEOUT_MS"]);
+    }
     assert_eq!(problems(&[("AUTH_DEBUG_LOG", "yes"), ("LISTEN", "3000")]), ["LISTEN", "AUTH_DEBUG_LOG"]);
 }
 

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio_util::task::TaskTracker;
 
-use super::clerk::backend_api::BackendApi;
+use super::clerk::backend_api::{BackendApi, TimeLimits};
 use super::clerk::frontend_proxy;
 use super::clock::Clock;
 use super::config::Config;
@@ -58,7 +58,7 @@ pub enum StateError {
 impl AppState {
     pub fn new(config: Config, clock: Clock, pools: &Pools, site: Site) -> Result<Self, StateError> {
         let (api_url, secret_key) = (config.clerk.api_url.clone(), config.clerk.secret_key.clone());
-        let clerk = BackendApi::new(api_url, secret_key, clock.clone())?;
+        let clerk = BackendApi::new(api_url, secret_key, clock.clone(), TimeLimits::of_call(config.clerk.timeout))?;
         let keys = match &config.clerk.jwt_key {
             Some(pem) => Keys::from_pem(pem)?,
             None => Keys::from_backend_api(clerk.clone(), clock.clone()),

@@ -45,7 +45,8 @@ async fn one_persons_changes_are_spread_and_hold_up_nobody_else() {
 async fn a_development_key_has_its_smaller_limit_and_keys_are_exempt() {
     let app = TestApp::start().await;
     let url = app.clerk.url.parse().expect("an address");
-    let clerk = BackendApi::new(url, Secret::new("sk_test_of_somebody_else"), app.clock.clone()).expect("a client");
+    let (key, limits) = (Secret::new("sk_test_of_somebody_else"), app.state.clerk().time_limits());
+    let clerk = BackendApi::new(url, key, app.clock.clone(), limits).expect("a client");
     let user = UserId::parse(ADA).expect("an id");
     let mut calls = 0;
     let wait = loop {

@@ -5,7 +5,6 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
-use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::{Method, StatusCode, header};
@@ -15,13 +14,11 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use vestibule::model::ids::{SessionId, UserId};
 use vestibule::model::onboarding::Delivery;
-use vestibule::server::clerk::backend_api::{BackendApi, ClerkError, TimeLimits};
+use vestibule::server::clerk::backend_api::{BackendApi, ClerkError};
 use vestibule::server::clerk::metadata::{MetadataChange, MetadataError, update_user_metadata};
-use vestibule::server::config::Secret;
-use vestibule::server::outbox::{Outbox, RelayOutcome, delivery_to};
+use vestibule::server::outbox::{RelayOutcome, delivery_to};
 
 use crate::outbox::{commit_only, delivered, relay};
-use crate::support::clerk::SECRET_KEY;
 use crate::support::keys::token;
 use crate::support::{TestApp, Who, request, soon};
 
@@ -147,18 +144,12 @@ async fn every_fault_of_every_call_is_as_the_table_says() {
 /// What every call says of a fault, and what it does to a person who creates an organization.
 async fn rows_of(name: &str, fault: Fault) -> String {
     // Short only where it is waited for in full.
-    let silent = matches!(fault, Fault::Silence);
-    let limit = Duration::from_millis(if silent { 150 } else { 8_000 });
+    let limit = if matches!(fault, Fault::Silence) { "150" } else { "8000" };
     let url = start(fault).await;
-    let app = TestApp::start_with(&[("CLERK_API_URL", &url)]).await;
-    let limits = TimeLimits { connect: limit, call: limit };
-    let address = url.parse().expect("an address");
-    let clerk = BackendApi::with_time_limits(address, Secret::new(SECRET_KEY), app.clock.clone(), limits);
-    let clerk = clerk.expect("a client");
-    let errors = soon(name, errors_of_all_calls(&clerk)).await;
+    let app = TestApp::start_with(&[("CLERK_API_URL", &url), ("CLERK_TIMEOUT_MS", limit)]).await;
+    let errors = soon(name, errors_of_all_calls(app.state.clerk())).await;
     let sees = what_the_person_sees(&app).await;
-    let instead = silent.then_some(clerk);
-    let (message, heals) = soon(name, what_becomes_of_the_message(&app, instead, &errors["metadata"])).await;
+    let (message, heals) = soon(name, what_becomes_of_the_message(&app, &errors["metadata"])).await;
     let mut rows = String::new();
     for (calls, error) in grouped(errors) {
         let repeat = if error.is_retryable() { "yes" } else { "no" };
@@ -221,23 +212,9 @@ fn notice(page: &str) -> String {
     text.split_inclusive('.').next().unwrap_or_default().to_owned()
 }
 
-/// What the row says after the first attempt, and when it heals once Clerk is well again. `instead` makes that attempt
-/// where the app's own goes on for too long.
-async fn what_becomes_of_the_message(
-    app: &TestApp,
-    instead: Option<BackendApi>,
-    error: &ClerkError,
-) -> (String, &'static str) {
-    match instead {
-        None => app.settled().await,
-        Some(clerk) => {
-            // As if the app had died meanwhile: its lease runs out.
-            app.clock.advance(time::Duration::seconds(20));
-            let (pool, tasks) = (app.pools.worker.clone(), app.state.tasks().clone());
-            let outcome = relay(&Outbox::new(pool, clerk, app.clock.clone(), tasks)).await;
-            assert!(matches!(outcome, RelayOutcome::Postponed { .. }), "{outcome:?}");
-        }
-    }
+/// What the row says after the first attempt, and when it heals once Clerk is well again.
+async fn what_becomes_of_the_message(app: &TestApp, error: &ClerkError) -> (String, &'static str) {
+    app.settled().await;
     let (available_at, is_dead, last_error): (OffsetDateTime, bool, String) =
         sqlx::query_as("select available_at, dead_at is not null, last_error from outbox_messages where user_id = $1")
             .bind(ADA)

@@ -123,7 +123,8 @@ async fn at_our_own_limit_all_wait_and_none_is_lost() {
     }
     // A development key: about fifty calls, then no more while the clock stands still.
     let url = app.clerk.url.parse().expect("an address");
-    let clerk = BackendApi::new(url, Secret::new(DEVELOPMENT_SECRET_KEY), app.clock.clone()).expect("a client");
+    let key = Secret::new(DEVELOPMENT_SECRET_KEY);
+    let clerk = BackendApi::new(url, key, app.clock.clone(), app.state.clerk().time_limits()).expect("a client");
     let outbox = Outbox::new(app.pools.worker.clone(), clerk, app.clock.clone(), app.state.tasks().clone());
     let (running, stop) = run(&outbox);
     let waiting =

@@ -211,11 +211,8 @@ async fn the_keys_of_another_instance_empty_nothing() {
     // The other one knows people too, but none of ours.
     other.person("stranger@example.test", "Stranger").await;
     let before = app.database.counts().await;
-    let foreign = BackendApi::new(
-        other.api_url().parse().expect("an address"),
-        Secret::new(other.secret_key()),
-        app.clock.clone(),
-    );
+    let (url, key) = (other.api_url().parse().expect("an address"), Secret::new(other.secret_key()));
+    let foreign = BackendApi::new(url, key, app.clock.clone(), app.state.clerk().time_limits());
     let pace = NonZeroU32::new(10_000).expect("not zero");
     let reconciler = Reconciler::new(app.pools.worker.clone(), foreign.expect("a client"), app.clock.clone(), pace);
     let mut pass = Pass::new(false, 100);

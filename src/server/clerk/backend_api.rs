@@ -22,8 +22,6 @@ use crate::server::config::Secret;
 
 /// The version of the Backend API we speak.
 const API_VERSION: &str = "2026-05-12";
-/// The lease of the outbox is longer than two calls.
-const TIME_LIMITS: TimeLimits = TimeLimits { connect: Duration::from_secs(2), call: Duration::from_secs(8) };
 
 /// Most people that one call asks for: more ids would not fit into an address.
 pub const LARGEST_PAGE: usize = 100;
@@ -35,6 +33,7 @@ pub struct BackendApi {
     base: Url,
     secret_key: Secret,
     limits: Arc<CallLimits>,
+    time_limits: TimeLimits,
 }
 
 /// How long a call may take.
@@ -44,6 +43,18 @@ pub struct TimeLimits {
     pub connect: Duration,
     /// The whole call.
     pub call: Duration,
+}
+
+impl TimeLimits {
+    /// For calls that may take so long: a quarter of it to connect.
+    pub fn of_call(call: Duration) -> Self {
+        Self { connect: call / 4, call }
+    }
+
+    /// How long a claimed outbox message belongs to its relay. The lease is longer than two calls.
+    pub fn lease(&self) -> Duration {
+        self.call * 5 / 2
+    }
 }
 
 /// Why a call failed. The text holds no address, name or key.
@@ -118,16 +129,7 @@ struct ErrorItem {
 
 impl BackendApi {
     /// `base` is the address without `/v1`.
-    pub fn new(base: Url, secret_key: Secret, clock: Clock) -> Result<Self, reqwest::Error> {
-        Self::with_time_limits(base, secret_key, clock, TIME_LIMITS)
-    }
-
-    pub fn with_time_limits(
-        base: Url,
-        secret_key: Secret,
-        clock: Clock,
-        time_limits: TimeLimits,
-    ) -> Result<Self, reqwest::Error> {
+    pub fn new(base: Url, secret_key: Secret, clock: Clock, time_limits: TimeLimits) -> Result<Self, reqwest::Error> {
         let limits = CallLimits::new(secret_key.expose().starts_with("sk_test_"), clock);
         Self::with_limits(base, secret_key, time_limits, limits)
     }
@@ -144,7 +146,12 @@ impl BackendApi {
             .redirect(reqwest::redirect::Policy::none())
             .user_agent(concat!("vestibule/", env!("CARGO_PKG_VERSION")))
             .build()?;
-        Ok(Self { http, base, secret_key, limits: Arc::new(limits) })
+        Ok(Self { http, base, secret_key, limits: Arc::new(limits), time_limits })
+    }
+
+    /// How long a call may take.
+    pub fn time_limits(&self) -> TimeLimits {
+        self.time_limits
     }
 
     /// `GET /v1/jwks`: the instance's public keys. Clerk does not limit it.
@@ -312,6 +319,14 @@ fn cause_of(error: &reqwest::Error) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_lease_outlives_two_calls() {
+        for ms in [100, 8_000, 60_000] {
+            let limits = TimeLimits::of_call(Duration::from_millis(ms));
+            assert!(limits.lease() > 2 * limits.call && limits.connect <= limits.call / 4, "{ms}");
+        }
+    }
 
     #[test]
     fn what_may_be_repeated() {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use sqlx::PgPool;
+use time::OffsetDateTime;
 use tokio::sync::Notify;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
@@ -198,7 +199,7 @@ impl Outbox {
     /// Begins one call if anything is due, and says when to look again.
     async fn look(&self, calls: &mut JoinSet<Attempted>, poll: Duration) -> Result<Duration, sqlx::Error> {
         let now = self.0.clock.now();
-        if let Some(batch) = rows::claim(&self.0.pool, None, now).await? {
+        if let Some(batch) = self.claim(None, now).await? {
             let outbox = self.clone();
             calls.spawn(async move { outbox.deliver(batch).await });
             return Ok(Duration::ZERO);
@@ -216,10 +217,14 @@ impl Outbox {
     /// Claims what is due, of one user or of anyone, and tries to deliver it. All that waits for this user goes in one call,
     /// as far as that leaves Clerk with the same.
     pub async fn relay_one(&self, user: Option<&str>) -> Result<RelayOutcome, sqlx::Error> {
-        let Some(batch) = rows::claim(&self.0.pool, user, self.0.clock.now()).await? else {
+        let Some(batch) = self.claim(user, self.0.clock.now()).await? else {
             return Ok(RelayOutcome::Idle);
         };
         self.deliver(batch).await
+    }
+
+    async fn claim(&self, user: Option<&str>, now: OffsetDateTime) -> Result<Option<Batch>, sqlx::Error> {
+        rows::claim(&self.0.pool, user, now, self.0.clerk.time_limits().lease()).await
     }
 
     async fn deliver(&self, batch: Batch) -> Result<RelayOutcome, sqlx::Error> {

@@ -4,15 +4,14 @@
 //! `offset 0` and `limit` in subqueries are there for it: they keep the planner from turning a question about one
 //! person's messages into a join over everybody's.
 
+use std::time::Duration;
+
 use serde_json::Value;
 use sqlx::PgPool;
-use time::{Duration, OffsetDateTime};
+use time::OffsetDateTime;
 
 use crate::server::clerk::user::ClerkUser;
 use crate::server::users::{self, SyncRights};
-
-/// How long a claimed message belongs to its relay. Longer than two calls to Clerk may take.
-const LEASE: Duration = Duration::seconds(20);
 
 /// Most messages that one call carries.
 const BATCH: i64 = 50;
@@ -91,17 +90,19 @@ macro_rules! claim {
     };
 }
 
-/// Claims for the user whose first message has been due for longest, or for this one if that is due.
+/// Claims for the user whose first message has been due for longest, or for this one if that is due, for as long
+/// as the lease.
 pub(super) async fn claim(
     pool: &PgPool,
     user: Option<&str>,
     now: OffsetDateTime,
+    lease: Duration,
 ) -> Result<Option<Batch>, sqlx::Error> {
     let query = match user {
         None => claim!("m.available_at <= $1 and (m.leased_until is null or m.leased_until <= $1)"),
         Some(_) => claim!("m.user_id = $4 and greatest(m.available_at, m.leased_until) <= $1"),
     };
-    let mut query = sqlx::query_as(query).bind(now).bind(now + LEASE).bind(BATCH);
+    let mut query = sqlx::query_as(query).bind(now).bind(now + lease).bind(BATCH);
     if let Some(user) = user {
         query = query.bind(user);
     }

@@ -15,7 +15,7 @@ use super::{CALLS_BY_HAND, End, Finding, InFlight, Pass, ReconcileError, Reconci
 use crate::model::ids::UserId;
 use crate::model::onboarding::Delivery;
 use crate::model::organization::Slug;
-use crate::server::clerk::backend_api::BackendApi;
+use crate::server::clerk::backend_api::{BackendApi, TimeLimits};
 use crate::server::clock::Clock;
 use crate::server::config::Config;
 use crate::server::database;
@@ -51,7 +51,8 @@ impl Desk {
         database::check_schema(&pools).await?;
         let worker = pools.worker;
         let clock = Clock::system();
-        let clerk = BackendApi::new(config.clerk.api_url.clone(), config.clerk.secret_key.clone(), clock.clone())?;
+        let (api_url, secret_key) = (config.clerk.api_url.clone(), config.clerk.secret_key.clone());
+        let clerk = BackendApi::new(api_url, secret_key, clock.clone(), TimeLimits::of_call(config.clerk.timeout))?;
         let outbox = Outbox::new(worker.clone(), clerk.clone(), clock.clone(), TaskTracker::new());
         Ok(Self { worker, clerk, clock, outbox })
     }
