@@ -100,9 +100,17 @@ enum Switch {
 async fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let mut variables = environment();
+    let listener = match listener(&variables) {
+        Ok(listener) => listener,
+        Err(error) => {
+            eprintln!("vestibule: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
     telemetry::start(
         variables.get("RUST_LOG").map(String::as_str),
         variables.get("LOG_FORMAT").is_some_and(|f| f == "json"),
+        listener,
     );
     for name in config::unknown_names(&variables) {
         tracing::warn!(config.name = %name, "this variable is set, but nothing reads it: a typing error?");
@@ -136,6 +144,18 @@ fn environment() -> BTreeMap<String, String> {
         eprintln!("vestibule: .env cannot be read: {error}");
     }
     std::env::vars().collect()
+}
+
+/// Who listens besides the log.
+#[cfg(feature = "dev")]
+fn listener(variables: &BTreeMap<String, String>) -> Result<Option<telemetry::Listener>, Box<dyn Error>> {
+    let wanted = variables.get(vestibule::dev::crash::VARIABLE).map(|text| text.trim()).filter(|text| !text.is_empty());
+    Ok(wanted.map(vestibule::dev::crash::listener).transpose()?)
+}
+
+#[cfg(not(feature = "dev"))]
+fn listener(_: &BTreeMap<String, String>) -> Result<Option<telemetry::Listener>, Box<dyn Error>> {
+    Ok(None)
 }
 
 async fn run(variables: &BTreeMap<String, String>, arguments: &ServeArguments) -> Result<(), Box<dyn Error>> {

@@ -3,6 +3,7 @@
 //! What must stay true: they only fill in configuration that is not set. The app reads the result as it would read
 //! anybody's environment, and cannot tell the difference.
 
+pub mod crash;
 pub mod emulator;
 pub mod postgres;
 pub mod run;

@@ -34,7 +34,7 @@ const EMULATOR_DEVELOPMENT: (&str, &str) = ("vestibule-", ".clerk.accounts.dev")
 const MAX_RECONCILE_HOURS: i64 = 720;
 
 /// Names that are read, with what they are for. The README's table is checked against it.
-pub const NAMES: [(&str, &str); 18] = [
+pub const NAMES: [(&str, &str); 19] = [
     ("AUTH_DEBUG_LOG", "true: log the exact cause of every request without a session"),
     ("CLERK_API_URL", "address of the Backend API"),
     ("CLERK_AUTHORIZED_PARTIES", "further origins whose tokens are accepted, separated by commas"),
@@ -52,6 +52,7 @@ pub const NAMES: [(&str, &str); 18] = [
     ("LISTEN", "address and port to listen on"),
     ("PUBLIC_ORIGIN", "what the browser's address bar shows, such as https://app.example.com"),
     ("RECONCILE_HOURS", "how often the server compares everybody with Clerk; 0: never"),
+    ("VESTIBULE_CRASH_AT", "development: the process ends itself there, as by kill -9; such as relay.answered:3"),
     ("VESTIBULE_POSTGRES_BINARIES", "development: where the embedded Postgres is"),
 ];
 

@@ -4,6 +4,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use time::OffsetDateTime;
 
 use super::state::AppState;
+use super::telemetry::point;
 use super::tenancy::TenantTransaction;
 use crate::model::ids::{OrganizationId, UserId};
 use crate::model::onboarding::{Availability, Created, Delivery};
@@ -64,6 +65,7 @@ pub async fn create(app: &AppState, session: &SessionClaims, request: NewOrganiz
             let event = if replayed { "creation repeated, nothing new" } else { "organization created" };
             tracing::info!(organization.id = %organization.id, user.id = %session.user_id(), "{event}");
             let delivery = app.outbox().deliver_now(session.user_id()).await;
+            point("creation.told");
             if app.config().relay && delivery != Delivery::Delivered {
                 tracing::warn!(user.id = %session.user_id(), ?delivery, "Clerk is not told yet");
             }
@@ -81,6 +83,7 @@ async fn store(
 ) -> Result<(Organization, bool), CreateError> {
     let now = app.clock().now();
     let mut tx = app.tenancy().begin(session).await?;
+    point("creation.opened");
     let content = format!("{}\n{}", request.slug, request.name);
     let row: Result<(String, uuid::Uuid, String, String), sqlx::Error> =
         sqlx::query_as("select outcome, id, name, slug from create_organization($1, $2, $3, $4, $5, $6)")
@@ -107,7 +110,9 @@ async fn store(
     if outcome == "key_reused" {
         return Err(CreateError::KeyReused);
     }
+    point("creation.written");
     tx.commit().await?;
+    point("creation.committed");
     Ok((organization(id, name, slug)?, outcome == "replayed"))
 }
 

@@ -2,17 +2,58 @@
 
 use std::io::IsTerminal as _;
 
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::{Layer, SubscriberExt as _};
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Registry, fmt};
 
-/// Starts logging to standard error. `filter` is a `RUST_LOG` expression.
-pub fn start(filter: Option<&str>, json: bool) {
+/// The target of [`point`]: `RUST_LOG=info,vestibule::points=trace` shows them.
+pub const POINTS_TARGET: &str = "vestibule::points";
+
+/// Moments between two effects, in the order in which a change passes them. The crash tests end the process at each.
+pub const POINTS: &[&str] = &[
+    // The transaction is open, and nothing is written.
+    "creation.opened",
+    "creation.written",
+    // Postgres knows, Clerk is not told.
+    "creation.committed",
+    // Clerk was told, or was out of reach. There is no answer yet.
+    "creation.told",
+    // Leased, and Clerk is not called.
+    "relay.claimed",
+    // Clerk confirmed, and the row does not say so.
+    "relay.answered",
+    // Clerk did not, and the row does not say so.
+    "relay.failed",
+    "relay.marked",
+    // Believed, and not stored.
+    "webhook.verified",
+    // There is no answer yet.
+    "webhook.stored",
+    // Before the commit.
+    "webhook.applied",
+    "webhook.committed",
+];
+
+/// Says that the process is at one of [`POINTS`]. Costs next to nothing while nobody listens.
+pub fn point(name: &'static str) {
+    debug_assert!(POINTS.contains(&name), "{name} is not listed");
+    tracing::trace!(target: POINTS_TARGET, point = name);
+}
+
+/// Somebody who listens besides the log, with a filter of their own.
+pub type Listener = Box<dyn Layer<Registry> + Send + Sync>;
+
+/// Starts logging to standard error. `filter` is a `RUST_LOG` expression; `listener` hears what its own filter lets through.
+pub fn start(filter: Option<&str>, json: bool, listener: Option<Listener>) {
     let filter = EnvFilter::new(filter.unwrap_or("info,sqlx=warn,hyper=warn"));
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal());
+    let lines = fmt::layer().with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal());
+    let registry = tracing_subscriber::registry().with(listener);
     // A second start (tests) changes nothing.
-    _ = if json { builder.json().try_init() } else { builder.with_target(false).try_init() };
+    _ = if json {
+        registry.with(lines.json().with_filter(filter)).try_init()
+    } else {
+        registry.with(lines.with_target(false).with_filter(filter)).try_init()
+    };
 }
 
 /// The header that names a request in logs and on error pages.

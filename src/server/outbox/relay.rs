@@ -23,6 +23,7 @@ use crate::server::clerk::merge::composed;
 use crate::server::clerk::metadata::{MetadataChange, MetadataError, update_user_metadata};
 use crate::server::clerk::user::ClerkUser;
 use crate::server::clock::Clock;
+use crate::server::telemetry::point;
 
 /// How long a creation waits for Clerk to be told before it answers without.
 pub const INLINE_LIMIT: Duration = Duration::from_secs(2);
@@ -236,6 +237,7 @@ impl Outbox {
     async fn attempt(&self, batch: Batch) -> Result<RelayOutcome, sqlx::Error> {
         let Inner { pool, clock, .. } = &*self.0;
         let (first, attempts) = (batch.first(), batch.attempts);
+        point("relay.claimed");
         let (answer, sent) = tokio::select! {
             biased;
             answer = self.send(&batch) => answer,
@@ -248,7 +250,9 @@ impl Outbox {
         let (user, kind, count) = (batch.user_id, batch.messages[0].kind, sent.len());
         match answer {
             Ok(clerk_user) => {
+                point("relay.answered");
                 rows::mark_delivered(pool, &sent, &clerk_user, kind == Kind::SyncUser, clock.now()).await?;
+                point("relay.marked");
                 tracing::info!(outbox.message = first, outbox.count = count, outbox.attempts = attempts, user.id = %user, "delivered");
                 Ok(RelayOutcome::Delivered { user })
             }
@@ -269,6 +273,7 @@ impl Outbox {
             Err(error) if error.is_retryable() && attempts < MAX_ATTEMPTS => {
                 let wait = wait_after(first, attempts, error.retry_after());
                 tracing::warn!(outbox.message = first, outbox.count = count, outbox.attempts = attempts, outbox.error = %error, "postponed");
+                point("relay.failed");
                 rows::mark_postponed(pool, &sent, clock.now() + wait, &error.to_string()).await?;
                 Ok(RelayOutcome::Postponed { user, wait })
             }

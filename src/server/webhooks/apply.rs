@@ -18,6 +18,7 @@ use super::Received;
 use super::event::{Event, Unreadable, is_meant_for_us, user_of};
 use crate::server::clerk::user::without_nul;
 use crate::server::clock::Clock;
+use crate::server::telemetry::point;
 use crate::server::users::{self, SyncRights};
 
 /// Pause between two looks when nothing woke the loop: messages that another process received, and retries.
@@ -146,7 +147,9 @@ impl Webhooks {
         let Some((id, kind, data, attempts)) = found else { return Ok(ApplyOutcome::Idle) };
         match apply(&mut transaction, &id, &kind, data.as_ref(), now).await {
             Ok((end, ownerless)) => {
+                point("webhook.applied");
                 transaction.commit().await?;
+                point("webhook.committed");
                 tracing::info!(webhook.id = %id, webhook.type = %kind, webhook.end = %end, "webhook applied");
                 for organization in &ownerless {
                     tracing::warn!(organization.id = %organization, webhook.id = %id, "an organization lost its last owner");

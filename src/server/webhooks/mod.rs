@@ -84,7 +84,10 @@ async fn store(app: &AppState, headers: &HeaderMap, body: &[u8]) -> Result<Recei
         )
     })?;
     let Envelope { kind, data } = envelope;
-    app.webhooks().store(id, &kind, data).await.map_err(|error| failures::unavailable(&error))
+    telemetry::point("webhook.verified");
+    let received = app.webhooks().store(id, &kind, data).await.map_err(|error| failures::unavailable(&error))?;
+    telemetry::point("webhook.stored");
+    Ok(received)
 }
 
 fn is_plausible(envelope: &Envelope) -> bool {
