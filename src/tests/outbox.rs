@@ -178,6 +178,27 @@ async fn a_dead_process_loses_its_lease_when_it_runs_out_and_not_before() {
 }
 
 #[tokio::test]
+async fn a_relay_whose_lease_ran_out_leaves_the_message_to_the_next_one() {
+    let app = TestApp::start().await;
+    let (release, held) = tokio::sync::watch::channel(false);
+    app.clerk.plan([Plan::HoldThenDrop(held)]);
+    commit_only(&app, ADA).await;
+    let late = tokio::spawn({
+        let outbox = app.state.outbox().clone();
+        async move { relay(&outbox).await }
+    });
+    app.clerk.called(1).await;
+    let (second, clock) = app.second_process();
+    clock.advance(Duration::seconds(20));
+    assert_eq!(relay(second.outbox()).await, delivered(ADA));
+    let before = message(&app, ADA).await;
+    release.send(true).expect("the stub listens");
+    let outcome = soon("the late one", late).await.expect("no panic");
+    assert!(matches!(outcome, RelayOutcome::Postponed { .. }), "{outcome:?}");
+    assert_eq!(message(&app, ADA).await, before);
+}
+
+#[tokio::test]
 async fn two_processes_send_each_message_once() {
     let app = TestApp::start().await;
     let users: Vec<String> = (0..6).map(|number| format!("user_{number}")).collect();

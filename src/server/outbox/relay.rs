@@ -236,13 +236,13 @@ impl Outbox {
 
     async fn attempt(&self, batch: Batch) -> Result<RelayOutcome, sqlx::Error> {
         let Inner { pool, clock, .. } = &*self.0;
-        let (first, attempts) = (batch.first(), batch.attempts);
+        let (first, attempts, lease) = (batch.first(), batch.attempts, batch.lease);
         point("relay.claimed");
         let (answer, sent) = tokio::select! {
             biased;
             answer = self.send(&batch) => answer,
             () = self.grace_is_over() => {
-                rows::release(pool, first).await?;
+                rows::release(pool, first, lease).await?;
                 tracing::warn!(outbox.message = first, "left to another process, because this one stops");
                 return Ok(RelayOutcome::Released { user: batch.user_id });
             }
@@ -258,7 +258,7 @@ impl Outbox {
             }
             Err(MetadataError::Clerk(ClerkError::Limited { of, wait })) => {
                 let wait = not_before(wait);
-                rows::mark_untried(pool, first, clock.now() + wait).await?;
+                rows::mark_untried(pool, first, lease, clock.now() + wait).await?;
                 tracing::debug!(
                     outbox.message = first,
                     ?of,
@@ -274,12 +274,12 @@ impl Outbox {
                 let wait = wait_after(first, attempts, error.retry_after());
                 tracing::warn!(outbox.message = first, outbox.count = count, outbox.attempts = attempts, outbox.error = %error, "postponed");
                 point("relay.failed");
-                rows::mark_postponed(pool, &sent, clock.now() + wait, &error.to_string()).await?;
+                rows::mark_postponed(pool, &sent, lease, clock.now() + wait, &error.to_string()).await?;
                 Ok(RelayOutcome::Postponed { user, wait })
             }
             Err(error) => {
                 tracing::error!(outbox.message = first, outbox.attempts = attempts, outbox.error = %error, user.id = %user, "given up");
-                rows::mark_dead(pool, first, &error.to_string(), clock.now()).await?;
+                rows::mark_dead(pool, first, lease, &error.to_string(), clock.now()).await?;
                 Ok(RelayOutcome::Dead { user })
             }
         }

@@ -22,6 +22,9 @@ const OVERDUE: i64 = 100;
 /// What waits for one user: the first message, claimed, and those behind it. Never empty.
 pub(super) struct Batch {
     pub user_id: String,
+    /// Whose claim it is. Without Clerk's word, only the relay whose lease is still the row's may write to it: a lease
+    /// may have run out meanwhile, and another relay have claimed or delivered the message.
+    pub lease: OffsetDateTime,
     /// The attempts of the first message, with the one that begins now.
     pub attempts: i32,
     /// In order. Only the first one is leased; that holds back the others too.
@@ -102,7 +105,9 @@ pub(super) async fn claim(
         None => claim!("m.available_at <= $1 and (m.leased_until is null or m.leased_until <= $1)"),
         Some(_) => claim!("m.user_id = $4 and greatest(m.available_at, m.leased_until) <= $1"),
     };
-    let mut query = sqlx::query_as(query).bind(now).bind(now + lease).bind(BATCH);
+    // Whole milliseconds and halves of them: the database keeps it exactly.
+    let lease = now + lease;
+    let mut query = sqlx::query_as(query).bind(now).bind(lease).bind(BATCH);
     if let Some(user) = user {
         query = query.bind(user);
     }
@@ -112,7 +117,7 @@ pub(super) async fn claim(
     };
     let (user_id, attempts) = (user_id.clone(), *attempts);
     let messages = rows.into_iter().map(|(id, _, kind, payload, _)| Message { id, kind, payload }).collect();
-    Ok(Some(Batch { user_id, attempts, messages }))
+    Ok(Some(Batch { user_id, lease, attempts, messages }))
 }
 
 /// When the next message is due: a retry, or one whose lease runs out. Only the first of each user counts. Asked when none
@@ -184,15 +189,17 @@ pub(super) async fn mark_delivered(
 pub(super) async fn mark_postponed(
     pool: &PgPool,
     sent: &[i64],
+    lease: OffsetDateTime,
     until: OffsetDateTime,
     cause: &str,
 ) -> Result<(), sqlx::Error> {
     sqlx::query(
         "update outbox_messages
-         set available_at = $2, leased_until = null, last_error = $3, attempts = attempts + (id <> $1[1])::int
-         where id = any ($1)",
+         set available_at = $3, leased_until = null, last_error = $4, attempts = attempts + (id <> $1[1])::int
+         where id = any ($1) and exists (select from outbox_messages as first where first.id = $1[1] and first.leased_until = $2)",
     )
     .bind(sent)
+    .bind(lease)
     .bind(until)
     .bind(cause)
     .execute(pool)
@@ -201,11 +208,18 @@ pub(super) async fn mark_postponed(
 }
 
 /// Gives a claim back untried, to be claimed again later.
-pub(super) async fn mark_untried(pool: &PgPool, first: i64, until: OffsetDateTime) -> Result<(), sqlx::Error> {
+pub(super) async fn mark_untried(
+    pool: &PgPool,
+    first: i64,
+    lease: OffsetDateTime,
+    until: OffsetDateTime,
+) -> Result<(), sqlx::Error> {
     sqlx::query(
-        "update outbox_messages set available_at = $2, leased_until = null, attempts = attempts - 1 where id = $1",
+        "update outbox_messages set available_at = $3, leased_until = null, attempts = attempts - 1
+         where id = $1 and leased_until = $2",
     )
     .bind(first)
+    .bind(lease)
     .bind(until)
     .execute(pool)
     .await
@@ -213,12 +227,14 @@ pub(super) async fn mark_untried(pool: &PgPool, first: i64, until: OffsetDateTim
 }
 
 /// Gives a claim back untried, and tells the relays of other processes.
-pub(super) async fn release(pool: &PgPool, first: i64) -> Result<(), sqlx::Error> {
+pub(super) async fn release(pool: &PgPool, first: i64, lease: OffsetDateTime) -> Result<(), sqlx::Error> {
     sqlx::query(
-        "with released as (update outbox_messages set leased_until = null, attempts = attempts - 1 where id = $1)
-         select pg_notify($2, '')",
+        "with released as (
+            update outbox_messages set leased_until = null, attempts = attempts - 1 where id = $1 and leased_until = $2)
+         select pg_notify($3, '')",
     )
     .bind(first)
+    .bind(lease)
     .bind(super::CHANNEL)
     .execute(pool)
     .await
@@ -226,12 +242,22 @@ pub(super) async fn release(pool: &PgPool, first: i64) -> Result<(), sqlx::Error
 }
 
 /// Gives up one message. What waits behind it may go on.
-pub(super) async fn mark_dead(pool: &PgPool, id: i64, cause: &str, now: OffsetDateTime) -> Result<(), sqlx::Error> {
-    sqlx::query("update outbox_messages set dead_at = $2, leased_until = null, last_error = $3 where id = $1")
-        .bind(id)
-        .bind(now)
-        .bind(cause)
-        .execute(pool)
-        .await
-        .map(|_| ())
+pub(super) async fn mark_dead(
+    pool: &PgPool,
+    id: i64,
+    lease: OffsetDateTime,
+    cause: &str,
+    now: OffsetDateTime,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "update outbox_messages set dead_at = $3, leased_until = null, last_error = $4
+         where id = $1 and leased_until = $2",
+    )
+    .bind(id)
+    .bind(lease)
+    .bind(now)
+    .bind(cause)
+    .execute(pool)
+    .await
+    .map(|_| ())
 }

@@ -30,6 +30,8 @@ pub enum Plan {
     Drop,
     /// Keep the caller waiting until told otherwise, then answer well.
     Hold(watch::Receiver<bool>),
+    /// The same, but then close the connection.
+    HoldThenDrop(watch::Receiver<bool>),
 }
 
 /// One call to `PATCH /v1/users/{id}/metadata`.
@@ -165,6 +167,10 @@ impl StubClerk {
                 // A dropped sender releases too.
                 _ = held.wait_for(|released| *released).await;
                 None
+            }
+            Some(Plan::HoldThenDrop(mut held)) => {
+                _ = held.wait_for(|released| *released).await;
+                std::panic::resume_unwind(Box::new("planned"))
             }
         }
     }
