@@ -13,6 +13,7 @@ mod input;
 mod long_queue;
 mod many_calls;
 mod outbox;
+mod processes;
 mod reconcile;
 mod refusals;
 mod requests;
