@@ -120,12 +120,8 @@ begin
                     on conflict (organization_id, user_id) do nothing;
                 end loop;
             end if;
-        elsif not dry_run and not exists (
-            select from public.outbox_messages as o
-            where o.user_id = synced_user and o.kind = 'sync_user' and o.delivered_at is null and o.dead_at is null
-        ) then
-            insert into public.outbox_messages (user_id, kind, payload, created_at, available_at)
-            values (synced_user, 'sync_user', '{}', at, at);
+        elsif not dry_run then
+            perform public.ask_to_sync(synced_user, at);
         end if;
     end if;
 
@@ -202,14 +198,27 @@ begin
     end if;
     insert into public.user_profiles (user_id, created_at, updated_at) values (caller, at, at) on conflict (user_id) do nothing;
     if found then
-        insert into public.outbox_messages (user_id, kind, payload, created_at, available_at)
-        values (caller, 'sync_user', '{}', at, at);
+        perform public.ask_to_sync(caller, at);
     end if;
     return exists (
         select from public.outbox_messages as o
         where o.user_id = caller and o.kind = 'sync_user' and o.delivered_at is null and o.dead_at is null
     ) and exists (select from public.invited_profiles);
 end
+$$;
+
+-- Asks the relay to look at a person at Clerk, unless it is asked already and has not begun.
+create function ask_to_sync(asked_user text, at timestamptz) returns void
+language sql security definer
+set search_path = ''
+as $$
+    insert into public.outbox_messages (user_id, kind, payload, created_at, available_at)
+    select asked_user, 'sync_user', '{}', at, at
+    where not exists (
+        select from public.outbox_messages as o
+        where o.user_id = asked_user and o.kind = 'sync_user'
+          and o.delivered_at is null and o.dead_at is null and o.leased_until is null
+    )
 $$;
 
 -- Makes a place for somebody by their address: 'invited', 'already_member' or 'no_organization'. Inviting again changes the
@@ -234,8 +243,7 @@ begin
     insert into public.invited_profiles (id, email, organization_id, role, created_at)
     values (new_id, lower(wanted_email), place, wanted_role, at)
     on conflict (email, organization_id) do update set role = excluded.role;
-    insert into public.outbox_messages (user_id, kind, payload, created_at, available_at)
-    select p.user_id, 'sync_user', '{}', at, at from public.user_profiles as p
+    perform public.ask_to_sync(p.user_id, at) from public.user_profiles as p
     where lower(p.email) = lower(wanted_email) and p.deleted_at is null;
     return 'invited';
 end
@@ -284,17 +292,17 @@ begin
     loop
         execute format('revoke all on invited_profiles, reconcile_progress from %I', role_name);
         execute format(
-            'revoke all on function invite_profile(uuid, text, text, text, timestamptz), ensure_profile(timestamptz), list_people(text, integer), list_strangers(text[]), list_ownerless_organizations(), '
+            'revoke all on function ask_to_sync(text, timestamptz), invite_profile(uuid, text, text, text, timestamptz), ensure_profile(timestamptz), list_people(text, integer), list_strangers(text[]), list_ownerless_organizations(), '
             'sync_clerk_user(text, text, text, timestamptz, jsonb, boolean, boolean, boolean, timestamptz) from %I', role_name);
     end loop;
 end
 $$;
-revoke all on function invite_profile(uuid, text, text, text, timestamptz), ensure_profile(timestamptz), list_people(text, integer), list_strangers(text[]), list_ownerless_organizations(),
+revoke all on function ask_to_sync(text, timestamptz), invite_profile(uuid, text, text, text, timestamptz), ensure_profile(timestamptz), list_people(text, integer), list_strangers(text[]), list_ownerless_organizations(),
     sync_clerk_user(text, text, text, timestamptz, jsonb, boolean, boolean, boolean, timestamptz) from public;
 
 grant select (kind) on outbox_messages to authenticated;
 grant execute on function ensure_profile(timestamptz) to authenticated;
-grant execute on function invite_profile(uuid, text, text, text, timestamptz), list_people(text, integer), list_strangers(text[]), list_ownerless_organizations(),
+grant execute on function ask_to_sync(text, timestamptz), invite_profile(uuid, text, text, text, timestamptz), list_people(text, integer), list_strangers(text[]), list_ownerless_organizations(),
     sync_clerk_user(text, text, text, timestamptz, jsonb, boolean, boolean, boolean, timestamptz) to outbox_worker;
 grant select, update on reconcile_progress to outbox_worker;
 

@@ -199,6 +199,31 @@ async fn a_relay_whose_lease_ran_out_leaves_the_message_to_the_next_one() {
 }
 
 #[tokio::test]
+async fn what_clerk_confirms_after_the_lease_ran_out_is_looked_at_again() {
+    let app = TestApp::start().await;
+    let release = app.clerk.hold();
+    commit_only(&app, ADA).await;
+    let late = tokio::spawn({
+        let outbox = app.state.outbox().clone();
+        async move { relay(&outbox).await }
+    });
+    app.clerk.called(1).await;
+    let (second, clock) = app.second_process();
+    clock.advance(Duration::seconds(20));
+    // Something newer may overtake it now.
+    assert_eq!(relay(second.outbox()).await, delivered(ADA));
+    let kinds = "select string_agg(kind || case when delivered_at is null then ' waits' else '' end, ', ' order by id)
+        from outbox_messages where user_id = $1";
+    assert_eq!(app.database.value::<String>(kinds, ADA).await, "update_user_metadata");
+    let before = message(&app, ADA).await;
+    release.send(true).expect("the stub listens");
+    assert_eq!(soon("the late one", late).await.expect("no panic"), delivered(ADA));
+    assert_eq!(app.database.value::<String>(kinds, ADA).await, "update_user_metadata, sync_user waits");
+    app.database.as_owner("delete from outbox_messages where user_id = $1 and kind = 'sync_user'", ADA).await;
+    assert_eq!(message(&app, ADA).await, before, "delivered when it was");
+}
+
+#[tokio::test]
 async fn two_processes_send_each_message_once() {
     let app = TestApp::start().await;
     let users: Vec<String> = (0..6).map(|number| format!("user_{number}")).collect();

@@ -263,6 +263,7 @@ async fn nobody_reaches_webhooks_or_what_they_do() {
         "select forget_clerk_user('user_grace', now())",
         "select list_people('', 10)",
         "select list_strangers(array['user_grace'])",
+        "select ask_to_sync('user_ada', now())",
         "select invite_profile(gen_random_uuid(), 'ada@example.test', 'harbour', 'admin', now())",
         "select list_ownerless_organizations()",
         "select from invited_profiles",

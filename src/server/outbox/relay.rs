@@ -251,7 +251,7 @@ impl Outbox {
         match answer {
             Ok(clerk_user) => {
                 point("relay.answered");
-                rows::mark_delivered(pool, &sent, &clerk_user, kind == Kind::SyncUser, clock.now()).await?;
+                rows::mark_delivered(pool, &sent, lease, &clerk_user, kind == Kind::SyncUser, clock.now()).await?;
                 point("relay.marked");
                 tracing::info!(outbox.message = first, outbox.count = count, outbox.attempts = attempts, user.id = %user, "delivered");
                 Ok(RelayOutcome::Delivered { user })

@@ -163,18 +163,28 @@ pub(super) async fn is_under_way(pool: &PgPool, user: &str, now: OffsetDateTime)
 
 /// Clerk's answer is the whole user, so the profile learns name and address without another call. `compare_metadata`: and
 /// the answer is as new as the database, so what differs in it is settled as well.
+///
+/// Clerk's word counts even after the lease ran out. But then another relay may have told Clerk something newer before
+/// this call got there: somebody has to look.
 pub(super) async fn mark_delivered(
     pool: &PgPool,
     sent: &[i64],
+    lease: OffsetDateTime,
     clerk_user: &ClerkUser,
     compare_metadata: bool,
     now: OffsetDateTime,
 ) -> Result<(), sqlx::Error> {
     let mut transaction = pool.begin().await?;
+    let held: Option<bool> =
+        sqlx::query_scalar("select leased_until = $2 from outbox_messages where id = $1 for update")
+            .bind(sent.first())
+            .bind(lease)
+            .fetch_one(&mut *transaction)
+            .await?;
     sqlx::query(
         "update outbox_messages
          set delivered_at = $2, leased_until = null, last_error = null, attempts = attempts + (id <> $1[1])::int
-         where id = any ($1)",
+         where id = any ($1) and delivered_at is null",
     )
     .bind(sent)
     .bind(now)
@@ -183,6 +193,14 @@ pub(super) async fn mark_delivered(
     // Afterwards, so that what is delivered does not count as under way.
     let seen = compare_metadata.then_some(clerk_user);
     users::sync(&mut *transaction, clerk_user, seen, SyncRights::BACKEND_API, now).await?;
+    if held != Some(true) {
+        tracing::warn!(
+            outbox.message = sent.first(),
+            "Clerk confirmed it after the lease had run out; looking at Clerk again"
+        );
+        let ask = sqlx::query("select ask_to_sync($1, $2)").bind(clerk_user.id.as_str()).bind(now);
+        ask.execute(&mut *transaction).await?;
+    }
     transaction.commit().await
 }
 
