@@ -61,7 +61,7 @@ check: ## check formatting and lints, natively and for the browser
 	@echo "Linting the front end"
 	@cargo clippy $(LOCKED) --lib --target wasm32-unknown-unknown --no-default-features --features hydrate -- -D warnings
 
-bench: ## measure: downloads, the click to the dashboard, judging a request, the emulator
+bench: ## measure: downloads, the click to the dashboard, requests, organizations, the relay, the emulator
 	@.ci/setup bench
 	@$(MAKE) --no-print-directory build-release
 	@echo "Measuring"
