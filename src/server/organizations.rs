@@ -64,7 +64,11 @@ pub async fn create(app: &AppState, session: &SessionClaims, request: NewOrganiz
             let (organization, replayed) = store(&app, &session, &request).await?;
             let event = if replayed { "creation repeated, nothing new" } else { "organization created" };
             tracing::info!(organization.id = %organization.id, user.id = %session.user_id(), "{event}");
-            let delivery = app.outbox().deliver_now(session.user_id()).await;
+            let delivery = match (app.config().relay, replayed) {
+                // Others deliver it, and have just been woken.
+                (false, false) => Delivery::Pending,
+                _ => app.outbox().deliver_now(session.user_id()).await,
+            };
             point("creation.told");
             if app.config().relay && delivery != Delivery::Delivered {
                 tracing::warn!(user.id = %session.user_id(), ?delivery, "Clerk is not told yet");
