@@ -116,7 +116,13 @@ impl Person {
             match status {
                 StatusCode::OK | StatusCode::CREATED => {
                     let body: Value = serde_json::from_str(&body).expect("JSON");
-                    return Some(body["organization"]["id"].as_str().expect("an id").to_owned());
+                    let id = body["organization"]["id"].as_str().expect("an id").to_owned();
+                    let query = "select exists (select from organizations where id::text = $1)";
+                    assert!(
+                        world.database.value::<bool>(query, &id).await,
+                        "{slug} was answered before it was committed"
+                    );
+                    return Some(id);
                 }
                 StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
                     tokio::time::sleep(Duration::from_millis(100)).await;
