@@ -7,7 +7,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Registry, fmt};
 
 /// The target of [`point`]: `RUST_LOG=info,vestibule::points=trace` shows them.
-pub const POINTS_TARGET: &str = "vestibule::points";
+pub const POINTS_TARGET: &str = concat!(env!("CARGO_PKG_NAME"), "::points");
 
 /// Moments between two effects, in the order in which a change passes them. The crash tests end the process at each.
 pub const POINTS: &[&str] = &[
