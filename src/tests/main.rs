@@ -10,6 +10,7 @@ mod faults;
 mod gate;
 mod handshake;
 mod input;
+mod leases;
 mod long_queue;
 mod many_calls;
 mod outbox;

@@ -23,7 +23,7 @@ pub async fn relay(outbox: &Outbox) -> RelayOutcome {
 }
 
 /// Creates while Clerk is failing: stored, and answered so.
-async fn create_pending(app: &TestApp, user: &str, slug: &str, key: &str) -> Reply {
+pub async fn create_pending(app: &TestApp, user: &str, slug: &str, key: &str) -> Reply {
     create_expecting("pending", app, user, slug, key).await
 }
 
@@ -39,7 +39,7 @@ async fn create_expecting(delivery: &str, app: &TestApp, user: &str, slug: &str,
 }
 
 /// The message of a person who has one, as JSON.
-async fn message(app: &TestApp, user: &str) -> Value {
+pub async fn message(app: &TestApp, user: &str) -> Value {
     let text: String =
         app.database.value("select to_json(m)::text from outbox_messages m where user_id = $1", user).await;
     serde_json::from_str(&text).expect("JSON")
@@ -156,71 +156,6 @@ async fn one_persons_messages_keep_their_order_and_hold_up_nobody_else() {
         .map(|call| call.body["public_metadata"]["activeOrgId"].clone())
         .collect();
     assert_eq!(ids, [json!(first), json!(second)]);
-}
-
-#[tokio::test]
-async fn a_dead_process_loses_its_lease_when_it_runs_out_and_not_before() {
-    let app = TestApp::start().await;
-    app.clerk.refuse(1, 500);
-    create_pending(&app, ADA, "acme", "k").await;
-    // As the claim leaves it behind: due, and leased for 20 s.
-    app.database
-        .as_owner(
-            "update outbox_messages set available_at = created_at, leased_until = created_at + interval '20 s', attempts = 2 where user_id = $1",
-            ADA,
-        )
-        .await;
-    let (second, clock) = app.second_process();
-    clock.advance(Duration::milliseconds(19_999));
-    assert_eq!(relay(second.outbox()).await, RelayOutcome::Idle);
-    clock.advance(Duration::milliseconds(1));
-    assert_eq!(relay(second.outbox()).await, delivered(ADA));
-}
-
-#[tokio::test]
-async fn a_relay_whose_lease_ran_out_leaves_the_message_to_the_next_one() {
-    let app = TestApp::start().await;
-    let (release, held) = tokio::sync::watch::channel(false);
-    app.clerk.plan([Plan::HoldThenDrop(held)]);
-    commit_only(&app, ADA).await;
-    let late = tokio::spawn({
-        let outbox = app.state.outbox().clone();
-        async move { relay(&outbox).await }
-    });
-    app.clerk.called(1).await;
-    let (second, clock) = app.second_process();
-    clock.advance(Duration::seconds(20));
-    assert_eq!(relay(second.outbox()).await, delivered(ADA));
-    let before = message(&app, ADA).await;
-    release.send(true).expect("the stub listens");
-    let outcome = soon("the late one", late).await.expect("no panic");
-    assert!(matches!(outcome, RelayOutcome::Postponed { .. }), "{outcome:?}");
-    assert_eq!(message(&app, ADA).await, before);
-}
-
-#[tokio::test]
-async fn what_clerk_confirms_after_the_lease_ran_out_is_looked_at_again() {
-    let app = TestApp::start().await;
-    let release = app.clerk.hold();
-    commit_only(&app, ADA).await;
-    let late = tokio::spawn({
-        let outbox = app.state.outbox().clone();
-        async move { relay(&outbox).await }
-    });
-    app.clerk.called(1).await;
-    let (second, clock) = app.second_process();
-    clock.advance(Duration::seconds(20));
-    // Something newer may overtake it now.
-    assert_eq!(relay(second.outbox()).await, delivered(ADA));
-    let kinds = "select string_agg(kind || case when delivered_at is null then ' waits' else '' end, ', ' order by id)
-        from outbox_messages where user_id = $1";
-    assert_eq!(app.database.value::<String>(kinds, ADA).await, "update_user_metadata");
-    let before = message(&app, ADA).await;
-    release.send(true).expect("the stub listens");
-    assert_eq!(soon("the late one", late).await.expect("no panic"), delivered(ADA));
-    assert_eq!(app.database.value::<String>(kinds, ADA).await, "update_user_metadata, sync_user waits");
-    app.database.as_owner("delete from outbox_messages where user_id = $1 and kind = 'sync_user'", ADA).await;
-    assert_eq!(message(&app, ADA).await, before, "delivered when it was");
 }
 
 #[tokio::test]

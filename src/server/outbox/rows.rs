@@ -183,7 +183,7 @@ pub(super) async fn mark_delivered(
             .await?;
     sqlx::query(
         "update outbox_messages
-         set delivered_at = $2, leased_until = null, last_error = null, attempts = attempts + (id <> $1[1])::int
+         set delivered_at = $2, dead_at = null, leased_until = null, last_error = null, attempts = attempts + (id <> $1[1])::int
          where id = any ($1) and delivered_at is null",
     )
     .bind(sent)

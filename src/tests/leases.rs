@@ -1,0 +1,97 @@
+//! Leases: what a process that died or stalled was about to tell Clerk goes to another one, and what it says too late does
+//! no harm.
+
+use time::Duration;
+use vestibule::server::outbox::RelayOutcome;
+
+use crate::outbox::{commit_only, create_pending, delivered, message, relay};
+use crate::support::clerk::Plan;
+use crate::support::{TestApp, soon};
+
+const ADA: &str = "user_ada";
+
+#[tokio::test]
+async fn a_dead_process_loses_its_lease_when_it_runs_out_and_not_before() {
+    let app = TestApp::start().await;
+    app.clerk.refuse(1, 500);
+    create_pending(&app, ADA, "acme", "k").await;
+    // As the claim leaves it behind: due, and leased for 20 s.
+    app.database
+        .as_owner(
+            "update outbox_messages set available_at = created_at, leased_until = created_at + interval '20 s', attempts = 2 where user_id = $1",
+            ADA,
+        )
+        .await;
+    let (second, clock) = app.second_process();
+    clock.advance(Duration::milliseconds(19_999));
+    assert_eq!(relay(second.outbox()).await, RelayOutcome::Idle);
+    clock.advance(Duration::milliseconds(1));
+    assert_eq!(relay(second.outbox()).await, delivered(ADA));
+}
+
+#[tokio::test]
+async fn a_relay_whose_lease_ran_out_leaves_the_message_to_the_next_one() {
+    let app = TestApp::start().await;
+    let (release, held) = tokio::sync::watch::channel(false);
+    app.clerk.plan([Plan::HoldThenDrop(held)]);
+    commit_only(&app, ADA).await;
+    let late = tokio::spawn({
+        let outbox = app.state.outbox().clone();
+        async move { relay(&outbox).await }
+    });
+    app.clerk.called(1).await;
+    let (second, clock) = app.second_process();
+    clock.advance(Duration::seconds(20));
+    assert_eq!(relay(second.outbox()).await, delivered(ADA));
+    let before = message(&app, ADA).await;
+    release.send(true).expect("the stub listens");
+    let outcome = soon("the late one", late).await.expect("no panic");
+    assert!(matches!(outcome, RelayOutcome::Postponed { .. }), "{outcome:?}");
+    assert_eq!(message(&app, ADA).await, before);
+}
+
+#[tokio::test]
+async fn what_clerk_confirms_after_the_lease_ran_out_is_looked_at_again() {
+    let app = TestApp::start().await;
+    let release = app.clerk.hold();
+    commit_only(&app, ADA).await;
+    let late = tokio::spawn({
+        let outbox = app.state.outbox().clone();
+        async move { relay(&outbox).await }
+    });
+    app.clerk.called(1).await;
+    let (second, clock) = app.second_process();
+    clock.advance(Duration::seconds(20));
+    // Something newer may overtake it now.
+    assert_eq!(relay(second.outbox()).await, delivered(ADA));
+    let kinds = "select string_agg(kind || case when delivered_at is null then ' waits' else '' end, ', ' order by id)
+        from outbox_messages where user_id = $1";
+    assert_eq!(app.database.value::<String>(kinds, ADA).await, "update_user_metadata");
+    let before = message(&app, ADA).await;
+    release.send(true).expect("the stub listens");
+    assert_eq!(soon("the late one", late).await.expect("no panic"), delivered(ADA));
+    assert_eq!(app.database.value::<String>(kinds, ADA).await, "update_user_metadata, sync_user waits");
+    app.database.as_owner("delete from outbox_messages where user_id = $1 and kind = 'sync_user'", ADA).await;
+    assert_eq!(message(&app, ADA).await, before, "delivered when it was");
+}
+
+#[tokio::test]
+async fn what_clerk_confirms_is_delivered_though_another_relay_gave_it_up() {
+    let app = TestApp::start().await;
+    let release = app.clerk.hold();
+    commit_only(&app, ADA).await;
+    let late = tokio::spawn({
+        let outbox = app.state.outbox().clone();
+        async move { relay(&outbox).await }
+    });
+    app.clerk.called(1).await;
+    let (second, clock) = app.second_process();
+    clock.advance(Duration::seconds(20));
+    app.clerk.refuse(1, 422);
+    assert_eq!(relay(second.outbox()).await, RelayOutcome::Dead { user: ADA.to_owned() });
+    release.send(true).expect("the stub listens");
+    assert_eq!(soon("the late one", late).await.expect("no panic"), delivered(ADA));
+    let state = "select (delivered_at is not null, dead_at is null, last_error is null)::text
+        from outbox_messages where user_id = $1 and kind = 'update_user_metadata'";
+    assert_eq!(app.database.value::<String>(state, ADA).await, "(t,t,t)");
+}
