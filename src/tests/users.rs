@@ -291,6 +291,25 @@ async fn a_webhook_neither_links_nor_takes_away() {
 }
 
 #[tokio::test]
+async fn clerk_is_told_of_an_invitation_that_an_answer_to_something_else_brought_to_light() {
+    let clerk = Emulated::start().await;
+    let app = clerk.app().await;
+    let (ada, grace) =
+        (clerk.person("ada@example.test", "Ada").await, clerk.person("grace@example.test", "Grace").await);
+    let acme = app.create(&ada, "Acme", "acme").await;
+    app.settled().await;
+    clerk.set_metadata(&grace, json!({"activeOrgId": "org_of_another_app"})).await;
+    let all = SyncRights { may_link: true, may_clear: true, dry_run: false };
+    compare(&app, &grace, all).await;
+    invite(&app, &acme, "grace@example.test", "member").await;
+    // This call takes the left-over away, and its answer shows whose address it is.
+    assert_eq!(relay(app.state.outbox()).await, delivered(&grace));
+    assert_eq!(relay(app.state.outbox()).await, delivered(&grace));
+    let told = clerk.look_up(&grace).await["public_metadata"].clone();
+    assert_eq!(told, json!({"activeOrgId": acme, "onboardingComplete": true}));
+}
+
+#[tokio::test]
 async fn a_name_with_nul_in_it_does_not_hold_up_the_relay() {
     let clerk = Emulated::start().await;
     let app = clerk.app().await;

@@ -18,6 +18,8 @@ const START_LIMIT_MS = 60_000;
 /** Longer than the app's own bound for open requests when it is told to stop. */
 const STOP_LIMIT_MS = 20_000;
 const POLL_MS = 50;
+/** A subcommand that works on the app's data. */
+const COMMAND_LIMIT_MS = 30_000;
 
 /**
  * What the app writes to dev.json in its data folder when it is ready. The last three are there, and not null, when the
@@ -124,6 +126,26 @@ export class App {
     return signerOf(join(this.#folder, 'data', this.#clerk === 'development' ? 'clerk-development' : 'clerk', 'keys.json'));
   }
 
+  /**
+   * Runs another subcommand with the configuration of the running app, as the README says, and gives what it prints.
+   * @param {string[]} args
+   */
+  async command(...args) {
+    const script = 'set -a; . "$1"; set +a; shift; exec "$@"';
+    const sh = spawn('sh', ['-c', script, 'sh', join(this.data, 'dev.env'), this.#build.binary, ...args], {
+      cwd: this.#folder,
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: environment(this.#build.site),
+      timeout: COMMAND_LIMIT_MS,
+    });
+    let [out, err] = ['', ''];
+    sh.stdout.on('data', (chunk) => (out += chunk));
+    sh.stderr.on('data', (chunk) => (err += chunk));
+    const [code] = await once(sh, 'close');
+    if (code !== 0) throw new Error(`vestibule ${args.join(' ')} ended with ${code}: ${err}`);
+    return out;
+  }
+
   /** Everything the app has printed. */
   log() {
     return existsSync(this.#logFile) ? readFileSync(this.#logFile, 'utf8') : '';
@@ -190,7 +212,7 @@ export class App {
 
 /** Ours without the app's settings, for the same reason, and with what the app finds by its working directory. */
 function environment(site) {
-  const settings = /^(CLERK_|DATABASE_|AUTH_|LEPTOS_|VESTIBULE_|PUBLIC_ORIGIN$|LISTEN$)/;
+  const settings = /^(CLERK_|DATABASE_|AUTH_|LEPTOS_|RECONCILE_|VESTIBULE_|PUBLIC_ORIGIN$|LISTEN$)/;
   return {
     ...Object.fromEntries(Object.entries(process.env).filter(([name]) => !settings.test(name))),
     LEPTOS_OUTPUT_NAME: 'vestibule',
