@@ -272,6 +272,14 @@ async fn what_is_on_its_way_is_no_difference_and_what_was_given_up_is_made_up_fo
     assert!(found.contains(&(ada.clone(), DriftKind::MetadataMissing, true)), "{found:?}");
     relay_all(&app).await;
     assert_eq!(clerk.look_up(&ada).await["public_metadata"], whole(&app, &ada).await);
+    assert_eq!(look().await.outbox_dead, [], "it is made up for");
+    // Nobody has to look after what was for somebody who is gone.
+    clerk.misbehave(fault(422)).await;
+    app.create_with_key(&ada, "Second", "second").await;
+    app.settled().await;
+    assert_eq!(look().await.outbox_dead.len(), 1);
+    app.database.as_owner("update user_profiles set deleted_at = now() where user_id = $1", &ada).await;
+    assert_eq!(look().await.outbox_dead, []);
 }
 
 #[tokio::test]

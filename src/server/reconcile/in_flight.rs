@@ -14,7 +14,7 @@ pub struct InFlight {
     pub outbox_retrying: i64,
     /// How long the oldest of them waits, in seconds.
     pub outbox_oldest_seconds: Option<i64>,
-    /// Outbox messages that were given up, by the reason.
+    /// Outbox messages that were given up, by the reason: of living people, unless a later one got through.
     pub outbox_dead: Vec<Reason>,
     /// Webhook messages that are not applied yet.
     pub webhooks_waiting: i64,
@@ -40,8 +40,13 @@ pub async fn in_flight(pool: &PgPool, now: OffsetDateTime) -> Result<InFlight, s
     .fetch_one(pool)
     .await?;
     let outbox_dead = sqlx::query_as(
-        "select coalesce(last_error, '') as reason, count(*) as messages from outbox_messages
-         where dead_at is not null group by 1 order by 2 desc, 1 limit 20",
+        "select coalesce(o.last_error, '') as reason, count(*) as messages from outbox_messages as o
+         where o.dead_at is not null
+           and not exists (
+             select from outbox_messages as later
+             where later.user_id = o.user_id and later.id > o.id and later.kind = o.kind and later.delivered_at is not null)
+           and not exists (select from user_profiles as p where p.user_id = o.user_id and p.deleted_at is not null)
+         group by 1 order by 2 desc, 1 limit 20",
     )
     .fetch_all(pool)
     .await?;
