@@ -10,12 +10,10 @@
 //   VESTIBULE_BINARY, SITE_ROOT
 //                      which build; without them the release build, else the debug build
 import { randomBytes } from 'node:crypto';
-import { existsSync } from 'node:fs';
-import { join, relative, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { chromium } from '@playwright/test';
 import { App } from '../tests/support/app.mjs';
 import { chromiumFlags, systemChromium } from '../tests/support/find-chromium.mjs';
+import { build, measured } from './support/build.mjs';
 
 /**
  * What every request of the browser is delayed by, in ms: a person not far from the server. On the same machine a round
@@ -43,20 +41,8 @@ const CALLS = [
   ['POST session_status', /\/api\/rpc\/session_status$/],
 ];
 
-const ROOT = fileURLToPath(new URL('../..', import.meta.url));
-const target = process.env.CARGO_TARGET_DIR ?? 'target';
-const builds = [
-  { binary: join(target, 'release/vestibule'), site: 'target/site-release' },
-  { binary: join(target, 'debug/vestibule'), site: 'target/site' },
-];
-const found = builds.find(({ binary }) => existsSync(resolve(ROOT, binary))) ?? builds[0];
-const build = {
-  binary: resolve(ROOT, process.env.VESTIBULE_BINARY ?? found.binary),
-  site: resolve(ROOT, process.env.SITE_ROOT ?? found.site),
-};
-
 export const title =
-  `Click to dashboard in ms, ${RUNS} people, ${LATENCY_MS} ms to the server, ${relative(ROOT, build.binary)} ` +
+  `Click to dashboard in ms, ${RUNS} people, ${LATENCY_MS} ms to the server, ${measured} ` +
   `(limits for the median: ${RATIO_LIMIT} times its round trips, ${TOTAL_LIMIT_MS} ms)`;
 
 export async function measure() {

@@ -9,9 +9,8 @@ import { execFileSync } from 'node:child_process';
 import { generateKeyPairSync, sign } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { Agent, request } from 'node:http';
-import { join, relative, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { Emulator } from '../tests/support/emulator.mjs';
+import { build, measured } from './support/build.mjs';
 
 const PEOPLE = 10_000;
 /** How often it is started. The middle one counts: making RSA keys takes as long as it takes. */
@@ -37,13 +36,10 @@ const MEMORY_LIMIT_MB = 80;
 const RATIO_LIMIT = 0.4;
 const ORIGIN = 'http://localhost:3000';
 
-const ROOT = fileURLToPath(new URL('../..', import.meta.url));
-const target = process.env.CARGO_TARGET_DIR ?? 'target';
-const builds = [join(target, 'release/vestibule'), join(target, 'debug/vestibule')].map((path) => resolve(ROOT, path));
-const binary = process.env.VESTIBULE_BINARY ? resolve(ROOT, process.env.VESTIBULE_BINARY) : (builds.find(existsSync) ?? builds[0]);
+const { binary } = build;
 
 export const title =
-  `Emulator with ${PEOPLE.toLocaleString('en-US')} people, ${relative(ROOT, binary)} (limits: start ${START_LIMIT_MS} ms, ` +
+  `Emulator with ${PEOPLE.toLocaleString('en-US')} people, ${measured} (limits: start ${START_LIMIT_MS} ms, ` +
   `${MEMORY_LIMIT_MB} MB, ${RATIO_LIMIT} tokens for each RS256 signature of node:crypto on one core)`;
 
 export async function measure() {

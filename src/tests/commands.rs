@@ -56,8 +56,7 @@ async fn run(app: &TestApp, clerk: &Emulated, arguments: &[&str]) -> Ended {
 async fn reconcile_says_what_differs_and_settles_it() {
     let clerk = Emulated::start().await;
     let app = clerk.app().await;
-    let (ada, grace) =
-        (clerk.person("ada@example.test", "Ada").await, clerk.person("grace@example.test", "Grace").await);
+    let [ada, grace] = clerk.ada_and_grace().await;
     let acme = app.create(&ada, "Acme", "acme").await;
     app.settled().await;
     clerk.set_metadata(&ada, json!({})).await;
@@ -126,8 +125,7 @@ async fn reconcile_may_be_interrupted() {
 async fn sync_settles_one_person() {
     let clerk = Emulated::start().await;
     let app = clerk.app().await;
-    let (ada, grace) =
-        (clerk.person("ada@example.test", "Ada").await, clerk.person("grace@example.test", "Grace").await);
+    let [ada, grace] = clerk.ada_and_grace().await;
     let acme = app.create(&ada, "Acme", "acme").await;
     app.settled().await;
     clerk.set_metadata(&ada, json!({"activeOrgId": "org_of_another_app"})).await;
@@ -153,8 +151,7 @@ async fn sync_settles_one_person() {
 async fn invite_makes_a_place_for_an_address() {
     let clerk = Emulated::start().await;
     let app = clerk.app().await;
-    let (ada, grace) =
-        (clerk.person("ada@example.test", "Ada").await, clerk.person("grace@example.test", "Grace").await);
+    let [ada, grace] = clerk.ada_and_grace().await;
     app.create(&ada, "Acme", "acme").await;
     app.settled().await;
     let invite = async |email: &str, organization: &str, role: &str| {

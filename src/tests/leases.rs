@@ -2,13 +2,28 @@
 //! no harm.
 
 use time::Duration;
+use tokio::task::JoinHandle;
 use vestibule::server::outbox::RelayOutcome;
+use vestibule::server::state::AppState;
 
 use crate::outbox::{commit_only, create_pending, delivered, message, relay};
 use crate::support::clerk::Plan;
 use crate::support::{TestApp, soon};
 
 const ADA: &str = "user_ada";
+
+/// A relay whose call Clerk does not answer, by its plan, until after the lease has run out; and another process.
+async fn stalled(app: &TestApp) -> (JoinHandle<RelayOutcome>, AppState) {
+    commit_only(app, ADA).await;
+    let late = tokio::spawn({
+        let outbox = app.state.outbox().clone();
+        async move { relay(&outbox).await }
+    });
+    app.clerk.called(1).await;
+    let (second, clock) = app.second_process();
+    clock.advance(Duration::seconds(20));
+    (late, second)
+}
 
 #[tokio::test]
 async fn a_dead_process_loses_its_lease_when_it_runs_out_and_not_before() {
@@ -34,14 +49,7 @@ async fn a_relay_whose_lease_ran_out_leaves_the_message_to_the_next_one() {
     let app = TestApp::start().await;
     let (release, held) = tokio::sync::watch::channel(false);
     app.clerk.plan([Plan::HoldThenDrop(held)]);
-    commit_only(&app, ADA).await;
-    let late = tokio::spawn({
-        let outbox = app.state.outbox().clone();
-        async move { relay(&outbox).await }
-    });
-    app.clerk.called(1).await;
-    let (second, clock) = app.second_process();
-    clock.advance(Duration::seconds(20));
+    let (late, second) = stalled(&app).await;
     assert_eq!(relay(second.outbox()).await, delivered(ADA));
     let before = message(&app, ADA).await;
     release.send(true).expect("the stub listens");
@@ -54,14 +62,7 @@ async fn a_relay_whose_lease_ran_out_leaves_the_message_to_the_next_one() {
 async fn what_clerk_confirms_after_the_lease_ran_out_is_looked_at_again() {
     let app = TestApp::start().await;
     let release = app.clerk.hold();
-    commit_only(&app, ADA).await;
-    let late = tokio::spawn({
-        let outbox = app.state.outbox().clone();
-        async move { relay(&outbox).await }
-    });
-    app.clerk.called(1).await;
-    let (second, clock) = app.second_process();
-    clock.advance(Duration::seconds(20));
+    let (late, second) = stalled(&app).await;
     // Something newer may overtake it now.
     assert_eq!(relay(second.outbox()).await, delivered(ADA));
     let kinds = "select string_agg(kind || case when delivered_at is null then ' waits' else '' end, ', ' order by id)
@@ -79,14 +80,7 @@ async fn what_clerk_confirms_after_the_lease_ran_out_is_looked_at_again() {
 async fn what_clerk_confirms_is_delivered_though_another_relay_gave_it_up() {
     let app = TestApp::start().await;
     let release = app.clerk.hold();
-    commit_only(&app, ADA).await;
-    let late = tokio::spawn({
-        let outbox = app.state.outbox().clone();
-        async move { relay(&outbox).await }
-    });
-    app.clerk.called(1).await;
-    let (second, clock) = app.second_process();
-    clock.advance(Duration::seconds(20));
+    let (late, second) = stalled(&app).await;
     app.clerk.refuse(1, 422);
     assert_eq!(relay(second.outbox()).await, RelayOutcome::Dead { user: ADA.to_owned() });
     release.send(true).expect("the stub listens");

@@ -364,10 +364,14 @@ mod regularly {
         let left = place().await.expect("a place");
         assert!(left.contains("ours"), "{left}");
         assert_eq!(run(&app).await, None, "it may still be alive");
+        // On the page that is done.
+        let first = people.iter().min().expect("people");
+        clerk.call("PATCH", &format!("/users/{first}"), json!({"first_name": "Later"})).await;
         app.clock.advance(Duration::minutes(10));
         assert_eq!(run(&app).await, Some(End::Finished));
         assert_eq!(place().await, None);
-        assert_eq!(pass(&app, true, 0).await.1, []);
+        let missed = (first.clone(), DriftKind::ProfileOutdated, false);
+        assert_eq!(pass(&app, true, 0).await.1, [missed], "it did not begin anew");
     }
 
     #[tokio::test]

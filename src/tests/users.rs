@@ -56,8 +56,7 @@ async fn messages(app: &TestApp, kind: &str) -> i64 {
 async fn who_was_invited_never_sees_the_form() {
     let clerk = Emulated::start().await;
     let app = clerk.app().await;
-    let (ada, grace) =
-        (clerk.person("ada@example.test", "Ada").await, clerk.person("Grace@Example.test", "Grace").await);
+    let [ada, grace] = clerk.ada_and_grace().await;
     let acme = acme_invites(&app, &ada, "grace@example.test", "admin").await;
 
     let reply = onboarding(&app, &grace).await;
@@ -164,8 +163,7 @@ async fn the_first_visit_makes_the_profile_and_waits_for_nobody_without_reason()
 async fn clerk_being_down_does_not_keep_the_invited_from_the_form() {
     let clerk = Emulated::start().await;
     let app = clerk.app().await;
-    let (ada, grace) =
-        (clerk.person("ada@example.test", "Ada").await, clerk.person("grace@example.test", "Grace").await);
+    let [ada, grace] = clerk.ada_and_grace().await;
     acme_invites(&app, &ada, "grace@example.test", "member").await;
     clerk
         .misbehave(json!({"faults": [{"method": "GET", "path_starts_with": "/v1/users/", "count": 1, "status": 503}]}))
@@ -183,8 +181,7 @@ async fn clerk_being_down_does_not_keep_the_invited_from_the_form() {
 async fn the_invited_are_waited_for_where_another_process_delivers() {
     let clerk = Emulated::start().await;
     let app = clerk.app_as(false).await;
-    let (ada, grace) =
-        (clerk.person("ada@example.test", "Ada").await, clerk.person("grace@example.test", "Grace").await);
+    let [ada, grace] = clerk.ada_and_grace().await;
     acme_invites(&app, &ada, "grace@example.test", "member").await;
     let (pool, api, clock) = (app.pools.worker.clone(), app.state.clerk().clone(), app.clock.clone());
     let (other, stop) = (Outbox::new(pool, api, clock, app.state.tasks().clone()), CancellationToken::new());
@@ -267,8 +264,7 @@ async fn a_webhook_neither_links_nor_takes_away() {
     use DriftKind::*;
     let clerk = Emulated::start().await;
     let app = clerk.app().await;
-    let (ada, grace) =
-        (clerk.person("ada@example.test", "Ada").await, clerk.person("grace@example.test", "Grace").await);
+    let [ada, grace] = clerk.ada_and_grace().await;
     acme_invites(&app, &ada, "grace@example.test", "member").await;
     clerk.set_metadata(&grace, json!({"activeOrgId": "org_of_another_app"})).await;
     assert_eq!(compare(&app, &grace, SyncRights::WEBHOOK).await, settled(&[ProfileMissing]));
@@ -294,8 +290,7 @@ async fn a_webhook_neither_links_nor_takes_away() {
 async fn clerk_is_told_of_an_invitation_that_an_answer_to_something_else_brought_to_light() {
     let clerk = Emulated::start().await;
     let app = clerk.app().await;
-    let (ada, grace) =
-        (clerk.person("ada@example.test", "Ada").await, clerk.person("grace@example.test", "Grace").await);
+    let [ada, grace] = clerk.ada_and_grace().await;
     let acme = app.create(&ada, "Acme", "acme").await;
     app.settled().await;
     clerk.set_metadata(&grace, json!({"activeOrgId": "org_of_another_app"})).await;

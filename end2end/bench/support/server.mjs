@@ -2,28 +2,15 @@
 // so that nothing else works for it. Postgres can be asked with Debian's psql, and measured with its pgbench.
 import { execFileSync } from 'node:child_process';
 import { generateKeyPairSync, sign } from 'node:crypto';
-import { existsSync, readFileSync, readdirSync } from 'node:fs';
+import { readFileSync, readdirSync } from 'node:fs';
 import { Agent, request } from 'node:http';
 import { createServer } from 'node:net';
-import { join, relative, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { App } from '../../tests/support/app.mjs';
+import { build } from './build.mjs';
 
-const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
-const target = process.env.CARGO_TARGET_DIR ?? 'target';
-const builds = [
-  { binary: join(target, 'release/vestibule'), site: 'target/site-release' },
-  { binary: join(target, 'debug/vestibule'), site: 'target/site' },
-];
-const found = builds.find(({ binary }) => existsSync(resolve(ROOT, binary))) ?? builds[0];
-const build = {
-  binary: resolve(ROOT, process.env.VESTIBULE_BINARY ?? found.binary),
-  site: resolve(ROOT, process.env.SITE_ROOT ?? found.site),
-};
-
-/** Which build is measured, for titles. */
-export const measured = relative(ROOT, build.binary);
+export { measured } from './build.mjs';
 
 /** Of Linux, in /proc. */
 const TICKS_PER_SECOND = 100;

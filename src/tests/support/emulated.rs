@@ -73,6 +73,11 @@ impl Emulated {
         made["id"].as_str().expect("an id").to_owned()
     }
 
+    /// `ada@example.test`, and Grace, who wrote her own address with capitals.
+    pub async fn ada_and_grace(&self) -> [String; 2] {
+        [self.person("ada@example.test", "Ada").await, self.person("Grace@Example.test", "Grace").await]
+    }
+
     /// A person as Clerk has them now.
     pub async fn look_up(&self, user: &str) -> Value {
         self.call("GET", &format!("/users/{user}"), Value::Null).await
