@@ -7,8 +7,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand, ValueEnum};
 use tokio_util::sync::CancellationToken;
 use vestibule::app;
+use vestibule::server::commands::{self, Options};
 use vestibule::server::config::{self, Config};
-use vestibule::server::reconcile::command::{self, Options};
 use vestibule::server::reconcile::{self, End};
 use vestibule::server::users::InvitedRole;
 use vestibule::server::{database, serve, telemetry};
@@ -192,7 +192,7 @@ async fn reconcile_everybody(
     serve::stop_on_signals(stop.clone())?;
     let HowToSync { dry_run, json } = arguments.how;
     let options = Options { dry_run, json, removals: arguments.remove_at_most };
-    match command::reconcile(&config, options, &stop).await? {
+    match commands::reconcile(&config, options, &stop).await? {
         End::Finished => Ok(()),
         End::Interrupted => Err("interrupted. Nothing is half done; run it again to go on".into()),
     }
@@ -201,12 +201,12 @@ async fn reconcile_everybody(
 async fn sync_one(variables: &BTreeMap<String, String>, arguments: &SyncArguments) -> Result<(), Box<dyn Error>> {
     let config = Config::from_variables(variables, cfg!(feature = "dev"))?;
     let HowToSync { dry_run, json } = arguments.how;
-    command::sync(&config, &arguments.user, Options { dry_run, json, removals: 1 }).await
+    commands::sync(&config, &arguments.user, Options { dry_run, json, removals: 1 }).await
 }
 
 async fn invite(variables: &BTreeMap<String, String>, arguments: &InviteArguments) -> Result<(), Box<dyn Error>> {
     let config = Config::from_variables(variables, cfg!(feature = "dev"))?;
-    command::invite(&config, &arguments.email, &arguments.organization, arguments.role).await
+    commands::invite(&config, &arguments.email, &arguments.organization, arguments.role).await
 }
 
 #[cfg(feature = "dev")]

@@ -3,6 +3,7 @@
 pub mod api;
 pub mod clerk;
 pub mod clock;
+pub mod commands;
 pub mod config;
 pub mod database;
 pub mod failures;

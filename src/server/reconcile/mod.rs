@@ -7,7 +7,6 @@
 //! (`users`), and leaves the telling to the outbox; it takes away nothing that could be a mistake of configuration: not
 //! more than a few times, and nobody is forgotten before Clerk has known one of ours.
 
-pub mod command;
 mod in_flight;
 mod pass;
 mod regular;

@@ -11,7 +11,6 @@ use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::{CALLS_BY_HAND, End, Finding, InFlight, Pass, ReconcileError, Reconciler, Summary, in_flight};
 use crate::model::ids::UserId;
 use crate::model::onboarding::Delivery;
 use crate::model::organization::Slug;
@@ -20,6 +19,9 @@ use crate::server::clock::Clock;
 use crate::server::config::Config;
 use crate::server::database;
 use crate::server::outbox::{Outbox, RelayOutcome};
+use crate::server::reconcile::{
+    CALLS_BY_HAND, End, Finding, InFlight, Pass, ReconcileError, Reconciler, Summary, in_flight,
+};
 use crate::server::users::{self, Invited, InvitedRole, SyncRights};
 
 /// Longest e-mail address (RFC 5321, 4.5.3.1.3, without the brackets).
