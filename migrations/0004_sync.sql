@@ -139,10 +139,11 @@ begin
             update public.user_profiles as p set active_organization_id = active, updated_at = at where p.user_id = synced_user;
         end if;
     end if;
-    if seen is not null and not exists (
+    -- What is under way will settle it, unless they belong somewhere only since now.
+    if seen is not null and (is_linked or not exists (
         select from public.outbox_messages as o
         where o.user_id = synced_user and o.delivered_at is null and o.dead_at is null
-    ) then
+    )) then
         wanted := jsonb_build_object('activeOrgId', active, 'onboardingComplete', nullif(active is not null, false));
         if active is null then
             difference := case

@@ -305,6 +305,24 @@ async fn clerk_is_told_of_an_invitation_that_an_answer_to_something_else_brought
 }
 
 #[tokio::test]
+async fn what_waits_for_clerk_does_not_hide_an_invitation_from_it() {
+    let clerk = Emulated::start().await;
+    let app = clerk.app().await;
+    let [ada, grace] = clerk.ada_and_grace().await;
+    let acme = app.create(&ada, "Acme", "acme").await;
+    app.settled().await;
+    clerk.set_metadata(&grace, json!({"activeOrgId": "org_of_another_app"})).await;
+    let all = SyncRights { may_link: true, may_clear: true, dry_run: false };
+    // A message that takes it away waits, and they are linked before it is sent.
+    compare(&app, &grace, all).await;
+    invite(&app, &acme, "grace@example.test", "member").await;
+    compare(&app, &grace, all).await;
+    while relay(app.state.outbox()).await != RelayOutcome::Idle {}
+    let told = clerk.look_up(&grace).await["public_metadata"].clone();
+    assert_eq!(told, json!({"activeOrgId": acme, "onboardingComplete": true}));
+}
+
+#[tokio::test]
 async fn a_name_with_nul_in_it_does_not_hold_up_the_relay() {
     let clerk = Emulated::start().await;
     let app = clerk.app().await;
