@@ -17,7 +17,7 @@ const RETRY_AFTER_CAP: Duration = Duration::hours(1);
 pub(super) const MAX_ATTEMPTS: i32 = 500;
 
 /// Between half of the exponential wait and all of it, and never before the moment that Clerk asks for.
-pub(super) fn wait_after(message: i64, attempts: i32, retry_after: Option<StdDuration>) -> Duration {
+pub(in crate::server) fn wait_after(message: i64, attempts: i32, retry_after: Option<StdDuration>) -> Duration {
     let doublings = attempts.clamp(1, 20) - 1;
     let doubled: Duration = FIRST * 2_i32.pow(doublings as u32);
     let half: Duration = doubled.min(CAP) / 2;

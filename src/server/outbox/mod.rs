@@ -15,6 +15,7 @@ mod rows;
 
 use sqlx::PgExecutor;
 
+pub(in crate::server) use backoff::wait_after;
 pub use relay::{Outbox, RelayOutcome};
 
 use crate::model::onboarding::Delivery;

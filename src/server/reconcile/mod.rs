@@ -24,6 +24,7 @@ pub use regular::run_regularly;
 
 use super::clerk::backend_api::{BackendApi, ClerkError};
 use super::clock::Clock;
+use super::outbox::wait_after;
 
 /// Calls to Clerk in a second, by hand. A running server has the rest of what Clerk allows: 100 a second, with a
 /// development key 10.
@@ -33,9 +34,7 @@ pub const CALLS_REGULARLY: NonZeroU32 = NonZeroU32::new(1).expect("not zero");
 /// How often a pass may take something away, unless told otherwise.
 pub const REMOVALS: u64 = 10;
 /// Failed attempts at one page before a pass gives up.
-const ATTEMPTS: u32 = 6;
-/// First pause after a failed attempt; doubled each time.
-const PAUSE_FIRST: Duration = Duration::from_millis(500);
+const ATTEMPTS: i32 = 6;
 /// Longest pause that Clerk may ask for.
 const PAUSE_CAP: Duration = Duration::from_secs(60);
 
@@ -94,9 +93,9 @@ impl Reconciler {
         loop {
             match self.page(pass).await {
                 Err(ReconcileError::Clerk(error)) if error.is_retryable() && failed + 1 < ATTEMPTS => {
-                    let pause = error.retry_after().unwrap_or_default().max(PAUSE_FIRST * 2_u32.pow(failed));
-                    let pause = pause.min(PAUSE_CAP);
                     failed += 1;
+                    let pause = wait_after(std::process::id().into(), failed, error.retry_after());
+                    let pause = Duration::try_from(pause).unwrap_or_default().min(PAUSE_CAP);
                     tracing::debug!(%error, pause_ms = pause.as_millis() as u64, "asking Clerk again");
                     tokio::time::sleep(pause).await;
                 }
