@@ -89,9 +89,9 @@ impl Drop for Hint<'_> {
 async fn round(world: &World, point: &str, seed: u64) {
     let mut rng = Rng::with_seed(seed);
     let pass = 1 + rng.u32(..PASSES);
+    world.proxy.misbehave(rng.fork(), 0.1);
     // The point of a failure needs failures.
-    let often = if point == "relay.failed" { 0.7 } else { 0.1 };
-    world.proxy.misbehave(rng.fork(), often);
+    world.proxy.fail_next(if point == "relay.failed" { PASSES as usize } else { 0 });
     let labels: Vec<_> = (0..PEOPLE).map(|number| format!("p{seed}-{number}")).collect();
     let mut people = all(labels.iter().map(|label| world.person(label))).await;
 

@@ -37,6 +37,8 @@ struct Memory {
     rng: Rng,
     /// How likely a call is broken.
     chance: f64,
+    /// How many of the next calls fail for certain.
+    failing: usize,
     broken: usize,
     /// By user.
     told: HashMap<String, Told>,
@@ -70,7 +72,8 @@ impl Proxy {
         let url = format!("http://{}", listener.local_addr().expect("an address"));
         let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(20)).build().expect("a client");
         let (clerk, apps, told) = (String::new(), Vec::new(), HashMap::new());
-        let memory = Mutex::new(Memory { clerk, apps, rng: Rng::with_seed(0), chance: 0.0, broken: 0, told });
+        let memory =
+            Mutex::new(Memory { clerk, apps, rng: Rng::with_seed(0), chance: 0.0, failing: 0, broken: 0, told });
         (Self(Arc::new(Inner { url, http, memory })), listener)
     }
 
@@ -100,6 +103,11 @@ impl Proxy {
         (memory.rng, memory.chance) = (rng, chance);
     }
 
+    /// Fails so many of the next calls, whatever the likelihood.
+    pub fn fail_next(&self, calls: usize) {
+        self.memory().failing = calls;
+    }
+
     /// How many calls were broken.
     pub fn broken(&self) -> usize {
         self.memory().broken
@@ -121,8 +129,11 @@ impl Proxy {
 
     fn fault(&self) -> Option<Fault> {
         let mut memory = self.memory();
-        let chance = memory.chance;
-        let fault = (memory.rng.f64() < chance).then(|| match memory.rng.u8(..7) {
+        let (chance, failing) = (memory.chance, memory.failing > 0);
+        memory.failing = memory.failing.saturating_sub(1);
+        // The last two of them are delays, which are no failures.
+        let kinds = if failing { 5 } else { 7 };
+        let fault = (failing || memory.rng.f64() < chance).then(|| match memory.rng.u8(..kinds) {
             0 => Fault::CutBefore,
             1 | 2 => Fault::CutAfter,
             3 => Fault::Refused(500, None),
