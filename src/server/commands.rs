@@ -14,10 +14,10 @@ use tokio_util::task::TaskTracker;
 use crate::model::ids::UserId;
 use crate::model::onboarding::Delivery;
 use crate::model::organization::Slug;
-use crate::server::clerk::backend_api::{BackendApi, TimeLimits};
+use crate::server::clerk::backend_api::{BackendApi, ClerkError, TimeLimits};
 use crate::server::clock::Clock;
 use crate::server::config::Config;
-use crate::server::database;
+use crate::server::database::{self, DatabaseError};
 use crate::server::outbox::{Outbox, RelayOutcome};
 use crate::server::reconcile::{
     CALLS_BY_HAND, End, Finding, InFlight, Pass, ReconcileError, Reconciler, Summary, in_flight,
@@ -49,7 +49,15 @@ struct Desk {
 impl Desk {
     async fn open(config: &Config) -> Result<Self, Box<dyn Error>> {
         let pools = database::open(&config.database)?;
-        database::check_logins(&pools).await?;
+        match database::check_logins(&pools).await {
+            Err(DatabaseError::Sql(error)) if error.as_database_error().is_none() => {
+                return Err(format!(
+                    "the database does not answer ({error}). Nothing was changed. Are DATABASE_URL and DATABASE_WORKER_URL right?"
+                )
+                .into());
+            }
+            checked => checked?,
+        }
         database::check_schema(&pools).await?;
         let worker = pools.worker;
         let clock = Clock::system();
@@ -93,7 +101,10 @@ pub async fn reconcile(config: &Config, options: Options, stop: &CancellationTok
     if still > 0 && !options.json && !options.dry_run {
         println!("{still} messages wait for Clerk; the running server delivers them.");
     }
-    ran.map_err(|error| format!("{error}. What was settled before stays so; run it again to go on").into())
+    ran.map_err(|error| {
+        let ReconcileError::Clerk(error) = error else { return error.into() };
+        format!("{}. What was settled before stays so; run it again to go on", advised(&error)).into()
+    })
 }
 
 /// Compares one person with Clerk now, settles what differs, and tells Clerk.
@@ -108,7 +119,7 @@ pub async fn sync(config: &Config, user: &str, options: Options) -> Result<(), B
             )
             .into());
         }
-        other => other?,
+        other => other.map_err(|error| format!("{}. Nothing was changed", advised(&error)))?,
     };
     let rights = SyncRights { may_link: true, may_clear: options.removals > 0, dry_run: options.dry_run };
     let synced = users::sync(&desk.worker, &known, Some(&known), rights, desk.clock.now()).await?;
@@ -181,6 +192,14 @@ async fn tell(outbox: &Outbox, stop: &CancellationToken) -> Result<u64, sqlx::Er
     Ok(told)
 }
 
+/// What went wrong at Clerk, with what to do if it is in our hands.
+fn advised(error: &ClerkError) -> String {
+    match error.status() {
+        Some(401 | 403) => format!("{error}: CLERK_SECRET_KEY is not a key of this instance"),
+        _ => error.to_string(),
+    }
+}
+
 fn say_json(value: impl Serialize) -> Result<(), Box<dyn Error>> {
     println!("{}", serde_json::to_string(&value)?);
     Ok(())
@@ -238,7 +257,7 @@ fn say_summary(summary: &Summary, finished: bool, told: u64, options: Options) -
     }
     println!("\nCompared {} people{}.", summary.compared, if finished { "" } else { ", not all of them" });
     let (repaired, remaining) = (&summary.repaired, &summary.remaining);
-    if repaired.is_empty() && remaining.is_empty() {
+    if repaired.is_empty() && remaining.is_empty() && summary.compared > 0 {
         println!("{}", if finished { "Nothing differs." } else { "Nothing differed so far." });
     }
     for (kind, count) in repaired {

@@ -192,6 +192,27 @@ async fn a_database_that_lacks_a_migration_is_named_before_anything_is_changed()
 }
 
 #[tokio::test]
+async fn a_wrong_key_and_an_unreachable_database_are_named_at_once() {
+    let clerk = Emulated::start().await;
+    let app = clerk.app().await;
+    let ada = clerk.person("ada@example.test", "Ada").await;
+    for arguments in [&["reconcile"][..], &["sync", "--user", &ada]] {
+        let wrong = |name: &'static str, value: &'static str| {
+            let mut command = vestibule(&app, &clerk, arguments);
+            async move { command.env(name, value).output().await.expect("it starts") }
+        };
+        let refused = wrong("CLERK_SECRET_KEY", "sk_live_of_another_instance").await;
+        let said = String::from_utf8_lossy(&refused.stderr);
+        assert!(said.contains("CLERK_SECRET_KEY is not a key of this instance"), "{said}");
+        // Nobody listens there.
+        let refused = wrong("DATABASE_WORKER_URL", "postgres://worker:secret@127.0.0.1:1/vestibule").await;
+        let said = String::from_utf8_lossy(&refused.stderr);
+        assert!(said.contains("the database does not answer") && !said.contains("secret"), "{said}");
+        assert!(!refused.status.success() && refused.stdout.is_empty());
+    }
+}
+
+#[tokio::test]
 async fn commands_without_configuration_say_what_is_missing() {
     let clerk = Emulated::start().await;
     let app = clerk.app().await;

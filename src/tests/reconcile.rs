@@ -288,19 +288,24 @@ async fn clerk_failing_now_and_then_only_delays_a_pass() {
     let app = clerk.app().await;
     let people = people(&clerk, 3).await;
     organizations(&app, &clerk, &people).await;
-    let fault = |count: u32| json!({"faults": [{"method": "GET", "path_starts_with": "/v1/users", "count": count, "status": 429, "retry_after_s": 0}]});
-    clerk.misbehave(fault(2)).await;
-    assert_eq!(pass(&app, false, 0).await.0.summary.compared, 3);
-    clerk
-        .misbehave(json!({"faults": [{"method": "GET", "path_starts_with": "/v1/users", "count": 1, "status": 401}]}))
-        .await;
-    assert_eq!(pass(&app, false, 0).await.0.summary.compared, 3);
-    clerk
-        .misbehave(json!({"faults": [{"method": "GET", "path_starts_with": "/v1/users", "count": 1, "status": 422}]}))
-        .await;
-    let mut broken = Pass::new(false, 0);
-    let ended = go_on(&reconciler(&app), &mut broken).await;
-    assert!(matches!(&ended, Err(ReconcileError::Clerk(error)) if error.status() == Some(422)), "{ended:?}");
+    let fault = |count: u32, status: u16| {
+        let fault = json!({"method": "GET", "path_starts_with": "/v1/users", "count": count, "status": status, "retry_after_s": 0});
+        json!({"faults": [fault]})
+    };
+    for status in [429, 503] {
+        clerk.misbehave(fault(2, status)).await;
+        assert_eq!(pass(&app, false, 0).await.0.summary.compared, 3, "{status}");
+    }
+    // Waiting mends neither a wrong key nor a wrong question.
+    for status in [401, 403, 422] {
+        clerk.misbehave(fault(1, status)).await;
+        let mut broken = Pass::new(false, 0);
+        let ended = go_on(&reconciler(&app), &mut broken).await;
+        assert!(matches!(&ended, Err(ReconcileError::Clerk(error)) if error.status() == Some(status)), "{ended:?}");
+        // It stays before the page that failed.
+        go_on(&reconciler(&app), &mut broken).await.expect("Clerk is well");
+        assert_eq!(broken.summary.compared, 3);
+    }
 }
 
 /// Every day, by whichever process is there.

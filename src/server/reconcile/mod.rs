@@ -92,7 +92,10 @@ impl Reconciler {
         let mut failed = 0;
         loop {
             match self.page(pass).await {
-                Err(ReconcileError::Clerk(error)) if error.is_retryable() && failed + 1 < ATTEMPTS => {
+                // A wrong key is not waited for: somebody has to put it right.
+                Err(ReconcileError::Clerk(error))
+                    if error.is_retryable() && !matches!(error.status(), Some(401 | 403)) && failed + 1 < ATTEMPTS =>
+                {
                     failed += 1;
                     let pause = wait_after(std::process::id().into(), failed, error.retry_after());
                     let pause = Duration::try_from(pause).unwrap_or_default().min(PAUSE_CAP);
