@@ -12,7 +12,7 @@ create table invited_profiles (
     role text not null,
     created_at timestamptz not null,
     constraint invited_profiles_email_key unique (email, organization_id),
-    constraint invited_profiles_email_form check (email = lower(email) and email like '%_@_%'),
+    constraint invited_profiles_email_form check (email = lower(email) and email ~ '^[!-~]+@[!-~]+$'),
     -- Nobody becomes an owner by an address.
     constraint invited_profiles_role_known check (role in ('admin', 'member'))
 );
@@ -90,6 +90,11 @@ begin
         return;
     end if;
 
+    -- Whoever invites this address meanwhile waits, or we wait for them: one of the two sees what the other one did.
+    if new_email is not null and not dry_run then
+        perform pg_advisory_xact_lock(hashtextextended('invite ' || lower(new_email), 0));
+    end if;
+
     -- Clerk decides who exists and what they are called.
     if is_new then
         repaired := repaired || 'profile_missing'::text;
@@ -106,8 +111,8 @@ begin
         where p.user_id = synced_user;
     end if;
 
-    -- Profiles that were made for this address.
-    if exists (select from public.invited_profiles as i where i.email = lower(new_email)) then
+    -- Profiles that were made for this address. Only ASCII: elsewhere different letters may have the same small one.
+    if new_email ~ '^[!-~]+$' and exists (select from public.invited_profiles as i where i.email = lower(new_email)) then
         if may_link then
             is_linked := true;
             repaired := repaired || 'invitation_unclaimed'::text;
@@ -231,6 +236,7 @@ as $$
 declare
     place uuid;
 begin
+    perform pg_advisory_xact_lock(hashtextextended('invite ' || lower(wanted_email), 0));
     select o.id into place from public.organizations as o where o.slug = wanted_slug;
     if not found then
         return 'no_organization';

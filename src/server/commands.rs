@@ -20,7 +20,8 @@ use crate::server::config::Config;
 use crate::server::database::{self, DatabaseError};
 use crate::server::outbox::{Outbox, RelayOutcome};
 use crate::server::reconcile::{
-    CALLS_BY_HAND, End, Finding, InFlight, Pass, ReconcileError, Reconciler, Summary, in_flight,
+    CALLS_BY_HAND, CALLS_REGULARLY, End, Finding, FindingEnd, InFlight, Pass, ReconcileError, Reconciler, Summary,
+    in_flight,
 };
 use crate::server::users::{self, Invited, InvitedRole, SyncRights};
 
@@ -72,7 +73,9 @@ impl Desk {
 pub async fn reconcile(config: &Config, options: Options, stop: &CancellationToken) -> Result<End, Box<dyn Error>> {
     let desk = Desk::open(config).await?;
     say_in_flight(&in_flight(&desk.worker, desk.clock.now()).await?, options.json)?;
-    let reconciler = Reconciler::new(desk.worker.clone(), desk.clerk.clone(), desk.clock.clone(), CALLS_BY_HAND);
+    // Of a development key's ten calls a second, a running server takes nine.
+    let pace = if config.clerk.is_development() { CALLS_REGULARLY } else { CALLS_BY_HAND };
+    let reconciler = Reconciler::new(desk.worker.clone(), desk.clerk.clone(), desk.clock.clone(), pace);
     let mut pass = Pass::new(options.dry_run, options.removals);
     let watched = std::io::stderr().is_terminal();
     let ran = async {
@@ -91,12 +94,12 @@ pub async fn reconcile(config: &Config, options: Options, stop: &CancellationTok
     if watched {
         eprintln!();
     }
-    let told = match &ran {
-        Ok(End::Finished) if !options.dry_run => tell(&desk.outbox, stop).await?,
+    let delivered = match &ran {
+        Ok(End::Finished) if !options.dry_run => tell(&desk.outbox, &reconciler, stop).await?,
         _ => 0,
     };
     let finished = matches!(ran, Ok(End::Finished));
-    say_summary(&pass.summary, finished, told, options)?;
+    say_summary(&pass.summary, finished, delivered, options)?;
     let still = in_flight(&desk.worker, desk.clock.now()).await?.outbox_waiting;
     if still > 0 && !options.json && !options.dry_run {
         println!("{still} messages wait for Clerk; the running server delivers them.");
@@ -123,9 +126,10 @@ pub async fn sync(config: &Config, user: &str, options: Options) -> Result<(), B
     };
     let rights = SyncRights { may_link: true, may_clear: options.removals > 0, dry_run: options.dry_run };
     let synced = users::sync(&desk.worker, &known, Some(&known), rights, desk.clock.now()).await?;
-    for (kinds, repaired) in [(&synced.repaired, true), (&synced.remaining, false)] {
+    let remaining = if options.dry_run { FindingEnd::WouldBeSettled } else { FindingEnd::LeftAlone };
+    for (kinds, end) in [(&synced.repaired, FindingEnd::Settled), (&synced.remaining, remaining)] {
         for kind in kinds {
-            say_finding(&Finding { user: user.clone(), kind: *kind, repaired }, options)?;
+            say_finding(&Finding { user: user.clone(), kind: *kind, end }, options)?;
         }
     }
     let delivery = if options.dry_run { None } else { Some(desk.outbox.deliver_now(&user).await) };
@@ -137,6 +141,8 @@ pub async fn sync(config: &Config, user: &str, options: Options) -> Result<(), B
         "{}",
         match (synced.outcome.as_str(), delivery) {
             ("deleted", _) => "This person was deleted at Clerk before, and is forgotten here.",
+            ("superseded", _) =>
+                "Something newer was learned of this person in the meantime. Nothing was compared; run it again.",
             (_, None) if equal => "Nothing differs.",
             (_, None) => "A dry run: nothing was changed.",
             (_, Some(Delivery::Delivered)) if equal => "Nothing differed.",
@@ -151,8 +157,12 @@ pub async fn sync(config: &Config, user: &str, options: Options) -> Result<(), B
 /// Makes a place in an organization for whoever has this address at Clerk.
 pub async fn invite(config: &Config, email: &str, organization: &str, role: InvitedRole) -> Result<(), Box<dyn Error>> {
     let (name, host) = email.split_once('@').unwrap_or_default();
-    if name.is_empty() || !host.contains('.') || email.contains(char::is_whitespace) || email.len() > MAX_EMAIL_BYTES {
-        return Err(format!("{email:?} is not an e-mail address. Nobody was invited").into());
+    if name.is_empty()
+        || !host.contains('.')
+        || !email.bytes().all(|byte| byte.is_ascii_graphic())
+        || email.len() > MAX_EMAIL_BYTES
+    {
+        return Err(format!("{email:?} is not an e-mail address of plain letters. Nobody was invited").into());
     }
     let slug = Slug::parse(organization)
         .map_err(|error| format!("--organization is the last part of its address: {error}"))?;
@@ -172,21 +182,19 @@ pub async fn invite(config: &Config, email: &str, organization: &str, role: Invi
     }
 }
 
-/// Delivers what is due, beside whatever server is running: each message is held by one of them.
-async fn tell(outbox: &Outbox, stop: &CancellationToken) -> Result<u64, sqlx::Error> {
+/// Delivers what is due, at the reconciler's pace, beside whatever server is running: each message is held by one of them.
+/// Where Clerk hesitates it stops: the server goes on.
+async fn tell(outbox: &Outbox, reconciler: &Reconciler, stop: &CancellationToken) -> Result<u64, sqlx::Error> {
     let mut told = 0;
     while !stop.is_cancelled() {
+        reconciler.ready().await;
         match outbox.relay_one(None).await? {
-            RelayOutcome::Idle => break,
             RelayOutcome::Delivered { .. } => told += 1,
-            RelayOutcome::Held { wait } => {
-                let wait = std::time::Duration::try_from(wait).unwrap_or_default();
-                tokio::select! {
-                    () = stop.cancelled() => {}
-                    () = tokio::time::sleep(wait) => {}
-                }
-            }
-            _ => {}
+            RelayOutcome::Dead { .. } => {}
+            RelayOutcome::Idle
+            | RelayOutcome::Postponed { .. }
+            | RelayOutcome::Held { .. }
+            | RelayOutcome::Released { .. } => break,
         }
     }
     Ok(told)
@@ -240,42 +248,44 @@ fn say_finding(finding: &Finding, options: Options) -> Result<(), ReconcileError
         println!("{}", serde_json::to_string(&json!({"difference": finding}))?);
         return Ok(());
     }
-    let end = match (finding.repaired, options.dry_run) {
-        (true, _) => "settled",
-        (false, true) => "would be settled",
-        (false, false) => "left alone",
-    };
-    println!("{}  {} ({end})", finding.user, finding.kind.meaning());
+    println!("{}  {} ({})", finding.user, finding.kind.meaning(), words_of(finding.end));
     Ok(())
 }
 
-fn say_summary(summary: &Summary, finished: bool, told: u64, options: Options) -> Result<(), Box<dyn Error>> {
+fn words_of(end: FindingEnd) -> &'static str {
+    match end {
+        FindingEnd::Settled => "settled",
+        FindingEnd::WouldBeSettled => "would be settled",
+        FindingEnd::LeftAlone => "left alone",
+    }
+}
+
+fn say_summary(summary: &Summary, finished: bool, delivered: u64, options: Options) -> Result<(), Box<dyn Error>> {
     if options.json {
         return say_json(
-            json!({"summary": {"finished": finished, "dry_run": options.dry_run, "told_clerk": told, "counts": summary}}),
+            json!({"summary": {"finished": finished, "dry_run": options.dry_run, "delivered": delivered, "counts": summary}}),
         );
     }
     println!("\nCompared {} people{}.", summary.compared, if finished { "" } else { ", not all of them" });
-    let (repaired, remaining) = (&summary.repaired, &summary.remaining);
-    if repaired.is_empty() && remaining.is_empty() && summary.compared > 0 {
+    let counts = [
+        (FindingEnd::Settled, &summary.settled),
+        (FindingEnd::WouldBeSettled, &summary.would_be_settled),
+        (FindingEnd::LeftAlone, &summary.left_alone),
+    ];
+    if counts.iter().all(|(_, counts)| counts.is_empty()) && summary.compared > 0 {
         println!("{}", if finished { "Nothing differs." } else { "Nothing differed so far." });
     }
-    for (kind, count) in repaired {
-        println!("  {count:>6}  settled: {}", kind.meaning());
+    for (end, counts) in counts {
+        for (kind, count) in counts {
+            println!("  {count:>6}  {}: {}", words_of(end), kind.meaning());
+        }
     }
-    for (kind, count) in remaining {
+    if delivered > 0 {
+        println!("{delivered} calls told Clerk.");
+    }
+    if !summary.left_alone.is_empty() {
         println!(
-            "  {count:>6}  {}: {}",
-            if options.dry_run { "would be settled" } else { "left alone" },
-            kind.meaning()
-        );
-    }
-    if told > 0 {
-        println!("Clerk was told of {told} of them.");
-    }
-    if !options.dry_run && remaining.keys().any(|kind| kind.takes_away()) {
-        println!(
-            "What takes something away was left alone after {} times, or because Clerk knows nobody of ours: are CLERK_SECRET_KEY \
+            "What takes something away is done {} times at most, and not where Clerk knows nobody of ours: are CLERK_SECRET_KEY \
              and DATABASE_WORKER_URL of the same product? If they are, run it again with a larger --remove-at-most.",
             options.removals
         );

@@ -2,7 +2,8 @@
 //!
 //! Three logins with different rights, so that a mistake in one place cannot reach everything:
 //! - request: no rights of its own; becomes `authenticated` for one transaction (see `tenancy`);
-//! - worker: a member of `outbox_worker`: the outbox, webhooks, and what they say about people;
+//! - worker: a member of `outbox_worker`: the outbox, webhooks, what they say about people, and places for invited ones.
+//!   Whoever has it can make anybody a member;
 //! - migration: the owner. It runs this file's `migrate`, and serves no requests.
 
 use std::str::FromStr;

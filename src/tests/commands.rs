@@ -73,12 +73,12 @@ async fn reconcile_says_what_differs_and_settles_it() {
     let lines = real.json();
     assert!(real.well && lines.len() == 4, "{:?} {}", real.out, real.err);
     assert_eq!(lines[0]["in_flight"]["outbox_waiting"], json!(0));
-    let difference = |user: &str, kind: &str| json!({"difference": {"user": user, "kind": kind, "repaired": true}});
+    let difference = |user: &str, kind: &str| json!({"difference": {"user": user, "kind": kind, "end": "settled"}});
     assert_eq!(lines[1..3], [difference(&ada, "metadata_missing"), difference(&grace, "profile_missing")]);
     assert_eq!(
         lines[3]["summary"],
-        json!({"finished": true, "dry_run": false, "told_clerk": 1, "counts": {
-            "compared": 2, "repaired": {"metadata_missing": 1, "profile_missing": 1}, "remaining": {}}})
+        json!({"finished": true, "dry_run": false, "delivered": 1, "counts": {
+            "compared": 2, "settled": {"metadata_missing": 1, "profile_missing": 1}, "would_be_settled": {}, "left_alone": {}}})
     );
     let told = clerk.look_up(&ada).await["public_metadata"].clone();
     assert_eq!(
@@ -158,8 +158,9 @@ async fn invite_makes_a_place_for_an_address() {
         run(&app, &clerk, &["invite", "--email", email, "--organization", organization, "--role", role]).await
     };
     for (email, organization, role, said) in [
-        ("grace", "acme", "member", "is not an e-mail address. Nobody was invited"),
+        ("grace", "acme", "member", "is not an e-mail address of plain letters. Nobody was invited"),
         ("grace @example.test", "acme", "member", "is not an e-mail address"),
+        ("grace@exámple.test", "acme", "member", "is not an e-mail address"),
         ("grace@example.test", "Acme!", "member", "--organization is the last part of its address"),
         ("grace@example.test", "nobodys", "member", "there is no organization nobodys. Nobody was invited"),
         ("grace@example.test", "acme", "owner", "invalid value 'owner'"),

@@ -12,7 +12,7 @@ use vestibule::model::ids::UserId;
 use vestibule::server::clerk::backend_api::BackendApi;
 use vestibule::server::config::Secret;
 use vestibule::server::outbox::RelayOutcome;
-use vestibule::server::reconcile::{End, Finding, Pass, ReconcileError, Reconciler, in_flight};
+use vestibule::server::reconcile::{End, Finding, FindingEnd, Pass, ReconcileError, Reconciler, in_flight};
 use vestibule::server::users::DriftKind;
 
 use crate::outbox::relay;
@@ -31,7 +31,7 @@ fn reconciler(app: &TestApp) -> Reconciler {
 async fn pass(app: &TestApp, dry_run: bool, removals: u64) -> (Pass, Vec<(String, DriftKind, bool)>) {
     let mut pass = Pass::new(dry_run, removals);
     let found = go_on(&reconciler(app), &mut pass).await.expect("Clerk and the database answer");
-    (pass, found.into_iter().map(|one| (one.user.to_string(), one.kind, one.repaired)).collect())
+    (pass, found.into_iter().map(|one| (one.user.to_string(), one.kind, one.end == FindingEnd::Settled)).collect())
 }
 
 async fn go_on(reconciler: &Reconciler, pass: &mut Pass) -> Result<Vec<Finding>, ReconcileError> {
@@ -210,15 +210,21 @@ async fn the_keys_of_another_instance_empty_nothing() {
     organizations(&app, &clerk, &people).await;
     // The other one knows people too, but none of ours.
     other.person("stranger@example.test", "Stranger").await;
-    let before = app.database.counts().await;
+    let before = everything(&app).await;
     let (url, key) = (other.api_url().parse().expect("an address"), Secret::new(other.secret_key()));
     let foreign = BackendApi::new(url, key, app.clock.clone(), app.state.clerk().time_limits());
     let pace = NonZeroU32::new(10_000).expect("not zero");
-    let reconciler = Reconciler::new(app.pools.worker.clone(), foreign.expect("a client"), app.clock.clone(), pace);
-    let mut pass = Pass::new(false, 100);
-    go_on(&reconciler, &mut pass).await.expect("it answers");
-    assert_eq!(pass.summary.remaining, BTreeMap::from([(DriftKind::PersonGone, 5)]));
-    assert_eq!(app.database.counts().await[..2], before[..2]);
+    let (pool, clock) = (app.pools.worker.clone(), app.clock.clone());
+    let reconciler = Reconciler::new(pool, foreign.expect("a client"), clock, pace);
+    let there = at_clerk(&other).await;
+    // However often, and however few it might take away.
+    for (dry_run, removals) in [(true, 100), (false, 100), (false, 100), (false, 2)] {
+        let mut pass = Pass::new(dry_run, removals);
+        let found = go_on(&reconciler, &mut pass).await.expect("it answers");
+        assert!(found.len() == 5 && found.iter().all(|one| one.end == FindingEnd::LeftAlone), "{found:?}");
+        assert_eq!(pass.summary.left_alone, BTreeMap::from([(DriftKind::PersonGone, 5)]));
+    }
+    assert_eq!((everything(&app).await, at_clerk(&other).await), (before, there));
 }
 
 #[tokio::test]
@@ -236,11 +242,17 @@ async fn a_pass_takes_away_no_more_than_it_may() {
     let count = |counts: &BTreeMap<DriftKind, u64>| {
         counts.iter().filter(|(kind, _)| kind.takes_away()).map(|(_, count)| *count).sum::<u64>()
     };
+    let (dry, _) = pass(&app, true, 3).await;
+    assert_eq!(
+        (count(&dry.summary.would_be_settled), count(&dry.summary.left_alone)),
+        (3, 5),
+        "a dry run knows the brake"
+    );
     let (first, _) = pass(&app, false, 3).await;
-    assert_eq!((count(&first.summary.repaired), count(&first.summary.remaining)), (3, 5));
+    assert_eq!((count(&first.summary.settled), count(&first.summary.left_alone)), (3, 5));
     relay_all(&app).await;
     let (second, _) = pass(&app, false, 10).await;
-    assert_eq!((count(&second.summary.repaired), count(&second.summary.remaining)), (5, 0));
+    assert_eq!((count(&second.summary.settled), count(&second.summary.left_alone)), (5, 0));
     let look = in_flight(&app.pools.worker, app.clock.now()).await.expect("the database answers");
     assert_eq!(look.ownerless_organizations.len(), 4, "those of the deleted people, and no others: {look:?}");
 }

@@ -305,6 +305,24 @@ async fn clerk_is_told_of_an_invitation_that_an_answer_to_something_else_brought
 }
 
 #[tokio::test]
+async fn a_look_that_fails_holds_up_nothing_that_clerk_is_to_be_told() {
+    let clerk = Emulated::start().await;
+    let app = clerk.app().await;
+    let [ada, _] = clerk.ada_and_grace().await;
+    let fault =
+        json!({"method": "GET", "path_starts_with": "/v1/users/", "count": 1, "status": 429, "retry_after_s": 3000});
+    clerk.misbehave(json!({"faults": [fault]})).await;
+    assert_eq!(onboarding(&app, &ada).await.status, StatusCode::OK);
+    let outcome = relay(app.state.outbox()).await;
+    assert!(matches!(outcome, RelayOutcome::Postponed { .. }), "{outcome:?}");
+    let body = json!({"name": "Acme", "slug": "acme"});
+    let created = app.post_json("/api/organizations/create", Who::Bearer(&token(&ada)), &body).await;
+    assert_eq!(created.text("/delivery"), "delivered", "{created:?}");
+    app.clock.advance(time::Duration::hours(1));
+    assert_eq!(relay(app.state.outbox()).await, delivered(&ada));
+}
+
+#[tokio::test]
 async fn what_waits_for_clerk_does_not_hide_an_invitation_from_it() {
     let clerk = Emulated::start().await;
     let app = clerk.app().await;

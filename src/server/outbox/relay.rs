@@ -247,6 +247,7 @@ impl Outbox {
                 return Ok(RelayOutcome::Released { user: batch.user_id });
             }
         };
+        let waiting: Vec<i64> = batch.messages.iter().map(|message| message.id).collect();
         let (user, kind, count) = (batch.user_id, batch.messages[0].kind, sent.len());
         match answer {
             Ok(clerk_user) => {
@@ -274,7 +275,7 @@ impl Outbox {
                 let wait = wait_after(first, attempts, error.retry_after());
                 tracing::warn!(outbox.message = first, outbox.count = count, outbox.attempts = attempts, outbox.error = %error, "postponed");
                 point("relay.failed");
-                rows::mark_postponed(pool, &sent, lease, clock.now() + wait, &error.to_string()).await?;
+                rows::mark_postponed(pool, &sent, &waiting, lease, clock.now() + wait, &error.to_string()).await?;
                 Ok(RelayOutcome::Postponed { user, wait })
             }
             Err(error) => {
@@ -290,12 +291,13 @@ impl Outbox {
     async fn send(&self, batch: &Batch) -> (Result<ClerkUser, MetadataError>, Vec<i64>) {
         let first = &batch.messages[0];
         if first.kind == Kind::SyncUser {
-            return (self.look_up(&batch.user_id).await, vec![first.id]);
+            // One look answers all who asked for one before it.
+            let asked = batch.messages.iter().map(|message| message.id).collect();
+            return (self.look_up(&batch.user_id).await, asked);
         }
         let (mut change, mut sent) = (first.payload.clone(), vec![first.id]);
         for message in &batch.messages[1..] {
-            let composable = message.kind == Kind::UpdateUserMetadata;
-            let Some(both) = composed(&change, &message.payload).filter(|_| composable) else { break };
+            let Some(both) = composed(&change, &message.payload) else { break };
             change = both;
             sent.push(message.id);
         }

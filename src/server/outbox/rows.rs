@@ -53,12 +53,13 @@ impl Batch {
     }
 }
 
-/// That a message `m` is the first of its user's that wait. The later ones wait for it, also while it is leased or postponed.
+/// That a message `m` is the first of its kind among its user's that wait. The later ones wait for it, also while it is leased
+/// or postponed. The kinds do not wait for each other: a look at Clerk that fails must not hold up what Clerk is to be told.
 macro_rules! is_first {
     () => {
         "not exists (
             select from outbox_messages as earlier
-            where earlier.user_id = m.user_id and earlier.id < m.id
+            where earlier.user_id = m.user_id and earlier.id < m.id and earlier.kind = m.kind
               and earlier.delivered_at is null and earlier.dead_at is null
             offset 0)"
     };
@@ -70,7 +71,9 @@ macro_rules! claim {
         concat!(
             "with due as (
                 select m.id from outbox_messages as m
-                where m.delivered_at is null and m.dead_at is null and ",
+                where m.delivered_at is null and m.dead_at is null
+                  -- A newer version may know more kinds.
+                  and m.kind in ('update_user_metadata', 'sync_user') and ",
             $which,
             " and ",
             is_first!(),
@@ -85,7 +88,7 @@ macro_rules! claim {
              union all
              select behind.* from first cross join lateral (
                 select m.id, m.user_id, m.kind, m.payload, m.attempts from outbox_messages as m
-                where m.user_id = first.user_id and m.id > first.id and m.delivered_at is null and m.dead_at is null
+                where m.user_id = first.user_id and m.id > first.id and m.kind = first.kind and m.delivered_at is null and m.dead_at is null
                 order by m.id limit $3
              ) as behind
              order by id limit $3"
@@ -149,12 +152,14 @@ pub(super) async fn next_due(pool: &PgPool, now: OffsetDateTime) -> Result<Optio
 /// Whether somebody is delivering a message of this user right now. Asked when none could be claimed: one that is due all
 /// the same is being claimed by somebody else at this moment.
 pub(super) async fn is_under_way(pool: &PgPool, user: &str, now: OffsetDateTime) -> Result<bool, sqlx::Error> {
-    sqlx::query_scalar(
-        "select coalesce((
-            select coalesce(leased_until > $2, false) or available_at <= $2 from outbox_messages
-            where user_id = $1 and delivered_at is null and dead_at is null
-            order by id limit 1), false)",
-    )
+    sqlx::query_scalar(concat!(
+        "select exists (
+            select from outbox_messages as m
+            where m.user_id = $1 and m.delivered_at is null and m.dead_at is null
+              and (m.leased_until > $2 or m.available_at <= $2) and ",
+        is_first!(),
+        ")",
+    ))
     .bind(user)
     .bind(now)
     .fetch_one(pool)
@@ -204,19 +209,25 @@ pub(super) async fn mark_delivered(
     transaction.commit().await
 }
 
+/// `waiting`: all that waits behind the first one too, so that no look stumbles over it before its time.
 pub(super) async fn mark_postponed(
     pool: &PgPool,
     sent: &[i64],
+    waiting: &[i64],
     lease: OffsetDateTime,
     until: OffsetDateTime,
     cause: &str,
 ) -> Result<(), sqlx::Error> {
     sqlx::query(
-        "update outbox_messages
-         set available_at = $3, leased_until = null, last_error = $4, attempts = attempts + (id <> $1[1])::int
-         where id = any ($1) and exists (select from outbox_messages as first where first.id = $1[1] and first.leased_until = $2)",
+        "with held as (select id from outbox_messages where id = $1[1] and leased_until = $3 for update)
+         update outbox_messages as m
+         set available_at = $4, leased_until = null,
+             last_error = case when m.id = any ($1) then $5 else m.last_error end,
+             attempts = m.attempts + (m.id <> $1[1] and m.id = any ($1))::int
+         from held where m.id = any ($2)",
     )
     .bind(sent)
+    .bind(waiting)
     .bind(lease)
     .bind(until)
     .bind(cause)

@@ -19,15 +19,15 @@ use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 
 pub use in_flight::{InFlight, in_flight};
-pub use pass::{Finding, Pass, Summary};
+pub use pass::{Finding, FindingEnd, Pass, Summary};
 pub use regular::run_regularly;
 
 use super::clerk::backend_api::{BackendApi, ClerkError};
 use super::clock::Clock;
 use super::outbox::wait_after;
 
-/// Calls to Clerk in a second, by hand. A running server has the rest of what Clerk allows: 100 a second, with a
-/// development key 10.
+/// Calls to Clerk in a second, by hand. Clerk allows 100 a second with a production key, and a running server takes 90 of
+/// them at most.
 pub const CALLS_BY_HAND: NonZeroU32 = NonZeroU32::new(4).expect("not zero");
 /// Calls to Clerk in a second, by the running server.
 pub const CALLS_REGULARLY: NonZeroU32 = NonZeroU32::new(1).expect("not zero");
@@ -72,6 +72,11 @@ impl Reconciler {
     pub fn new(pool: PgPool, clerk: BackendApi, clock: Clock, calls_per_second: NonZeroU32) -> Self {
         let pace = RateLimiter::direct(Quota::per_second(calls_per_second).allow_burst(NonZeroU32::MIN));
         Self { pool, clerk, clock, pace }
+    }
+
+    /// Waits for the moment of the next call.
+    pub async fn ready(&self) {
+        self.pace.until_ready().await;
     }
 
     /// Goes on with a pass by one page, and says what was found on it. `None`: told to stop. Clerk being slow, down or at its

@@ -15,8 +15,18 @@ use crate::server::users::{self, DriftKind, SyncRights};
 pub struct Finding {
     pub user: UserId,
     pub kind: DriftKind,
-    /// False: it was only found.
-    pub repaired: bool,
+    pub end: FindingEnd,
+}
+
+/// What became of a difference.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FindingEnd {
+    Settled,
+    /// By a pass that is not dry.
+    WouldBeSettled,
+    /// Settling it would take something away, and the pass may not, or not once more.
+    LeftAlone,
 }
 
 /// What a pass did so far.
@@ -25,9 +35,11 @@ pub struct Summary {
     /// People who were compared.
     pub compared: u64,
     /// How often each kind was settled.
-    pub repaired: BTreeMap<DriftKind, u64>,
+    pub settled: BTreeMap<DriftKind, u64>,
+    /// How often each kind would have been settled, had the pass not been dry.
+    pub would_be_settled: BTreeMap<DriftKind, u64>,
     /// How often each kind was found and left alone.
-    pub remaining: BTreeMap<DriftKind, u64>,
+    pub left_alone: BTreeMap<DriftKind, u64>,
 }
 
 /// A pass on its way. Kept as JSON between pages, so that another process can go on with it.
@@ -37,6 +49,11 @@ pub struct Pass {
     dry_run: bool,
     /// How often it may take something away.
     removals: u64,
+    /// How many of ours it asked Clerk for.
+    asked: u64,
+    /// Those whom Clerk does not know: no more than may be forgotten. It is done one by one in the end, when it is known
+    /// whether Clerk knows any of ours, and each time it is written down how many that were.
+    gone: Vec<UserId>,
     pub summary: Summary,
 }
 
@@ -53,24 +70,35 @@ enum Place {
 
 impl Pass {
     pub fn new(dry_run: bool, removals: u64) -> Self {
-        Self { place: Place::Ours(String::new()), dry_run, removals, summary: Summary::default() }
+        Self {
+            place: Place::Ours(String::new()),
+            dry_run,
+            removals,
+            asked: 0,
+            gone: Vec::new(),
+            summary: Summary::default(),
+        }
     }
 
     pub fn is_finished(&self) -> bool {
         self.place == Place::Finished
     }
 
-    /// Whether it may take something away once more.
+    /// Whether it may take something away once more, or might if it were not dry.
     fn may_take_away(&self) -> bool {
-        let taken: u64 =
-            self.summary.repaired.iter().filter(|(kind, _)| kind.takes_away()).map(|(_, count)| count).sum();
-        !self.dry_run && taken < self.removals
+        let counts = [&self.summary.settled, &self.summary.would_be_settled];
+        let taken = counts.into_iter().flatten().filter(|(kind, _)| kind.takes_away()).map(|(_, count)| count);
+        taken.sum::<u64>() < self.removals
     }
 
-    fn note(&mut self, found: &mut Vec<Finding>, user: &UserId, kind: DriftKind, repaired: bool) {
-        let counts = if repaired { &mut self.summary.repaired } else { &mut self.summary.remaining };
+    fn note(&mut self, found: &mut Vec<Finding>, user: &UserId, kind: DriftKind, may: bool) {
+        let (counts, end) = match (may, self.dry_run) {
+            (false, _) => (&mut self.summary.left_alone, FindingEnd::LeftAlone),
+            (true, false) => (&mut self.summary.settled, FindingEnd::Settled),
+            (true, true) => (&mut self.summary.would_be_settled, FindingEnd::WouldBeSettled),
+        };
         *counts.entry(kind).or_default() += 1;
-        found.push(Finding { user: user.clone(), kind, repaired });
+        found.push(Finding { user: user.clone(), kind, end });
     }
 }
 
@@ -90,10 +118,7 @@ impl Reconciler {
             .bind(LARGEST_PAGE as i32)
             .fetch_all(&self.pool)
             .await?;
-        let Some(last) = ids.last() else {
-            pass.place = Place::Theirs(0);
-            return Ok(Vec::new());
-        };
+        let Some(last) = ids.last() else { return self.end_of_ours(pass).await };
         let people: Vec<UserId> = ids.iter().filter_map(|id| UserId::parse(id).ok()).collect();
         let known = if people.is_empty() {
             Vec::new()
@@ -103,13 +128,16 @@ impl Reconciler {
         };
         let there: BTreeSet<&str> = known.iter().map(|user| user.id.as_str()).collect();
         let missing: Vec<&UserId> = people.iter().filter(|id| !there.contains(id.as_str())).collect();
-        // Asked one by one before anything is settled: a list may leave somebody out, a 404 does not.
+        // Asked one by one before anything is settled: a list may leave somebody out, a 404 does not. Of those who cannot be
+        // forgotten all the same, it is enough to say so.
         let mut gone = Vec::new();
-        for id in missing {
+        let room = usize::try_from(pass.removals).unwrap_or(usize::MAX).saturating_sub(pass.gone.len());
+        let (asked, too_many) = missing.split_at(missing.len().min(room));
+        for id in asked {
             self.pace.until_ready().await;
             match self.clerk.user(id).await {
                 Ok(_) => {}
-                Err(error) if error.status() == Some(404) => gone.push(id),
+                Err(error) if error.status() == Some(404) => gone.push((*id).clone()),
                 Err(error) => return Err(error.into()),
             }
         }
@@ -117,10 +145,30 @@ impl Reconciler {
         for user in &known {
             self.settle(pass, &mut found, user).await?;
         }
-        for id in gone {
-            self.forget(pass, &mut found, id).await?;
+        for id in too_many {
+            pass.note(&mut found, id, DriftKind::PersonGone, false);
         }
+        pass.asked += people.len() as u64;
+        pass.gone.extend(gone);
         pass.place = Place::Ours(last.clone());
+        Ok(found)
+    }
+
+    /// Everybody whom we know was compared: those whom Clerk does not know go, one a page.
+    async fn end_of_ours(&self, pass: &mut Pass) -> Result<Vec<Finding>, ReconcileError> {
+        let mut found = Vec::new();
+        // Where Clerk knows none of ours, its people are not ours either: the keys may be those of another instance.
+        if pass.asked > 0 && pass.summary.compared == 0 {
+            for id in std::mem::take(&mut pass.gone) {
+                pass.note(&mut found, &id, DriftKind::PersonGone, false);
+            }
+            pass.place = Place::Finished;
+        } else if let Some(id) = pass.gone.last().cloned() {
+            self.forget(pass, &mut found, &id).await?;
+            pass.gone.pop();
+        } else {
+            pass.place = Place::Theirs(0);
+        }
         Ok(found)
     }
 
@@ -139,22 +187,22 @@ impl Reconciler {
     }
 
     async fn settle(&self, pass: &mut Pass, found: &mut Vec<Finding>, user: &ClerkUser) -> Result<(), ReconcileError> {
-        let rights = SyncRights { may_link: true, may_clear: pass.may_take_away(), dry_run: pass.dry_run };
+        let may_take_away = pass.may_take_away();
+        let rights = SyncRights { may_link: true, may_clear: may_take_away, dry_run: pass.dry_run };
         let synced = users::sync(&self.pool, user, Some(user), rights, self.clock.now()).await?;
         pass.summary.compared += 1;
-        for (kinds, repaired) in [(synced.repaired, true), (synced.remaining, false)] {
-            for kind in kinds {
-                pass.note(found, &user.id, kind, repaired);
-            }
+        for kind in synced.repaired {
+            pass.note(found, &user.id, kind, true);
+        }
+        for kind in synced.remaining {
+            pass.note(found, &user.id, kind, pass.dry_run && (may_take_away || !kind.takes_away()));
         }
         Ok(())
     }
 
-    /// Clerk said that somebody of ours does not exist. If it has known nobody of ours so far, the keys may be those of
-    /// another instance.
     async fn forget(&self, pass: &mut Pass, found: &mut Vec<Finding>, id: &UserId) -> Result<(), ReconcileError> {
-        let repaired = pass.may_take_away() && pass.summary.compared > 0;
-        if repaired {
+        let may = pass.may_take_away();
+        if may && !pass.dry_run {
             let ownerless: Vec<uuid::Uuid> = sqlx::query_scalar("select forget_clerk_user($1, $2)")
                 .bind(id.as_str())
                 .bind(self.clock.now())
@@ -164,7 +212,7 @@ impl Reconciler {
                 tracing::warn!(organization.id = %organization, "an organization lost its last owner");
             }
         }
-        pass.note(found, id, DriftKind::PersonGone, repaired);
+        pass.note(found, id, DriftKind::PersonGone, may);
         Ok(())
     }
 }

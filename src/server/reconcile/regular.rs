@@ -44,15 +44,18 @@ impl Reconciler {
             Ok(End::Finished) => {
                 held.finish(&self.pool, &self.clock).await?;
                 let count = |counts: &std::collections::BTreeMap<_, u64>| counts.values().sum::<u64>();
-                let (repaired, remaining) = (count(&pass.summary.repaired), count(&pass.summary.remaining));
+                let (settled, left_alone) = (count(&pass.summary.settled), count(&pass.summary.left_alone));
                 tracing::info!(
                     reconcile.people = pass.summary.compared,
-                    repaired,
-                    remaining,
+                    settled,
+                    left_alone,
                     "compared everybody with Clerk"
                 );
-                if remaining > 0 {
-                    tracing::warn!(remaining, "differences remain; `vestibule reconcile --dry-run` lists them");
+                if left_alone > 0 {
+                    tracing::warn!(
+                        left_alone,
+                        "differences were left alone; `vestibule reconcile --dry-run` lists them"
+                    );
                 }
             }
             _ => held.release(&self.pool).await?,
@@ -64,8 +67,8 @@ impl Reconciler {
         while !pass.is_finished() {
             let Some(found) = self.next_page(pass, stop).await? else { return Ok(End::Interrupted) };
             for finding in &found {
-                let Finding { user, kind, repaired } = finding;
-                tracing::warn!(user.id = %user, drift.kind = ?kind, drift.repaired = repaired, "Postgres and Clerk differed");
+                let Finding { user, kind, end } = finding;
+                tracing::warn!(user.id = %user, drift.kind = ?kind, drift.end = ?end, "Postgres and Clerk differed");
             }
             held.save(&self.pool, &self.clock, pass).await?;
         }
