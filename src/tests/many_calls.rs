@@ -8,7 +8,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use vestibule::server::clerk::backend_api::BackendApi;
 use vestibule::server::config::Secret;
-use vestibule::server::outbox::Outbox;
+use vestibule::server::outbox::{Outbox, RelayOutcome};
 
 use crate::outbox::{commit_only, delivered, relay};
 use crate::support::clerk::DEVELOPMENT_SECRET_KEY;
@@ -142,6 +142,27 @@ async fn at_our_own_limit_all_wait_and_none_is_lost() {
     soon("the relay's end", running).await.expect("no panic");
     let attempts: i64 = app.database.value("select max(attempts)::bigint from outbox_messages where $1 = ''", "").await;
     assert_eq!(attempts, 1, "what we hold back ourselves is no attempt");
+}
+
+#[tokio::test]
+async fn the_relay_knows_when_there_will_be_something_to_do() {
+    let app = TestApp::start().await;
+    let outbox = app.state.outbox();
+    let next_due = async || outbox.next_due().await.expect("the database answers");
+    assert_eq!(next_due().await, None);
+    // A retry counts when it is due, and what waits behind it does not.
+    app.clerk.refuse(1, 500);
+    commit_only(&app, ADA).await;
+    let RelayOutcome::Postponed { wait, .. } = relay(outbox).await else { panic!("refused") };
+    assert_eq!(next_due().await, Some(app.clock.now() + wait));
+    commit_only(&app, ADA).await;
+    assert_eq!(next_due().await, Some(app.clock.now() + wait));
+    // What another process holds counts when its lease runs out.
+    app.clock.advance(wait);
+    let lease = "update outbox_messages set leased_until = available_at + interval '20 s'
+        where id = (select min(id) from outbox_messages where user_id = $1)";
+    app.database.as_owner(lease, ADA).await;
+    assert_eq!(next_due().await, Some(app.clock.now() + time::Duration::seconds(20)));
 }
 
 #[tokio::test]

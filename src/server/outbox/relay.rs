@@ -205,9 +205,14 @@ impl Outbox {
             calls.spawn(async move { outbox.deliver(batch).await });
             return Ok(Duration::ZERO);
         }
-        let due = rows::next_due(&self.0.pool, now).await?;
+        let due = self.next_due().await?;
         let pause = due.map(|due| Duration::try_from(due - self.0.clock.now()).unwrap_or_default());
         Ok(pause.map_or(poll, |pause| pause.clamp(PAUSE_MIN, poll.max(PAUSE_MIN))))
+    }
+
+    /// When the next retry is due or the next lease runs out. `None`: nothing waits.
+    pub async fn next_due(&self) -> Result<Option<OffsetDateTime>, sqlx::Error> {
+        rows::next_due(&self.0.pool, self.0.clock.now()).await
     }
 
     async fn grace_is_over(&self) {

@@ -65,6 +65,18 @@ macro_rules! is_first {
     };
 }
 
+/// That a message `m` is the first of all that wait for its user. Enough where a guess is: whoever sleeps too long is woken by
+/// the next poll.
+macro_rules! is_first_of_all {
+    () => {
+        "not exists (
+            select from outbox_messages as earlier
+            where earlier.user_id = m.user_id and earlier.id < m.id
+              and earlier.delivered_at is null and earlier.dead_at is null
+            offset 0)"
+    };
+}
+
 /// Claims one message of those for which a condition holds, and brings those behind it along.
 macro_rules! claim {
     ($which:literal) => {
@@ -130,7 +142,7 @@ pub(super) async fn next_due(pool: &PgPool, now: OffsetDateTime) -> Result<Optio
         "select min(greatest(first.available_at, first.leased_until)) from (
             (select m.available_at, m.leased_until from outbox_messages as m
              where m.delivered_at is null and m.dead_at is null and m.available_at > $1 and ",
-        is_first!(),
+        is_first_of_all!(),
         "    order by m.available_at, m.id limit 1)
             union all
             (select m.available_at, m.leased_until from (
@@ -139,7 +151,7 @@ pub(super) async fn next_due(pool: &PgPool, now: OffsetDateTime) -> Result<Optio
                 order by available_at, id limit $2
              ) as m
              where ",
-        is_first!(),
+        is_first_of_all!(),
         ")
          ) as first",
     ))
