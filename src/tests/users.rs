@@ -286,17 +286,23 @@ async fn a_webhook_neither_links_nor_takes_away() {
     assert_eq!(relay(app.state.outbox()).await, RelayOutcome::Idle);
 }
 
-#[tokio::test]
-async fn clerk_is_told_of_an_invitation_that_an_answer_to_something_else_brought_to_light() {
-    let clerk = Emulated::start().await;
-    let app = clerk.app().await;
+/// A message waits that takes Grace's left-over organization away at Clerk, and she is invited to Ada's.
+async fn invited_while_a_message_waits(clerk: &Emulated, app: &TestApp) -> (String, String, SyncRights) {
     let [ada, grace] = clerk.ada_and_grace().await;
     let acme = app.create(&ada, "Acme", "acme").await;
     app.settled().await;
     clerk.set_metadata(&grace, json!({"activeOrgId": "org_of_another_app"})).await;
     let all = SyncRights { may_link: true, may_clear: true, dry_run: false };
-    compare(&app, &grace, all).await;
-    invite(&app, &acme, "grace@example.test", "member").await;
+    compare(app, &grace, all).await;
+    invite(app, &acme, "grace@example.test", "member").await;
+    (grace, acme, all)
+}
+
+#[tokio::test]
+async fn clerk_is_told_of_an_invitation_that_an_answer_to_something_else_brought_to_light() {
+    let clerk = Emulated::start().await;
+    let app = clerk.app().await;
+    let (grace, acme, _) = invited_while_a_message_waits(&clerk, &app).await;
     // This call takes the left-over away, and its answer shows whose address it is.
     assert_eq!(relay(app.state.outbox()).await, delivered(&grace));
     assert_eq!(relay(app.state.outbox()).await, delivered(&grace));
@@ -326,14 +332,8 @@ async fn a_look_that_fails_holds_up_nothing_that_clerk_is_to_be_told() {
 async fn what_waits_for_clerk_does_not_hide_an_invitation_from_it() {
     let clerk = Emulated::start().await;
     let app = clerk.app().await;
-    let [ada, grace] = clerk.ada_and_grace().await;
-    let acme = app.create(&ada, "Acme", "acme").await;
-    app.settled().await;
-    clerk.set_metadata(&grace, json!({"activeOrgId": "org_of_another_app"})).await;
-    let all = SyncRights { may_link: true, may_clear: true, dry_run: false };
-    // A message that takes it away waits, and they are linked before it is sent.
-    compare(&app, &grace, all).await;
-    invite(&app, &acme, "grace@example.test", "member").await;
+    let (grace, acme, all) = invited_while_a_message_waits(&clerk, &app).await;
+    // Linked before it is sent.
     compare(&app, &grace, all).await;
     while relay(app.state.outbox()).await != RelayOutcome::Idle {}
     let told = clerk.look_up(&grace).await["public_metadata"].clone();
