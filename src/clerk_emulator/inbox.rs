@@ -1,5 +1,5 @@
-//! The local inbox: the last e-mails the emulator "sent", for people (a page) and for tests (JSON).
-//! Who may read it is decided in `local_pages`.
+//! The local inbox: the last e-mails the emulator "sent", for users (a page) and for tests (JSON).
+//! Who may read it is decided in `local_pages`. The page's script (`inbox.js`) puts in the rows that are new.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -16,6 +16,8 @@ use super::local_pages::{self, Key, escaped, may_read, refused};
 
 /// How many e-mails are kept.
 const KEPT: usize = 500;
+
+const SCRIPT: &str = include_str!("inbox.js");
 
 /// The newest e-mails, in memory only.
 #[derive(Debug, Default)]
@@ -51,16 +53,7 @@ pub(super) async fn page(
     if !may_read(&app, peer, &key) {
         return refused();
     }
-    let rows = app.inbox.newest_first().iter().map(row).collect::<String>();
-    let list = if rows.is_empty() {
-        "<p>No e-mail yet. Codes appear here.</p>".to_owned()
-    } else {
-        format!("<ul class=\"mails\">{rows}</ul>")
-    };
-    let body = format!(
-        "<p>E-mails that the Clerk emulator would have sent, newest first. This page renews itself.</p>\n{list}"
-    );
-    local_pages::page(&app, "Inbox", r#"<meta http-equiv="refresh" content="3">"#, &body)
+    local_pages::page(&app, "Inbox", &body(&app.inbox.newest_first()), Some(SCRIPT))
 }
 
 /// `GET /inbox.json?token=…`: `[{to, code, subject, at}]`, newest first, `at` in RFC 3339.
@@ -79,13 +72,36 @@ pub(super) async fn json(
     super::response::Answer::ok(list.collect::<Value>()).into_response()
 }
 
+/// The body of the page. The table is there without a row too, for the script to put rows into.
+fn body(mails: &[Mail]) -> String {
+    let (no_table, no_hint) = if mails.is_empty() { (" hidden", "") } else { ("", " hidden") };
+    format!(
+        r#"<p>E-mails that the Clerk emulator would have sent, newest first. This page updates by itself.</p>
+<p class="empty"{no_hint}>No e-mail yet. A code appears here as soon as a user signs up, signs in by e-mail, adds an address or forgets
+a password.</p>
+<p class="wrong" hidden></p>
+<p class="unseen" role="status"></p>
+<table class="mails" role="table" aria-label="E-mails"{no_table}>
+<thead role="rowgroup"><tr role="row">{}</tr></thead>
+<tbody role="rowgroup">
+{}</tbody>
+</table>"#,
+        ["Code", "Subject", "To", "Time", r#"<span class="unseen">Copy</span>"#]
+            .map(|name| format!(r#"<th scope="col" role="columnheader">{name}</th>"#))
+            .concat(),
+        mails.iter().map(row).collect::<String>()
+    )
+}
+
+/// A row. The roles are those it has anyway, until a narrow screen's layout takes them from it.
 fn row(mail: &Mail) -> String {
     format!(
-        "<li><code>{}</code><div>{}<br><small>to {}</small> <time>{}</time></div></li>",
-        escaped(&mail.code),
-        escaped(&mail.subject),
-        escaped(&mail.to),
-        instant(mail.at)
+        r#"<tr role="row"><th scope="row" role="rowheader"><code>{code}</code></th><td role="cell"><bdi>{subject}</bdi></td><td role="cell"><bdi class="to">{to}</bdi></td><td role="cell"><time datetime="{at}">{at}</time></td><td role="cell"><button type="button"><span aria-hidden="true">Copy</span><span class="unseen">Copy {code}</span></button></td></tr>
+"#,
+        code = escaped(&mail.code),
+        subject = escaped(&mail.subject),
+        to = escaped(&mail.to),
+        at = instant(mail.at)
     )
 }
 
@@ -112,11 +128,36 @@ mod tests {
         assert_eq!(mails[0].code, KEPT.to_string());
     }
 
+    fn mail() -> Mail {
+        Mail { to: "<b>\"@x.test".to_owned(), code: "123456".to_owned(), subject: "&<i>".to_owned(), at: 0 }
+    }
+
     #[test]
-    fn what_people_typed_is_escaped() {
-        let mail = Mail { to: "<b>@x.test".to_owned(), code: "1".to_owned(), subject: "&".to_owned(), at: 0 };
-        assert!(row(&mail).contains("to &lt;b&gt;@x.test"));
-        assert!(row(&mail).contains("1970-01-01T00:00:00Z"));
+    fn what_users_typed_is_escaped() {
+        let row = row(&mail());
+        assert!(row.contains(r#"<bdi class="to">&lt;b&gt;&quot;@x.test</bdi>"#), "{row}");
+        assert!(row.contains("<bdi>&amp;&lt;i&gt;</bdi>"), "{row}");
+        assert!(row.contains(r#"<time datetime="1970-01-01T00:00:00Z">"#), "{row}");
         assert_eq!(instant(1_500), "1970-01-01T00:00:01.5Z");
+    }
+
+    #[test]
+    fn the_hint_is_shown_without_mail_and_the_table_with_it() {
+        let (empty, full) = (body(&[]), body(&[mail(), mail()]));
+        let shown = |page: &str, start: &str| {
+            let tag = page.split(start).nth(1).and_then(|rest| rest.split_once('>')).expect("the tag");
+            !tag.0.ends_with(" hidden")
+        };
+        for (page, mails) in [(&empty, 0), (&full, 2)] {
+            assert_eq!(shown(page, "<p class=\"empty\""), mails == 0, "{page}");
+            assert_eq!(shown(page, "<table class=\"mails\""), mails > 0, "{page}");
+            assert_eq!(page.matches("<button").count(), mails, "{page}");
+        }
+    }
+
+    #[test]
+    fn the_script_stays_inside_its_element() {
+        let script = SCRIPT.to_lowercase();
+        assert!(!["</script", "<script", "<!--", "\r"].iter().any(|ending| script.contains(ending)));
     }
 }

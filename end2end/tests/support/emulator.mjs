@@ -72,6 +72,11 @@ export class Emulator {
     return this.settings.CLERK_API_URL;
   }
 
+  /** The page with e-mail codes, token included. */
+  get inboxUrl() {
+    return this.#inbox;
+  }
+
   /** Makes it slow, stale or broken; without wishes everything is well again. */
   async misbehave(wishes) {
     const url = new URL(this.#inbox);

@@ -72,7 +72,7 @@ fn submitted(app: &App, headers: &HeaderMap, body: &[u8]) -> Response {
 
 fn shown(app: &App, form: &Form, wrong: Option<&str>) -> Response {
     let wishes = app.control.wished(Wishes::clone);
-    local_pages::page(app, "Control", "", &page::body(app, &wishes, form, wrong))
+    local_pages::page(app, "Control", &page::body(app, &wishes, form, wrong), None)
 }
 
 /// Whether a form comes from a page of this very address. Browsers say so in one header or the other.
