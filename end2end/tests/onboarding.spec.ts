@@ -92,7 +92,7 @@ test('mistakes are told at their fields, and the first wrong field gets the focu
 
   await expect(field.slug(page)).toBeFocused();
   await expect(field.slug(page)).toHaveAttribute('aria-invalid', 'true');
-  await expect(field.slug(page)).toHaveAccessibleDescription(/small letters only/);
+  await expect(field.slug(page)).toHaveAccessibleDescription(/lowercase letters only/);
   await expect(field.name(page)).toHaveValue(name);
   await expect(field.slug(page)).toHaveValue('Capital Letters');
   // The form knows the rules itself: nothing was sent.
@@ -190,7 +190,7 @@ test('without JavaScript the form says what is wrong, keeps the input, and creat
   expect(await send('', organization.slug)).toBe(422);
   await expectMistake('name', /Enter a name/, '', organization.slug);
   expect(await send(organization.name, 'Two Words & more')).toBe(422);
-  await expectMistake('slug', /small letters only/, organization.name, 'Two Words & more');
+  await expectMistake('slug', /lowercase letters only/, organization.name, 'Two Words & more');
   expect(await send(organization.name, taken.slug)).toBe(409);
   await expectMistake('slug', /taken/, organization.name, taken.slug);
   await expect(page.getByText('This address is taken')).toHaveCount(1);

@@ -11,3 +11,4 @@ pub mod json_text;
 pub mod next_path;
 pub mod onboarding;
 pub mod organization;
+pub mod unicode;

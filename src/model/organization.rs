@@ -5,10 +5,14 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::ids::OrganizationId;
+use super::unicode::{is_default_ignorable, is_mark};
 
 /// Longest name, in characters: what fits a header on a phone in two lines.
 pub const NAME_MAX_CHARS: usize = 80;
-/// Shortest slug, in characters: single letters are kept for us.
+/// Most marks on one character. The longest stacks in ordinary writing have four: a Hebrew letter with two points, a
+/// vowel and a cantillation mark.
+pub const MAX_MARKS: usize = 4;
+/// Shortest slug, in characters: single letters are reserved for the product.
 pub const SLUG_MIN_CHARS: usize = 2;
 /// Longest slug, in characters: a DNS label has 63, and prefixes may be put before it.
 pub const SLUG_MAX_CHARS: usize = 48;
@@ -74,7 +78,38 @@ const RESERVED_SLUGS: &[&str] = &[
     "www",
 ];
 
-/// A name as people see it: trimmed, single spaces, 1 to 80 characters.
+/// What is put after a taken slug, the preferred ones first. Each has its only hyphen at the beginning, so that
+/// no two of them lead to the same slug.
+const ALTERNATIVE_ENDINGS: &[&str] =
+    &["-hq", "-team", "-2", "-3", "-io", "-app", "-co", "-labs", "-group", "-4", "-5", "-6"];
+
+/// Latin letters that do not decompose, by the ASCII letters they become. Most follow the transform `Latin-ASCII` of
+/// Unicode's CLDR; ə, ɔ and ɣ, which it leaves out, are for Azerbaijani and West African languages.
+const UNDECOMPOSED_LATIN: &[(&str, &str)] = &[
+    ("ae", "æÆ"),
+    ("b", "ƀɃɓƁ"),
+    ("d", "đĐðÐɖƉɗƊ"),
+    ("e", "əƏɛƐ"),
+    ("f", "ƒƑ"),
+    ("g", "ǥǤɣƔ"),
+    ("h", "ħĦ"),
+    ("i", "ıɨƗ"),
+    ("k", "ƙƘ"),
+    ("l", "łŁ"),
+    ("n", "ŋŊɲƝ"),
+    ("o", "øØɔƆ"),
+    ("oe", "œŒ"),
+    ("q", "ĸ"),
+    ("ss", "ßẞ"),
+    ("t", "ŧŦ"),
+    ("th", "þÞ"),
+    ("u", "ʉɄ"),
+    ("v", "ʋƲ"),
+    ("y", "ƴƳ"),
+    ("z", "ƶƵ"),
+];
+
+/// A name as users see it: trimmed, single spaces, 1 to 80 characters.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct OrganizationName(String);
@@ -93,8 +128,12 @@ pub enum NameError {
     TooLong,
     #[error("Use at least one letter or number.")]
     NoLetter,
-    #[error("The name contains an invisible or control character. Type it instead of pasting it.")]
-    InvisibleCharacter,
+    #[error("The name contains an invisible character (U+{:04X}). Type it instead of pasting it.", u32::from(*.0))]
+    InvisibleCharacter(char),
+    #[error("The name has too many accents on one letter. Use at most {MAX_MARKS}.")]
+    TooManyMarks,
+    #[error("The name has an accent without a letter. Remove it, or put a letter before it.")]
+    MarkOnNothing,
 }
 
 /// Why a slug was refused. The text is shown at the field.
@@ -106,13 +145,13 @@ pub enum SlugError {
     TooShort,
     #[error("Use at most {SLUG_MAX_CHARS} characters.")]
     TooLong,
-    #[error("Use small letters only.")]
+    #[error("Use lowercase letters only.")]
     Capitals,
     #[error("Use only the letters a to z, numbers and hyphens.")]
     ForbiddenCharacter,
     #[error("Start and end with a letter or number, and use one hyphen at a time.")]
     Hyphens,
-    #[error("This address is reserved. Choose another one.")]
+    #[error("This web address is reserved. Choose another one.")]
     Reserved,
 }
 
@@ -124,17 +163,64 @@ pub struct Organization {
     pub slug: Slug,
 }
 
-/// Characters that change how other characters are shown, or are not shown at all (Unicode `Cc`, and the `Cf` ones
-/// used to disguise text: bidirectional controls, zero-width space and joiners, byte order mark, soft hyphen). The
-/// zero-width joiner stays: emoji and several scripts need it.
-fn is_invisible(character: char) -> bool {
+/// Zero-width joiner and non-joiner.
+fn is_joiner(character: char) -> bool {
+    matches!(character, '\u{200c}' | '\u{200d}')
+}
+
+/// The sixteen variation selectors that emoji and several scripts use.
+fn is_variation_selector(character: char) -> bool {
+    matches!(character, '\u{fe00}'..='\u{fe0f}')
+}
+
+/// Whether a character is invisible where it stands, after `previous` (a space, at the beginning of a name). So are all
+/// controls (`Cc`), all of Unicode's Default_Ignorable_Code_Point, and some that are in neither but show nothing: blanks
+/// of Braille, music and hieroglyphs, marks of annotations, the place of an object.
+///
+/// Real names need some of them, which are kept one at a time:
+/// - joiners after what is not ASCII: emoji, Indic scripts, Persian;
+/// - variation selectors after what is not ASCII, and after `0` to `9`, `#` and `*`, the only ones in ASCII for which
+///   Unicode defines variants (`StandardizedVariants.txt`, `emoji-variation-sequences.txt`).
+fn is_invisible(character: char, previous: char) -> bool {
+    if is_joiner(character) {
+        return previous.is_ascii() || is_joiner(previous);
+    }
+    if is_variation_selector(character) {
+        let on_ascii = previous.is_ascii() && !matches!(previous, '0'..='9' | '#' | '*');
+        return on_ascii || is_joiner(previous) || is_variation_selector(previous);
+    }
     character.is_control()
-        || matches!(character, '\u{ad}' | '\u{61c}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}'
-            | '\u{2028}' | '\u{2029}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+        || is_default_ignorable(character)
+        || matches!(character, '\u{2800}' | '\u{fff9}'..='\u{fffc}' | '\u{13441}' | '\u{13442}' | '\u{1d159}')
+}
+
+/// Refuses what disguises a name. Joiners between marks do not end a stack: they take no room either.
+fn check_characters(name: &str) -> Result<(), NameError> {
+    let mut previous = ' ';
+    let mut marks = 0;
+    for character in name.chars() {
+        if is_invisible(character, previous) {
+            return Err(NameError::InvisibleCharacter(character));
+        }
+        if is_mark(character) {
+            if previous == ' ' {
+                return Err(NameError::MarkOnNothing);
+            }
+            marks += 1;
+            if marks > MAX_MARKS {
+                return Err(NameError::TooManyMarks);
+            }
+        } else if !is_joiner(character) {
+            marks = 0;
+        }
+        previous = character;
+    }
+    Ok(())
 }
 
 impl OrganizationName {
-    /// Trims, folds runs of spaces, and checks. Any script is welcome, right-to-left ones included; controls are not.
+    /// Trims, folds runs of spaces, and checks. Any script is welcome, right-to-left ones included;
+    /// what disguises a name is not: invisible characters, and marks in stacks or on nothing.
     pub fn parse(input: &str) -> Result<Self, NameError> {
         // Cheap bound first: nothing below walks an oversized input more than once.
         if input.chars().nth(NAME_MAX_CHARS * 4).is_some() {
@@ -144,9 +230,7 @@ impl OrganizationName {
         if name.is_empty() {
             return Err(NameError::Empty);
         }
-        if name.chars().any(is_invisible) {
-            return Err(NameError::InvisibleCharacter);
-        }
+        check_characters(&name)?;
         if name.chars().count() > NAME_MAX_CHARS {
             return Err(NameError::TooLong);
         }
@@ -193,27 +277,43 @@ impl Slug {
     }
 
     /// Proposes a slug for a name, or an empty string when the name has nothing to build one from.
-    /// Latin letters lose their accents; other scripts are left out, since a guess at reading them would be wrong.
-    pub fn suggest(name: &str) -> String {
+    ///
+    /// The name is to be in compatibility decomposition (NFKD, Unicode Standard Annex 15), which this module has no
+    /// tables for: the server has `names::decomposed`, a browser `String.prototype.normalize("NFKD")`. Accents are then
+    /// marks of their own, and are skipped; ligatures and full-width letters are plain ones. Scripts other than Latin
+    /// are left out, since a guess at reading them would be wrong. A name not decomposed loses its accented letters.
+    pub fn suggest(decomposed: &str) -> String {
         let mut slug = String::new();
-        for character in name.chars().take(NAME_MAX_CHARS * 2) {
-            let piece = ascii_of(character);
-            if piece.is_empty() {
-                if !slug.is_empty() && !slug.ends_with('-') && character != '\'' && character != '\u{2019}' {
-                    slug.push('-');
-                }
-            } else {
-                slug.push_str(&piece);
+        let mut rest = decomposed.chars();
+        // Bounded, with room for three marks on each letter.
+        for _ in 0..NAME_MAX_CHARS * 4 {
+            let Some(character) = rest.next() else { break };
+            if character.is_ascii_alphanumeric() {
+                slug.push(character.to_ascii_lowercase());
+            } else if let Some(letters) = undecomposed_latin(character) {
+                slug.push_str(letters);
+            } else if !slug.is_empty() && !slug.ends_with('-') && !joins_letters(character, &slug, rest.as_str()) {
+                slug.push('-');
             }
         }
         slug.truncate(SLUG_MAX_CHARS);
         let slug = slug.trim_end_matches('-').to_owned();
         match Self::parse(&slug) {
             Ok(_) => slug,
-            Err(SlugError::Reserved) => format!("{slug}-team"),
-            Err(SlugError::TooShort) => format!("{slug}-team"),
+            Err(SlugError::Reserved | SlugError::TooShort) => format!("{slug}-team"),
             Err(_) => String::new(),
         }
+    }
+
+    /// What to offer when this slug is taken: at most twelve others, all different, the preferred ones first, and the
+    /// same ones each time. Whether they are available is not known here. An ending that this slug already has is
+    /// replaced, so that `acme-2` leads to `acme-3`; a long slug is shortened.
+    pub fn alternatives(&self) -> impl Iterator<Item = Slug> {
+        let base = ALTERNATIVE_ENDINGS.iter().find_map(|ending| self.0.strip_suffix(ending)).unwrap_or(&self.0);
+        ALTERNATIVE_ENDINGS.iter().filter(move |ending| !base.ends_with(**ending)).filter_map(move |ending| {
+            let start = base.get(..SLUG_MAX_CHARS - ending.len()).unwrap_or(base).trim_end_matches('-');
+            Slug::parse(&format!("{start}{ending}")).ok().filter(|slug| slug != self)
+        })
     }
 
     pub fn as_str(&self) -> &str {
@@ -221,39 +321,21 @@ impl Slug {
     }
 }
 
-/// The ASCII letters nearest to a Latin letter, or an empty string. Capitals are listed instead of being folded: the
-/// standard library's table of all lower-case forms would be 4 kB in the browser.
-fn ascii_of(character: char) -> String {
-    if character.is_ascii_alphanumeric() {
-        return character.to_ascii_lowercase().to_string();
-    }
+/// The ASCII letters for a Latin letter that does not decompose.
+fn undecomposed_latin(character: char) -> Option<&'static str> {
+    let (ascii, _) =
+        UNDECOMPOSED_LATIN.iter().find(|(_, letters)| letters.chars().any(|letter| letter == character))?;
+    Some(ascii)
+}
+
+/// Whether the letters around a character belong to one word of a slug: around marks, apostrophes, what is invisible,
+/// and the middle dot of Catalan between two l, as in "il·lusió".
+fn joins_letters(character: char, before: &str, after: &str) -> bool {
     match character {
-        'à'..='å' | 'À'..='Å' | 'Ā'..='ą' => "a",
-        'æ' | 'Æ' => "ae",
-        'ç' | 'Ç' | 'Ć'..='č' => "c",
-        'ð' | 'Ð' | 'Ď'..='đ' => "d",
-        'è'..='ë' | 'È'..='Ë' | 'Ē'..='ě' => "e",
-        'Ĝ'..='ģ' => "g",
-        'Ĥ'..='ħ' => "h",
-        'ì'..='ï' | 'Ì'..='Ï' | 'Ĩ'..='ı' => "i",
-        'Ĵ' | 'ĵ' => "j",
-        'Ķ' | 'ķ' => "k",
-        'Ĺ'..='ł' => "l",
-        'ñ' | 'Ñ' | 'Ń'..='ň' => "n",
-        'ò'..='ö' | 'ø' | 'Ò'..='Ö' | 'Ø' | 'Ō'..='ő' => "o",
-        'œ' | 'Œ' => "oe",
-        'Ŕ'..='ř' => "r",
-        'Ś'..='š' | 'Ș' | 'ș' => "s",
-        'ß' | 'ẞ' => "ss",
-        'Ţ'..='ŧ' | 'Ț' | 'ț' => "t",
-        'þ' | 'Þ' => "th",
-        'ù'..='ü' | 'Ù'..='Ü' | 'Ũ'..='ų' => "u",
-        'Ŵ' | 'ŵ' => "w",
-        'ý' | 'ÿ' | 'Ý' | 'Ŷ'..='Ÿ' => "y",
-        'Ź'..='ž' => "z",
-        _ => "",
+        '\'' | '\u{2019}' | '\u{2bb}' | '\u{2bc}' => true,
+        '\u{b7}' => before.ends_with('l') && after.starts_with(['l', 'L']),
+        _ => is_mark(character) || is_default_ignorable(character),
     }
-    .to_owned()
 }
 
 macro_rules! text {
@@ -286,23 +368,156 @@ text!(Slug, SlugError);
 mod tests {
     use super::*;
 
+    fn refusal(name: &str) -> Option<NameError> {
+        OrganizationName::parse(name).err()
+    }
+
     #[test]
     fn names_of_every_script_are_kept() {
-        for name in ["Acme", "Müller & Söhne", "شركة المثال", "株式会社", "🚀 Labs", "7"] {
+        let names = [
+            "Acme",
+            "Müller & Söhne",
+            "شركة المثال",
+            "株式会社",
+            "🚀 Labs",
+            "7",
+            // Joiners: a family, Persian, Sinhala, Marathi; a flag of two joined emoji.
+            "👨\u{200d}👩\u{200d}👧 Family",
+            "می\u{200c}خواهم",
+            "ශ්\u{200d}රී ලංකා",
+            "र्\u{200d}हस्व",
+            "🏳\u{fe0f}\u{200d}🌈 Pride",
+            // Variation selectors, skin tones, regional indicators, keycaps, a slashed zero.
+            "❤\u{fe0f} Care",
+            "👍🏽 Team",
+            "🇩🇪 Handel",
+            "1\u{fe0f}\u{20e3} First",
+            "#\u{fe0f}\u{20e3} Tags",
+            "0\u{fe00} Club",
+            // Marks in their ordinary numbers: Vietnamese, Hebrew (shin dot, dagesh, vowel, accent), Tibetan, Hindi, Thai.
+            "Vie\u{323}\u{302}t Nam",
+            "ש\u{5c1}\u{5bc}\u{5b8}\u{591}לום",
+            "བརྒྱུད",
+            "ཧཱུྃ",
+            "हिन्दी क्ष्म्य",
+            "ที่นี่",
+        ];
+        for name in names {
             assert_eq!(OrganizationName::parse(name).expect(name).as_str(), name);
         }
         assert_eq!(OrganizationName::parse("  Acme \t  Inc ").expect("valid").as_str(), "Acme Inc");
     }
 
     #[test]
-    fn names_that_disguise_or_say_nothing_are_refused() {
-        assert_eq!(OrganizationName::parse(" \n "), Err(NameError::Empty));
-        assert_eq!(OrganizationName::parse("🎉🎉"), Err(NameError::NoLetter));
-        assert_eq!(OrganizationName::parse("Acme\u{202e}gpj"), Err(NameError::InvisibleCharacter));
-        assert_eq!(OrganizationName::parse("Ac\u{0}me"), Err(NameError::InvisibleCharacter));
-        assert_eq!(OrganizationName::parse(&"x".repeat(10_000)), Err(NameError::TooLong));
-        assert_eq!(OrganizationName::parse(&"é".repeat(81)), Err(NameError::TooLong));
-        assert!(OrganizationName::parse(&"é".repeat(80)).is_ok());
+    fn names_that_say_nothing_or_too_much_are_refused() {
+        assert_eq!(refusal(" \n "), Some(NameError::Empty));
+        assert_eq!(refusal("🎉🎉"), Some(NameError::NoLetter));
+        assert_eq!(refusal(&"x".repeat(10_000)), Some(NameError::TooLong));
+        assert_eq!(refusal(&"é".repeat(81)), Some(NameError::TooLong));
+        assert_eq!(refusal(&"é".repeat(80)), None);
+    }
+
+    #[test]
+    fn invisible_characters_are_refused_wherever_they_are() {
+        let invisible = [
+            '\0',
+            '\u{1b}',
+            '\u{7f}',
+            '\u{9f}',
+            '\u{ad}',
+            '\u{34f}',
+            '\u{61c}',
+            '\u{115f}',
+            '\u{1160}',
+            '\u{17b4}',
+            '\u{180b}',
+            '\u{180e}',
+            '\u{200b}',
+            '\u{200e}',
+            '\u{202e}',
+            '\u{2060}',
+            '\u{2069}',
+            '\u{2800}',
+            '\u{3164}',
+            '\u{feff}',
+            '\u{ffa0}',
+            '\u{fff0}',
+            '\u{fff9}',
+            '\u{fffc}',
+            '\u{13441}',
+            '\u{13442}',
+            '\u{1d159}',
+            '\u{1d173}',
+            '\u{e0001}',
+            '\u{e0061}',
+            '\u{e0100}',
+            '\u{e0fff}',
+        ];
+        for character in invisible {
+            let names = ["Ac~me", "~Acme", "Acme~", "~~", "株~社", "👨~", "7~", "e\u{301}~"];
+            for name in names.map(|name| name.replace('~', &character.to_string())) {
+                assert_eq!(refusal(&name), Some(NameError::InvisibleCharacter(character)), "{name:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn joiners_and_variation_selectors_are_refused_where_no_name_needs_them() {
+        for joiner in ['\u{200c}', '\u{200d}'] {
+            // After ASCII, at the beginning of a word, and after another one.
+            for name in ["Ac~me", "~Acme", "Acme ~株", "7~", "می~~خ", "👨\u{200d}~👩"] {
+                let name = name.replace('~', &joiner.to_string());
+                assert_eq!(refusal(&name), Some(NameError::InvisibleCharacter(joiner)), "{name:?}");
+            }
+        }
+        for selector in ['\u{fe00}', '\u{fe0f}'] {
+            for name in ["Ac~me", "~Acme", "Acme ~", "Acme-~", "❤\u{fe0f}~ Care", "👨\u{200d}~👩 Care", "1~~"] {
+                let name = name.replace('~', &selector.to_string());
+                assert_eq!(refusal(&name), Some(NameError::InvisibleCharacter(selector)), "{name:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn at_most_four_marks_stand_on_a_letter() {
+        // Latin, Hebrew, Thai, an enclosing circle, a mark beyond the basic plane.
+        for (letter, mark) in
+            [("A", "\u{301}"), ("ש", "\u{5b8}"), ("ก", "\u{e49}"), ("A", "\u{20dd}"), ("𑄃", "\u{11100}")]
+        {
+            for marks in 1..=MAX_MARKS {
+                let name = format!("{letter}{}{letter}", mark.repeat(marks)).repeat(3);
+                assert_eq!(refusal(&name), None, "{name:?}");
+            }
+            for marks in [5, 79] {
+                let name = format!("{letter}{}", mark.repeat(marks));
+                assert_eq!(refusal(&name), Some(NameError::TooManyMarks), "{name:?}");
+            }
+        }
+        // A stack that changes between scripts, or is held together by joiners.
+        assert_eq!(refusal("ก\u{e49}\u{301}\u{489}\u{5b8}\u{302}"), Some(NameError::TooManyMarks));
+        assert_eq!(refusal(&format!("é{}", "\u{301}\u{200d}".repeat(5))), Some(NameError::TooManyMarks));
+    }
+
+    #[test]
+    fn marks_stand_on_something() {
+        for name in ["\u{301}Acme", "  \u{301}Acme", "Acme \u{301}", "\u{e49}กก", "\u{20dd}A"] {
+            assert_eq!(refusal(name), Some(NameError::MarkOnNothing), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn refusals_are_sentences() {
+        let cases = [
+            ("\u{3164}\u{3164}", "The name contains an invisible character (U+3164). Type it instead of pasting it."),
+            ("Acme\0", "The name contains an invisible character (U+0000). Type it instead of pasting it."),
+            ("Acme\u{e0041}", "The name contains an invisible character (U+E0041). Type it instead of pasting it."),
+            ("A\u{301}\u{301}\u{301}\u{301}\u{301}", "The name has too many accents on one letter. Use at most 4."),
+            ("\u{301}A", "The name has an accent without a letter. Remove it, or put a letter before it."),
+        ];
+        for (name, sentence) in cases {
+            assert_eq!(refusal(name).expect(sentence).to_string(), sentence);
+        }
+        assert_eq!(SlugError::Capitals.to_string(), "Use lowercase letters only.");
     }
 
     #[test]
@@ -331,24 +546,137 @@ mod tests {
         assert_eq!(Slug::parse(&"a".repeat(10_000)), Err(SlugError::TooLong));
     }
 
+    /// Names in decomposition, as it is passed. `names::decomposed` has tests with names as they are typed.
     #[test]
     fn suggestions_are_valid_or_empty() {
         let cases = [
             ("Acme Inc.", "acme-inc"),
-            ("Müller & Söhne", "muller-sohne"),
-            ("ÉCOLE ŻÓŁĆ ŞİŞLİ", "ecole-zolc-sisli"),
-            ("Joe's Café", "joes-cafe"),
+            ("Mu\u{308}ller & So\u{308}hne", "muller-sohne"),
+            ("E\u{301}COLE Z\u{307}O\u{301}ŁC\u{301} S\u{327}I\u{307}S\u{327}LI\u{307}", "ecole-zolc-sisli"),
+            ("Vie\u{323}\u{302}t", "viet"),
+            ("Joe's Cafe\u{301}", "joes-cafe"),
+            ("Joe\u{2019}s Cafe\u{301}", "joes-cafe"),
+            ("Hawai\u{2bb}i", "hawaii"),
+            ("Il\u{b7}lusio\u{301} Hotel\u{b7}Bar", "illusio-hotel-bar"),
+            ("Bar\u{b7}Lux", "bar-lux"),
+            // Not decomposed: the letter is lost.
+            ("Caf\u{e9} Noir", "caf-noir"),
+            ("Ac\u{ad}me", "acme"),
             ("API", "api-team"),
+            ("Sign In", "sign-in-team"),
             ("X", "x-team"),
+            ("E\u{301}", "e-team"),
             ("株式会社", ""),
+            ("Москва", ""),
+            ("株式会社 7", "7-team"),
             ("🚀 Labs", "labs"),
             ("--", ""),
+            ("\u{301}", ""),
+            ("", ""),
         ];
         for (name, slug) in cases {
             assert_eq!(Slug::suggest(name), slug, "{name:?}");
             assert!(slug.is_empty() || Slug::parse(slug).is_ok());
         }
-        assert!(Slug::parse(&Slug::suggest(&"word ".repeat(40))).is_ok());
+        for reserved in RESERVED_SLUGS {
+            assert_eq!(Slug::suggest(reserved), format!("{reserved}-team"));
+            assert!(Slug::parse(&Slug::suggest(reserved)).is_ok(), "{reserved}");
+        }
+    }
+
+    #[test]
+    fn suggestions_of_long_names_are_shortened() {
+        let fill = |length| "a".repeat(length);
+        assert_eq!(Slug::suggest(&fill(80)), fill(48));
+        assert_eq!(Slug::suggest(&format!("{} b", fill(47))), fill(47), "no hyphen is left at the end");
+        assert_eq!(Slug::suggest(&format!("{} b", fill(46))), format!("{}-b", fill(46)));
+        assert_eq!(Slug::suggest(&format!("{} b", fill(48))), fill(48));
+        assert_eq!(Slug::suggest(&format!("{}ßa", fill(47))), format!("{}s", fill(47)));
+        assert_eq!(Slug::suggest(&"é".repeat(1_000_000)), "");
+        // Each letter with three marks: nothing of a name is left out.
+        assert_eq!(Slug::suggest(&"a\u{31b}\u{323}\u{302}".repeat(48)), fill(48));
+    }
+
+    #[test]
+    fn letters_that_do_not_decompose_are_listed_once() {
+        let cases = [
+            ("Straße STRAẞE", "strasse-strasse"),
+            ("Ærø ærø", "aero-aero"),
+            ("Œuvre œuvre", "oeuvre-oeuvre"),
+            ("Þór þór", "thor-thor"),
+            ("Đà Nẵng đ", "da-nang-d"),
+            ("Ðð Łł Ħħ ı", "dd-ll-hh-i"),
+            ("Ŋŋ ĸ Ŧŧ", "nn-q-tt"),
+            ("Azərbaycan Ə", "azerbaycan-e"),
+            ("Ɔkɔm Ɛnɛ Ɓɓ Ɗɗ Ƙƙ", "okom-ene-bb-dd-kk"),
+        ];
+        // No letter of these is decomposed, except by hand here.
+        let by_hand =
+            |name: &str| name.replace('ó', "o\u{301}").replace('à', "a\u{300}").replace('ẵ', "a\u{306}\u{303}");
+        for (name, slug) in cases {
+            assert_eq!(Slug::suggest(&by_hand(name)), slug, "{name:?}");
+        }
+        let mut seen = std::collections::HashSet::new();
+        for (ascii, letters) in UNDECOMPOSED_LATIN {
+            assert!(!ascii.is_empty() && ascii.bytes().all(|letter| letter.is_ascii_lowercase()), "{ascii:?}");
+            assert!(letters.chars().all(|letter| !letter.is_ascii() && seen.insert(letter)), "{letters}");
+        }
+    }
+
+    fn alternatives(slug: &str) -> Vec<String> {
+        Slug::parse(slug).expect(slug).alternatives().map(String::from).collect()
+    }
+
+    #[test]
+    fn alternatives_keep_the_name_and_change_the_ending() {
+        let of_acme = [
+            "acme-hq",
+            "acme-team",
+            "acme-2",
+            "acme-3",
+            "acme-io",
+            "acme-app",
+            "acme-co",
+            "acme-labs",
+            "acme-group",
+            "acme-4",
+            "acme-5",
+            "acme-6",
+        ];
+        assert_eq!(alternatives("acme"), of_acme);
+        // One that has such an ending: the ending is replaced, and the slug itself is not offered.
+        assert_eq!(alternatives("acme-2")[..3], ["acme-hq", "acme-team", "acme-3"]);
+        assert_eq!(alternatives("api-team")[..2], ["api-hq", "api-2"]);
+        assert_eq!(alternatives("x-hq")[..2], ["x-team", "x-2"]);
+        assert_eq!(alternatives("acme-hq-2")[..2], ["acme-hq-team", "acme-hq-3"]);
+    }
+
+    #[test]
+    fn alternatives_of_a_long_slug_are_shortened_at_the_end() {
+        let fill = |length| "a".repeat(length);
+        assert_eq!(alternatives(&fill(48))[..2], [format!("{}-hq", fill(45)), format!("{}-team", fill(43))]);
+        // Shortened right behind a hyphen, which is not doubled.
+        assert_eq!(alternatives(&format!("{}-bbb", fill(44)))[0], format!("{}-hq", fill(44)));
+        // Of the greatest length, with an ending of its own.
+        assert_eq!(alternatives(&format!("{}-hq", fill(45)))[0], format!("{}-team", fill(43)));
+    }
+
+    #[test]
+    fn alternatives_are_valid_different_and_enough() {
+        let mut slugs: Vec<String> = ["ab", "7seas", "a-1", "sign", "token-pending-2"].map(String::from).into();
+        for ending in ALTERNATIVE_ENDINGS {
+            slugs.extend((1..=SLUG_MAX_CHARS - ending.len()).map(|length| format!("{}{ending}", "x".repeat(length))));
+        }
+        // A hyphen at each place.
+        slugs.extend((1..47).map(|length| format!("{}-{}", "x".repeat(length), "y".repeat(47 - length))));
+        for slug in slugs {
+            let found = alternatives(&slug);
+            assert!((10..=12).contains(&found.len()), "{slug}: {found:?}");
+            for (index, one) in found.iter().enumerate() {
+                assert_eq!(Slug::parse(one).map(String::from).as_ref(), Ok(one), "{slug}");
+                assert!(*one != slug && !found[..index].contains(one), "{slug}: {found:?}");
+            }
+        }
     }
 
     #[test]

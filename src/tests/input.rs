@@ -22,6 +22,9 @@ fn refused() -> Vec<(String, String, &'static str)> {
         ("Acme\u{202e}moc", "acme", "name"),
         ("Ac\u{0}me", "acme", "name"),
         ("Ac\u{200b}me", "acme", "name"),
+        ("\u{3164}\u{3164}", "acme", "name"),
+        ("Ac\u{301}\u{301}\u{301}\u{301}\u{301}me", "acme", "name"),
+        ("\u{301}Acme", "acme", "name"),
         ("Acme", "", "slug"),
         ("Acme", "Acme", "slug"),
         ("Acme", &long, "slug"),
@@ -64,7 +67,7 @@ async fn the_form_without_script_keeps_the_input_and_says_what_is_wrong() {
     let page = app.post_form("/onboarding", who, &[("name", r#"Acme "&" <Sons>"#), ("slug", "Not Good")]).await;
     assert_eq!(page.status, StatusCode::UNPROCESSABLE_ENTITY);
     assert!(page.header("content-type").starts_with("text/html"));
-    assert!(page.body.contains("Use small letters only."), "{}", page.body);
+    assert!(page.body.contains("Use lowercase letters only."), "{}", page.body);
     assert!(page.body.contains(r#"value="Not Good""#), "{}", page.body);
     assert!(page.body.contains(r#"value="Acme &quot;&amp;&quot; &lt;Sons&gt;""#), "{}", page.body);
     assert_eq!(app.database.counts().await, NOTHING);
