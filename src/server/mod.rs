@@ -7,6 +7,7 @@ pub mod commands;
 pub mod config;
 pub mod database;
 pub mod failures;
+pub mod files;
 pub mod organizations;
 pub mod outbox;
 mod person_limit;
