@@ -36,11 +36,13 @@ build: ## build the development server and the front end
 	@.ci/setup build
 	@echo "Building the front end (wasm-release) and the server (dev)"
 	@cargo leptos build --bin-features dev $(if $(LOCKED),--cargo-locked)
+	@node .ci/compress.mjs target/site
 
 build-release: ## build both optimized, into target/release and target/site-release
 	@.ci/setup build
 	@echo "Building the front end (wasm-release, wasm-opt) and the server (release)"
 	@LEPTOS_SITE_ROOT=target/site-release cargo leptos build --release --bin-features dev $(if $(LOCKED),--cargo-locked)
+	@node .ci/compress.mjs target/site-release
 
 test: ## run all tests: Rust, then the browser
 	@.ci/setup test

@@ -18,8 +18,6 @@ use tower::ServiceBuilder;
 use tower_http::compression::CompressionLayer;
 use tower_http::limit::RequestBodyLimitLayer;
 use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer};
-use tower_http::services::{ServeDir, ServeFile};
-use tower_http::set_header::SetResponseHeaderLayer;
 use tower_http::timeout::TimeoutLayer;
 
 use crate::pages::{self, Document, Page, Visit};
@@ -27,7 +25,7 @@ use crate::server::clerk::frontend_proxy;
 use crate::server::config::Config;
 use crate::server::session::{AuthNotes, handshake};
 use crate::server::state::AppState;
-use crate::server::{api, rpc, security, telemetry, webhooks};
+use crate::server::{api, files, rpc, security, telemetry, webhooks};
 
 /// Largest body that pages, server functions and the API take, in bytes. The largest honest one is a form of two fields.
 pub const MAX_BODY_BYTES: usize = 16 * 1024;
@@ -80,7 +78,9 @@ pub fn router(app: AppState) -> Router {
         .merge(limited)
         .merge(webhooks)
         .merge(clerk)
-        .merge(files(app.site().root.as_path()))
+        // Files are not among these: they lie there compressed.
+        .layer(CompressionLayer::new())
+        .merge(files::router(&app.site().root))
         .layer(
             ServiceBuilder::new()
                 .layer(map_request(forget_request_id))
@@ -90,7 +90,6 @@ pub fn router(app: AppState) -> Router {
                 .layer(from_fn_with_state(app.clone(), security::headers))
                 .layer(from_fn_with_state(app.clone(), explain_fault))
                 .layer(from_fn(explain_session))
-                .layer(CompressionLayer::new())
                 .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, REQUEST_LIMIT))
                 .layer(from_fn_with_state(app.clone(), security::same_site_writes)),
         )
@@ -264,22 +263,6 @@ fn shell(app: &AppState, document: &Document) -> impl IntoView + use<> {
             </body>
         </html>
     }
-}
-
-/// Our own hashed files, and Clerk's, whose folders carry their versions: both may be kept for ever.
-fn files(root: &std::path::Path) -> Router<AppState> {
-    let for_ever = |response: &Response<_>| {
-        response.status().is_success().then_some(HeaderValue::from_static("public, max-age=31536000, immutable"))
-    };
-    let folder = |name: &str| {
-        ServiceBuilder::new()
-            .layer(SetResponseHeaderLayer::overriding(header::CACHE_CONTROL, for_ever))
-            .service(ServeDir::new(root.join(name)))
-    };
-    Router::new()
-        .nest_service("/pkg", folder("pkg"))
-        .nest_service("/clerk", folder("clerk"))
-        .route_service("/favicon.svg", ServeFile::new(root.join("favicon.svg")))
 }
 
 /// The address people type.

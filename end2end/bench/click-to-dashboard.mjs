@@ -14,6 +14,7 @@ import { chromium } from '@playwright/test';
 import { App } from '../tests/support/app.mjs';
 import { chromiumFlags, systemChromium } from '../tests/support/find-chromium.mjs';
 import { build, measured } from './support/build.mjs';
+import { addUser } from './support/user.mjs';
 
 /**
  * What every request of the browser is delayed by, in ms: a person not far from the server. On the same machine a round
@@ -106,21 +107,13 @@ async function loadAlone(page) {
 
 /** A new person, with clerk-js itself and without its form. */
 async function signIn(app, page) {
-  const person = { identifier: `ada-${randomBytes(4).toString('hex')}@example.com`, password: `correct horse ${randomBytes(4).toString('hex')}` };
-  const { api_url, secret_key } = app.dev;
-  const response = await fetch(new URL('/v1/users', api_url), {
-    method: 'POST',
-    headers: { authorization: `Bearer ${secret_key}`, 'content-type': 'application/json' },
-    body: JSON.stringify({ email_address: [person.identifier], password: person.password }),
-  });
-  if (!response.ok) throw new Error(`the emulator answered ${response.status}: ${await response.text()}`);
-
+  const { identifier, password } = await addUser(app);
   await page.goto('/sign-in');
   await page.locator('input[name=identifier]').waitFor();
-  await page.evaluate(async (person) => {
-    const attempt = await window.Clerk.client.signIn.create(person);
+  await page.evaluate(async (credentials) => {
+    const attempt = await window.Clerk.client.signIn.create(credentials);
     await window.Clerk.setActive({ session: attempt.createdSessionId });
-  }, person);
+  }, { identifier, password });
 }
 
 /** Runs in every page: what the page saw must outlive it. All times are on one clock, in ms. */

@@ -1,45 +1,128 @@
-// What a browser downloads of the app's own code: the release build's WASM and JavaScript, compressed
-// as hard as a static file can be. Clerk's files are not the app's and not counted.
-import { readFileSync, readdirSync } from 'node:fs';
-import { extname, join, relative } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { brotliCompressSync, constants } from 'node:zlib';
+// What arrives in a browser with an empty cache for each page, in bytes as they were sent: answers' headers and their
+// compressed bodies (encodedDataLength of Chromium's Network.loadingFinished). Scripts within a document count as document.
+//
+//   VESTIBULE_BINARY, SITE_ROOT
+//                      which build; without them the release build, else the debug build
+import { chromium } from '@playwright/test';
+import { App } from '../tests/support/app.mjs';
+import { chromiumFlags, systemChromium } from '../tests/support/find-chromium.mjs';
+import { build, measured } from './support/build.mjs';
+import { SignedIn } from './support/user.mjs';
 
-/** Bytes after brotli, for the pages with islands; the others load none of it. */
-const LIMIT = 120_000;
-const COUNTED = new Set(['.wasm', '.js']);
+/** Our WASM and JavaScript on the page that needs them. */
+const ONBOARDING_LIMIT = 90_000;
+/** So long a page may take to fall silent; the one that waits asks on and on. */
+const SETTLE_LIMIT_MS = 5_000;
+/** Then it has this long for what it loads when there is time. */
+const IDLE_MS = 1_000;
 
-const pkg = join(fileURLToPath(new URL('../..', import.meta.url)), process.env.SITE_ROOT ?? 'target/site-release', 'pkg');
+/** Who opens each page: nobody, or a user without organization, inside, or with a token that never names the organization. */
+const PAGES = [
+  { path: '/' },
+  { path: '/sign-in' },
+  { path: '/onboarding', who: 'outside', ownCode: ONBOARDING_LIMIT },
+  { path: '/token-pending?next=/dashboard', who: 'waiting' },
+  { path: '/token-pending?next=%2Fdashboard&tried=1', who: 'waiting', wasm: 0 },
+  { path: '/dashboard', who: 'inside', wasm: 0 },
+];
 
-export const title = 'Payload in bytes (limit: 120 kB of WASM and JavaScript after brotli)';
+const KINDS = ['document', 'WASM', 'JS', 'CSS', 'Clerk’s files', 'other'];
+
+export const title =
+  `Bytes that arrive for each page, headers included, ${measured} ` +
+  `(limits: ${ONBOARDING_LIMIT / 1_000} kB of our WASM and JavaScript for /onboarding, no WASM for /dashboard and when waiting has ended)`;
 
 export async function measure() {
-  const rows = filesIn(pkg)
-    .filter((file) => COUNTED.has(extname(file)))
-    .map((file) => {
-      const content = readFileSync(file);
-      return [relative(pkg, file), content.length, brotli(content)];
-    })
-    .sort((one, other) => other[2] - one[2]);
-  if (!rows.some(([name]) => name.endsWith('.wasm'))) throw new Error(`no WASM in ${pkg}: run "make build-release" first`);
-
-  const total = rows.reduce((sum, row) => sum + row[2], 0);
-  const raw = rows.reduce((sum, row) => sum + row[1], 0);
-  return {
-    columns: ['file', 'raw', 'brotli'],
-    rows: [...rows, ['total', raw, total]],
-    failures: total > LIMIT ? [`payload: ${total} bytes after brotli, the limit is ${LIMIT}`] : [],
-  };
+  const app = await App.start(build);
+  try {
+    const browser = await chromium.launch({ executablePath: systemChromium(), args: chromiumFlags });
+    try {
+      const users = {
+        outside: await SignedIn.start(app, browser),
+        inside: await SignedIn.start(app, browser),
+        waiting: await SignedIn.start(app, browser),
+      };
+      await users.inside.createOrganization();
+      await users.waiting.createOrganization();
+      await users.waiting.forgetOrganization();
+      const pages = [];
+      for (const page of PAGES) {
+        const storageState = page.who && (await users[page.who].state());
+        pages.push({ ...page, answers: await load(app, browser, page.path, storageState) });
+      }
+      return report(pages);
+    } finally {
+      await browser.close();
+    }
+  } finally {
+    await app.dispose();
+  }
 }
 
-function brotli(content) {
-  const params = { [constants.BROTLI_PARAM_QUALITY]: 11, [constants.BROTLI_PARAM_SIZE_HINT]: content.length };
-  return brotliCompressSync(content, { params }).length;
+/** All answers that a page has asked for, in a browser of its own. */
+async function load(app, browser, path, storageState) {
+  const context = await browser.newContext({ baseURL: app.origin, locale: 'en-US', storageState });
+  try {
+    const page = await context.newPage();
+    const devtools = await context.newCDPSession(page);
+    const requests = new Map();
+    devtools.on('Network.requestWillBeSent', ({ requestId, loaderId, request }) => {
+      requests.set(requestId, { loaderId, path: new URL(request.url).pathname });
+    });
+    devtools.on('Network.responseReceived', ({ requestId, type, response }) => {
+      const encoding = Object.entries(response.headers).find(([name]) => name.toLowerCase() === 'content-encoding')?.[1];
+      Object.assign(requests.get(requestId) ?? {}, { type, encoding, status: response.status, url: response.url });
+    });
+    devtools.on('Network.loadingFinished', ({ requestId, encodedDataLength }) => {
+      Object.assign(requests.get(requestId) ?? {}, { bytes: encodedDataLength });
+    });
+    await devtools.send('Network.enable');
+    await page.goto(path);
+    await Promise.race([page.waitForLoadState('networkidle'), pause(SETTLE_LIMIT_MS)]);
+    await pause(IDLE_MS);
+
+    // The page may have led to another one by now: each request says which document it is for.
+    const [document] = requests.values();
+    const own = [...requests.values()].filter(({ loaderId }) => loaderId === document.loaderId);
+    if (document.status !== 200 || document.url !== new URL(path, app.origin).href) {
+      throw new Error(`${path} led to ${document.url}, with ${document.status}`);
+    }
+    const missing = own.filter((answer) => kindOf(answer) !== 'other' && (answer.bytes === undefined || answer.status !== 200));
+    if (missing.length > 0) throw new Error(`${path}: did not arrive: ${missing.map((answer) => answer.path).join(', ')}`);
+    return own;
+  } finally {
+    await context.close();
+  }
 }
 
-function filesIn(folder) {
-  return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
-    const path = join(folder, entry.name);
-    return entry.isDirectory() ? filesIn(path) : [path];
-  });
+function kindOf({ type, path }) {
+  if (type === 'Document') return 'document';
+  if (path.startsWith('/clerk/')) return 'Clerk’s files';
+  const ending = /^\/pkg\/.*\.(wasm|js|css)$/.exec(path)?.[1];
+  return ending?.toUpperCase() ?? 'other';
+}
+
+function report(pages) {
+  const rows = [];
+  const failures = [];
+  for (const { path, answers, ownCode, wasm } of pages) {
+    const sums = Object.fromEntries(KINDS.map((kind) => [kind, 0]));
+    for (const answer of answers) sums[kindOf(answer)] += answer.bytes ?? 0;
+    const encodings = answers.filter((answer) => kindOf(answer) === 'WASM').map(({ encoding }) => encoding ?? 'identity');
+    rows.push([path, ...KINDS.map((kind) => Math.round(sums[kind])), encodings.join(', ') || '-']);
+
+    const own = sums.WASM + sums.JS;
+    if (own > ownCode) failures.push(`payload: ${own} bytes of our WASM and JavaScript for ${path}, the limit is ${ownCode}`);
+    if (sums.WASM > wasm) failures.push(`payload: ${sums.WASM} bytes of WASM for ${path}, where none is needed`);
+    for (const answer of answers) {
+      const isFile = !['document', 'other'].includes(kindOf(answer));
+      // Small ones have no compressed form (.ci/compress.mjs).
+      if (isFile && answer.bytes > 4_096 && answer.encoding !== 'br') failures.push(`payload: ${answer.path} arrived without brotli`);
+    }
+  }
+  return { columns: ['page', ...KINDS, 'WASM is'], rows, failures: [...new Set(failures)] };
+}
+
+function pause(ms) {
+  return new Promise((done) => setTimeout(done, ms));
 }

@@ -8,6 +8,7 @@ pub mod config;
 pub mod database;
 pub mod failures;
 pub mod names;
+pub mod files;
 pub mod organizations;
 pub mod outbox;
 mod person_limit;

@@ -116,6 +116,11 @@ export class App {
     }
   }
 
+  /** The folder of the front end that it serves. */
+  get site() {
+    return this.#build.site;
+  }
+
   /** Where it keeps its data. */
   get data() {
     return join(this.#folder, 'data');
