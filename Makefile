@@ -5,7 +5,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup run build build-release test check bench clean clean-data
+.PHONY: help setup run build build-release test test-browsers check bench clean clean-data
 
 # wasm-opt and playwright come from npm, cargo-leptos and wasm-bindgen from cargo.
 CARGO_BIN := $(or $(CARGO_INSTALL_ROOT),$(CARGO_HOME),$(HOME)/.cargo)/bin
@@ -51,6 +51,12 @@ test: ## run all tests: Rust, then the browser
 	@cargo test $(LOCKED) $(DEV)
 	@echo "Testing in the browser"
 	@cd end2end && playwright test $(ARGS)
+
+test-browsers: ## run the main path in two further engines, Firefox and WebKitGTK
+	@.ci/setup browsers
+	@$(MAKE) --no-print-directory build
+	@echo "Testing in Firefox and WebKitGTK"
+	@node --test-reporter=spec end2end/browsers/main-path.test.mjs
 
 check: ## check formatting and lints, natively and for the browser
 	@.ci/setup rust

@@ -1,0 +1,46 @@
+// The engines beside Chromium, and what each of them needs on this machine.
+//
+//   node engines.mjs     prints what is missing, and exits with 1 if anything is
+import { accessSync, constants } from 'node:fs';
+import { delimiter, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+export const engines = [
+  { name: 'Firefox', needs: [{ programs: ['firefox-esr', 'firefox'], debian: 'firefox-esr' }] },
+  {
+    name: 'WebKitGTK',
+    needs: [
+      { programs: ['WebKitWebDriver'], debian: 'webkit2gtk-driver' },
+      // It shows its windows there: it cannot do without a screen.
+      { programs: ['Xvfb'], debian: 'xvfb' },
+    ],
+  },
+];
+
+/** One line for each package that an engine lacks. */
+export function missing(engine) {
+  return engine.needs
+    .filter(({ programs }) => !find(...programs))
+    .map(({ debian }) => `${debian} is not installed: ${engine.name} cannot be tested. Debian: sudo apt-get install ${debian}`);
+}
+
+/** The path of the first of these programs that is there. */
+export function find(...programs) {
+  const folders = [...(process.env.PATH ?? '').split(delimiter).filter(Boolean), '/usr/bin'];
+  return programs.flatMap((program) => folders.map((folder) => join(folder, program))).find(isProgram);
+}
+
+function isProgram(path) {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const lines = engines.flatMap(missing);
+  for (const line of lines) console.log(line);
+  if (lines.length > 0) process.exitCode = 1;
+}
