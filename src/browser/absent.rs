@@ -1,22 +1,26 @@
 //! What `browser` is on the server: the same names, doing nothing. Event handlers of islands refer to them, and event
 //! handlers run in browsers only.
 
+use leptos::server_fn::ServerFn;
+
 use crate::model::claims::ActiveOrganizationClaim;
+use crate::model::failure::Failure;
+use crate::model::onboarding::{Draft, WaitTargets};
 
 /// clerk-js, which does not exist here.
 #[derive(Clone)]
 pub struct Clerk;
 
-/// Which of Clerk's forms to show.
-pub struct ClerkForm<'a> {
-    pub sign_up: bool,
-    pub after: &'a str,
-    pub other_form: &'a str,
+/// Why clerk-js is not there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotStarted {
+    NotLoaded,
+    Failed,
 }
 
 impl Clerk {
-    pub async fn start(_: bool) -> Option<Self> {
-        None
+    pub async fn start() -> Result<Self, NotStarted> {
+        Err(NotStarted::Failed)
     }
 
     pub fn is_signed_in(&self) -> bool {
@@ -27,6 +31,10 @@ impl Clerk {
         false
     }
 
+    pub fn email(&self) -> Option<String> {
+        None
+    }
+
     pub async fn reload_session(&self) -> bool {
         false
     }
@@ -34,16 +42,25 @@ impl Clerk {
     pub async fn fetch_token(&self) -> bool {
         false
     }
+}
 
-    pub fn mount(&self, _: &str, _: &ClerkForm<'_>) -> bool {
-        false
-    }
+pub fn awake() {}
 
-    pub fn open_user_profile(&self) {}
+pub fn draft() -> Draft {
+    Draft::default()
+}
 
-    pub async fn sign_out(&self) -> bool {
-        false
-    }
+pub fn wait_targets() -> WaitTargets {
+    WaitTargets::default()
+}
+
+pub async fn call<F: ServerFn>(_: &[(&str, &str)]) -> Result<F::Output, Failure> {
+    Err(Failure::network())
+}
+
+/// What a name decomposes to is asked in browsers only; the server has its own way.
+pub fn decomposed(text: &str) -> String {
+    text.to_owned()
 }
 
 pub fn session_cookie_claim() -> Option<ActiveOrganizationClaim> {
@@ -64,10 +81,6 @@ pub fn now_ms() -> f64 {
 }
 
 pub fn go_to(_: &str) {}
-
-pub fn reload() {}
-
-pub fn submit(_: &str) {}
 
 pub fn value_of(_: &str) -> Option<String> {
     None

@@ -4,9 +4,11 @@
 
 mod clerk_js;
 mod page;
+mod rpc;
 
-pub use clerk_js::{Clerk, ClerkForm};
+pub use clerk_js::{Clerk, NotStarted};
 pub use page::{
-    debug, focus, go_to, now_ms, on_connection_change, reload, session_cookie_claim, sleep, spawn, submit, value_of,
-    within,
+    awake, debug, decomposed, draft, focus, go_to, now_ms, on_connection_change, session_cookie_claim, sleep, spawn,
+    unwrap_translation, value_of, wait_targets, within,
 };
+pub use rpc::call;

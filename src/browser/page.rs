@@ -9,7 +9,52 @@ use wasm_bindgen::prelude::Closure;
 use wasm_bindgen::{JsCast, JsValue};
 
 use crate::model::claims::{ActiveOrganizationClaim, Found};
-use crate::model::clerk_settings::ClerkSettings;
+use crate::model::onboarding::{Draft, WaitTargets};
+
+/// A property; `undefined` of what is no object.
+pub(super) fn property(target: &JsValue, name: &str) -> JsValue {
+    Reflect::get(target, &name.into()).unwrap_or(JsValue::UNDEFINED)
+}
+
+fn element(id: &str) -> Option<web_sys::Element> {
+    web_sys::window()?.document()?.get_element_by_id(id)
+}
+
+/// What stands in the element with this id.
+fn text_of(id: &str) -> String {
+    let text = element(id).and_then(|element| element.text_content()).unwrap_or_default();
+    text.trim().to_owned()
+}
+
+/// An attribute of the element with this id.
+fn attribute_of(id: &str, name: &str) -> String {
+    element(id).and_then(|element| element.get_attribute(name)).unwrap_or_default()
+}
+
+/// The form as the server has drawn it, as far as the island needs it.
+pub fn draft() -> Draft {
+    Draft {
+        name: attribute_of("name", "value"),
+        slug: attribute_of("slug", "value"),
+        name_error: text_of("name-error"),
+        slug_error: text_of("slug-error"),
+        suggestions: ["suggestion-0", "suggestion-1"]
+            .map(text_of)
+            .into_iter()
+            .filter(|text| !text.is_empty())
+            .collect(),
+        failure: text_of("failure"),
+        undecided: element("failure").is_some_and(|element| element.has_attribute("data-undecided")),
+        email: text_of("email"),
+        ..Draft::default()
+    }
+}
+
+/// Where the screen that waits leads, as the server has drawn it.
+pub fn wait_targets() -> WaitTargets {
+    let target = |name| attribute_of("wait", name);
+    WaitTargets { next: target("data-next"), sign_in: target("data-sign-in"), exhausted: target("data-exhausted") }
+}
 
 /// Runs a future beside everything else; one that is spawned while an island wakes runs after that. Boxed, so that the
 /// machinery exists once and not once per future: a sixth of a kilobyte each, compressed.
@@ -46,33 +91,36 @@ pub fn go_to(path: &str) {
     }
 }
 
-/// Loads the page again.
-pub fn reload() {
-    if let Some(window) = web_sys::window() {
-        _ = window.location().reload();
+/// Tells the page's watching script (`src/scripts/wake.js`) that an island has woken.
+pub fn awake() {
+    if let Some(root) =
+        web_sys::window().and_then(|window| window.document()).and_then(|document| document.document_element())
+    {
+        _ = root.set_attribute("data-wasm", "awake");
     }
 }
 
-/// Sends the form with this id, past its event handlers.
-pub fn submit(id: &str) {
-    let element =
-        web_sys::window().and_then(|window| window.document()).and_then(|document| document.get_element_by_id(id));
-    if let Some(form) = element.and_then(|element| element.dyn_into::<web_sys::HtmlFormElement>().ok()) {
-        _ = form.submit();
+/// Puts the texts of islands back where waking expects them, if the browser has translated the page (`src/scripts/wake.js`).
+pub fn unwrap_translation() {
+    let unwrap = property(&property(&js_sys::global(), "vestibule"), "unwrap");
+    if let Ok(unwrap) = unwrap.dyn_into::<js_sys::Function>() {
+        _ = unwrap.call0(&JsValue::NULL);
     }
+}
+
+/// A text in Unicode's compatibility decomposition (NFKD), by the browser's own tables.
+pub fn decomposed(text: &str) -> String {
+    js_sys::JsString::from(text).normalize("NFKD").into()
 }
 
 /// What stands in the input field with this id.
 pub fn value_of(id: &str) -> Option<String> {
-    let element = web_sys::window()?.document()?.get_element_by_id(id)?;
-    Some(element.dyn_into::<web_sys::HtmlInputElement>().ok()?.value())
+    Some(element(id)?.dyn_into::<web_sys::HtmlInputElement>().ok()?.value())
 }
 
 /// Moves the focus to the element with this id.
 pub fn focus(id: &str) {
-    let element =
-        web_sys::window().and_then(|window| window.document()).and_then(|document| document.get_element_by_id(id));
-    if let Some(element) = element.and_then(|element| element.dyn_into::<web_sys::HtmlElement>().ok()) {
+    if let Some(element) = element(id).and_then(|element| element.dyn_into::<web_sys::HtmlElement>().ok()) {
         _ = element.focus();
     }
 }
@@ -95,8 +143,8 @@ pub fn debug(line: &str) {
 
 /// What the session cookie's own token says about the active organization: not verified, only read.
 pub fn session_cookie_claim() -> Option<ActiveOrganizationClaim> {
-    let settings = clerk_settings()?;
     let document = web_sys::window()?.document()?.dyn_into::<web_sys::HtmlDocument>().ok()?;
+    let suffix = document.document_element()?.get_attribute("data-clerk-cookie-suffix")?;
     let cookies = document.cookie().ok()?;
     let find = |name: &str| {
         cookies
@@ -104,7 +152,7 @@ pub fn session_cookie_claim() -> Option<ActiveOrganizationClaim> {
             .map(str::trim)
             .find_map(|pair| pair.split_once('=').filter(|(key, _)| *key == name).map(|(_, value)| value.to_owned()))
     };
-    let token = find(&format!("__session_{}", settings.cookie_suffix)).or_else(|| find("__session"))?;
+    let token = find(&format!("__session_{suffix}")).or_else(|| find("__session"))?;
     let payload = payload(&token)?;
     Some(ActiveOrganizationClaim::find(|path| look_up(&payload, path)))
 }
@@ -129,10 +177,4 @@ fn look_up(payload: &JsValue, path: &[&str]) -> Found {
         None if value.is_undefined() => Found::Nothing,
         None => Found::Other,
     }
-}
-
-/// Where clerk-js is, from the document.
-pub fn clerk_settings() -> Option<ClerkSettings> {
-    let root = web_sys::window()?.document()?.document_element()?;
-    ClerkSettings::read(|name| root.get_attribute(name))
 }

@@ -1,4 +1,4 @@
-//! The wait in words: four steps, where we are, and one sentence that screen readers are told politely.
+//! The wait in words: four steps, where we are, and one sentence that screen readers announce politely.
 
 use std::cmp::Ordering;
 
@@ -7,14 +7,14 @@ use leptos::prelude::*;
 use super::{when, words};
 use crate::model::freshness::Stage;
 
-/// The steps as people read them.
+/// The steps as users read them.
 const STEPS: [&str; 4] =
-    ["Organization created", "Telling the sign-in service", "Refreshing your session", "Opening your dashboard"];
+    ["Organization created", "Notifying the sign-in service", "Refreshing your session", "Opening your dashboard"];
 
 fn current(stage: Stage) -> usize {
     match stage {
-        Stage::TellingClerk => 1,
-        Stage::RefreshingSession => 2,
+        Stage::NotifyingClerk => 1,
+        Stage::Loading | Stage::RefreshingSession => 2,
         Stage::Opening => 3,
     }
 }
@@ -27,19 +27,20 @@ pub enum Pace {
     Slow,
     /// The browser has lost its connection.
     Offline,
-    /// The wait has ended here, because nobody answers.
+    /// The wait has ended here, because the server does not answer.
     Stopped,
 }
 
 /// What is said about a stage.
 fn sentence(stage: Stage, pace: Pace) -> &'static str {
     match (stage, pace) {
-        (_, Pace::Offline) => "You are offline. Nothing is lost: we go on when your connection is back.",
+        (_, Pace::Offline) => "You’re offline. Nothing is lost: we continue when your connection is back.",
         (_, Pace::Stopped) => "",
-        (Stage::TellingClerk, Pace::Usual) => "Step 2 of 4: telling the sign-in service about your organization.",
-        (Stage::TellingClerk, Pace::Slow) => {
+        (Stage::NotifyingClerk, Pace::Usual) => "Step 2 of 4: notifying the sign-in service about your organization.",
+        (Stage::NotifyingClerk, Pace::Slow) => {
             "Step 2 of 4: the sign-in service is slow to answer. We keep trying, here for 10 seconds at most."
         }
+        (Stage::Loading, _) => "Step 3 of 4: still loading the sign-in service. This takes longer than usual.",
         (Stage::RefreshingSession, Pace::Usual) => {
             "Step 3 of 4: refreshing your session. This usually takes a second or two."
         }
@@ -63,15 +64,18 @@ pub fn Progress(stage: RwSignal<Stage>, pace: RwSignal<Pace>, waiting: RwSignal<
         view! {
             <li data-state=move || state().0 aria-current=move || (state().0 == "current").then_some("step")>
                 <span>{STEPS[index]}</span>
-                <span class="progress-state">{words(move || state().1)}</span>
+                <span class="progress-state" prop:textContent=words(move || state().1)></span>
             </li>
         }
     };
     view! {
         <ol class="progress">{step(0)} {step(1)} {step(2)} {step(3)}</ol>
-        <p class="progress-note" role="status" aria-live="polite">
-            {words(move || if waiting.get() { sentence(stage.get(), pace.get()) } else { "" })}
-        </p>
+        <p
+            class="progress-note"
+            role="status"
+            aria-live="polite"
+            prop:textContent=words(move || if waiting.get() { sentence(stage.get(), pace.get()) } else { "" })
+        ></p>
     }
 }
 
@@ -82,7 +86,7 @@ pub fn Unreachable(shown: Box<dyn Fn() -> bool + Send>, again: String) -> impl I
     view! {
         <div class="notice" data-kind="error" role="alert" hidden=when(move || !shown())>
             <p>
-                <strong>"This site does not answer your browser."</strong>
+                <strong>"Your browser can’t reach this site."</strong>
                 " Nothing is lost. Check your connection, then try again."
             </p>
             <div class="actions">

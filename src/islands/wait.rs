@@ -2,13 +2,13 @@
 
 use std::pin::Pin;
 
-use crate::browser::{self, Clerk};
+use crate::browser::{self, Clerk, NotStarted};
 use crate::model::claims::ActiveOrganizationClaim;
 use crate::model::failure::FailureCode;
 use crate::model::freshness::{Bounds, GaveUp, Seen, Stage, Step, Wait};
 use crate::model::ids::OrganizationId;
 use crate::model::onboarding::Delivery;
-use crate::server_fns::session_status;
+use crate::server_fns::SessionStatus;
 
 /// Waits until the session token carries the organization, or, without one, until the gate no longer keeps the token
 /// waiting. `enter` is told each stage as it begins.
@@ -35,6 +35,15 @@ pub fn until_fresh<'a>(
                     browser::debug(why(reason));
                     return Err(reason);
                 }
+                Step::Load { limit_ms } => match browser::within(limit_ms, Clerk::start()).await {
+                    None => {
+                        browser::debug("clerk-js is still loading");
+                        Seen::TimedOut
+                    }
+                    Some(Ok(_)) => Seen::Loaded,
+                    Some(Err(NotStarted::NotLoaded)) => Seen::NotLoaded,
+                    Some(Err(NotStarted::Failed)) => Seen::Failed,
+                },
                 Step::Reload { limit_ms } => {
                     browser::debug("reloading the Clerk session to get a token with the organization");
                     ask_clerk(limit_ms, true).await
@@ -62,13 +71,15 @@ pub fn until_fresh<'a>(
 
 fn why(reason: GaveUp) -> &'static str {
     match reason {
-        GaveUp::NotDelivered => "giving up: Clerk has not been told yet",
-        GaveUp::TokenStale => "giving up: Clerk hands out no token that is good enough",
+        GaveUp::NotDelivered => "giving up: Clerk has not been notified yet",
+        GaveUp::TokenStale => "giving up: Clerk's tokens are still without the organization",
         GaveUp::ClerkUnreachable => "giving up: Clerk does not answer",
+        GaveUp::ClerkSlow => "giving up: Clerk has not answered yet",
+        GaveUp::NotLoaded => "giving up: clerk-js could not be loaded",
         GaveUp::NoCookie => "giving up: the browser does not keep the token",
         GaveUp::NoConnection => "giving up: the server does not answer",
         GaveUp::Unavailable => "giving up: the server cannot tell now",
-        GaveUp::SignedOut => "giving up: nobody is signed in any more",
+        GaveUp::SignedOut => "giving up: signed out",
         GaveUp::Elsewhere => "giving up: the server has another answer for this session",
     }
 }
@@ -90,20 +101,24 @@ fn what(seen: Seen, organization: Option<OrganizationId>) -> Option<&'static str
         Seen::Unavailable => "the server cannot tell now",
         Seen::Failed => "no answer",
         Seen::TimedOut => "no answer in time",
-        Seen::Paused => return None,
+        Seen::NotLoaded => "clerk-js could not be loaded",
+        Seen::Loaded | Seen::Paused => return None,
     })
 }
 
 /// One call to Clerk, within the limit: clerk-js would repeat it by itself for minutes.
 async fn ask_clerk(limit_ms: u32, reload: bool) -> Seen {
     let asked = async {
-        let Some(clerk) = Clerk::start(false).await else { return Seen::Failed };
+        let Ok(clerk) = Clerk::start().await else { return Seen::Failed };
         let done =
             clerk.is_signed_in() && if reload { clerk.reload_session().await } else { clerk.fetch_token().await };
         match done {
             true => Seen::Cookie(browser::session_cookie_claim()),
-            // Before the call, or by it: another tab, or Clerk, has ended the session.
-            false if clerk.is_sure() && !clerk.is_signed_in() => Seen::SignedOut,
+            // Before the call, or by it: another tab, or Clerk, has ended the session. The cookie must be gone, too: where
+            // nothing gets through to Clerk, clerk-js is as sure that there is no session.
+            false if clerk.is_sure() && !clerk.is_signed_in() && browser::session_cookie_claim().is_none() => {
+                Seen::SignedOut
+            }
             false => Seen::Failed,
         }
     };
@@ -111,7 +126,7 @@ async fn ask_clerk(limit_ms: u32, reload: bool) -> Seen {
 }
 
 async fn ask_server(limit_ms: u32) -> Seen {
-    match browser::within(limit_ms, session_status()).await {
+    match browser::within(limit_ms, browser::call::<SessionStatus>(&[])).await {
         None => Seen::TimedOut,
         Some(Ok(status)) => Seen::Server(status),
         Some(Err(failure)) => match failure.code {

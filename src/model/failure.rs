@@ -1,4 +1,4 @@
-//! All that the browser may learn about an error: a code for programs, a sentence for people, and a reference.
+//! All that the browser may learn about an error: a code for programs, a sentence for users, and a reference.
 //!
 //! What must stay true: nothing here is copied from a library's error text.
 
@@ -11,7 +11,7 @@ use super::json_text::JsonText;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FailureCode {
-    /// Nobody is signed in, or the session ended.
+    /// The caller is signed out, or the session ended.
     SignedOut,
     /// The token is too old, or not there yet; the browser can get a new one.
     SessionStale,
@@ -21,7 +21,7 @@ pub enum FailureCode {
     SessionPending,
     /// A field was not accepted; `field` names it.
     Invalid,
-    /// Somebody else has this slug.
+    /// Another organization has this slug.
     SlugTaken,
     /// The idempotency key was used before with other content.
     IdempotencyKeyReused,
@@ -41,6 +41,35 @@ pub enum FailureCode {
     Internal,
     /// Only in the browser: the request did not get through, so what happened is not known.
     Network,
+    /// Only in the browser: there was an answer, and it could not be read, so what happened is not known.
+    Unreadable,
+}
+
+impl FailureCode {
+    /// Every code with its name in JSON.
+    pub const NAMES: [(&'static str, Self); 16] = [
+        ("signed_out", Self::SignedOut),
+        ("session_stale", Self::SessionStale),
+        ("session_refused", Self::SessionRefused),
+        ("session_pending", Self::SessionPending),
+        ("invalid", Self::Invalid),
+        ("slug_taken", Self::SlugTaken),
+        ("idempotency_key_reused", Self::IdempotencyKeyReused),
+        ("cross_site", Self::CrossSite),
+        ("signature_refused", Self::SignatureRefused),
+        ("unsupported_media_type", Self::UnsupportedMediaType),
+        ("too_large", Self::TooLarge),
+        ("rate_limited", Self::RateLimited),
+        ("unavailable", Self::Unavailable),
+        ("internal", Self::Internal),
+        ("network", Self::Network),
+        ("unreadable", Self::Unreadable),
+    ];
+
+    /// Whether the request may have taken effect all the same.
+    pub fn leaves_open(self) -> bool {
+        matches!(self, Self::Unavailable | Self::Internal | Self::Network | Self::Unreadable)
+    }
 }
 
 /// A field of the onboarding form.
@@ -59,6 +88,9 @@ pub struct Failure {
     pub message: String,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub field: Option<Field>,
+    /// What would be accepted instead: for a slug that is taken, ones that are available.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub suggestions: Vec<String>,
     /// Names the log lines of this request.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub request_id: Option<String>,
@@ -66,7 +98,7 @@ pub struct Failure {
 
 impl Failure {
     pub fn new(code: FailureCode, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), field: None, request_id: None }
+        Self { code, message: message.into(), field: None, suggestions: Vec::new(), request_id: None }
     }
 
     pub fn at(field: Field, code: FailureCode, message: impl Into<String>) -> Self {
@@ -76,28 +108,36 @@ impl Failure {
     pub fn signed_out() -> Self {
         Self::new(
             FailureCode::SignedOut,
-            "You are signed out. Nothing was saved. Sign in again and send the form once more.",
+            "You’re signed out. Nothing was saved. Sign in again, then send the form again.",
         )
     }
 
     pub fn unavailable() -> Self {
         Self::new(
             FailureCode::Unavailable,
-            "We cannot reach a service we need. Nothing you typed is lost. Try again in a moment.",
+            "We can’t reach a service we need. What you typed is still here. Try again in a moment.",
         )
     }
 
     pub fn network() -> Self {
         Self::new(
             FailureCode::Network,
-            "The connection failed before we got an answer. What you typed is still here. Check your connection and press the button again: it cannot create a second organization.",
+            "The connection was lost before the answer came. What you typed is still here. When you’re back online, press the button again: if the organization exists, your dashboard opens. It can’t be created twice.",
+        )
+    }
+
+    /// For the browser: an answer that is not one of ours, such as a proxy's error page.
+    pub fn unreadable() -> Self {
+        Self::new(
+            FailureCode::Unreadable,
+            "This site’s answer could not be read. What you typed is still here. Press the button again: if the organization exists, your dashboard opens. It can’t be created twice.",
         )
     }
 
     pub fn internal() -> Self {
         Self::new(
             FailureCode::Internal,
-            "Something failed on our side. Nothing you typed is lost. Try again in a moment.",
+            "Something failed on our side. What you typed is still here. Try again in a moment.",
         )
     }
 
@@ -115,7 +155,7 @@ impl Failure {
             FailureCode::Invalid | FailureCode::IdempotencyKeyReused => 422,
             FailureCode::RateLimited => 429,
             FailureCode::Unavailable | FailureCode::Network => 503,
-            FailureCode::Internal => 500,
+            FailureCode::Internal | FailureCode::Unreadable => 500,
         }
     }
 }
@@ -126,8 +166,9 @@ impl FromServerFnError for Failure {
     fn from_server_fn_error(error: ServerFnErrorErr) -> Self {
         match error {
             ServerFnErrorErr::Request(_) => Self::network(),
+            // Of an answer in the browser; of a request on the server, which says so (`server::rpc`).
             ServerFnErrorErr::Args(_) | ServerFnErrorErr::MissingArg(_) | ServerFnErrorErr::Deserialization(_) => {
-                Self::new(FailureCode::Invalid, "The request could not be read. Reload the page and try again.")
+                Self::unreadable()
             }
             _ => Self::internal(),
         }
@@ -140,8 +181,19 @@ mod tests {
 
     #[test]
     fn absent_parts_are_left_out_of_the_json() {
-        let json = serde_json::to_string(&Failure::at(Field::Slug, FailureCode::SlugTaken, "Taken.")).expect("json");
+        let mut failure = Failure::at(Field::Slug, FailureCode::SlugTaken, "Taken.");
+        let json = serde_json::to_string(&failure).expect("json");
         assert_eq!(json, r#"{"code":"slug_taken","message":"Taken.","field":"slug"}"#);
+        failure.suggestions.push("acme-hq".to_owned());
+        let json = serde_json::to_string(&failure).expect("json");
+        assert_eq!(json, r#"{"code":"slug_taken","message":"Taken.","field":"slug","suggestions":["acme-hq"]}"#);
+    }
+
+    #[test]
+    fn the_names_are_those_of_the_json() {
+        for (name, code) in FailureCode::NAMES {
+            assert_eq!(serde_json::to_value(code).expect("json"), name);
+        }
     }
 
     #[test]

@@ -4,7 +4,10 @@
 //! gets the next one; the tests do the same with a virtual clock.
 //!
 //! What must stay true:
-//! - It ends: at [`Step::Arrived`] or [`Step::GiveUp`], at the latest `cap_ms` after the start.
+//! - It ends: at [`Step::Arrived`] or [`Step::GiveUp`], at the latest `cap_ms` after clerk-js was there, and at the latest
+//!   `load_cap_ms` after the start if it never comes.
+//! - It does not end before `cap_ms` for want of attempts: they become slower, so that they fill it.
+//! - Loading clerk-js is not waiting for Clerk: a slow connection spends no attempt, and has words of its own.
 //! - It arrives only when the cookie's own token carries the organization (or can carry none, for want of a claims
 //!   template) *and* the server, having verified that cookie, agrees.
 //! - While the outbox has not reached Clerk, Clerk is not asked for the organization: no token could carry what Clerk has
@@ -16,42 +19,21 @@ use super::claims::ActiveOrganizationClaim;
 use super::ids::OrganizationId;
 use super::onboarding::{Delivery, SessionStatus};
 
-/// The bounds of a wait. Times in milliseconds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Bounds {
-    /// How often the browser may ask Clerk for a token.
-    pub attempts: u32,
-    /// Between two attempts.
-    pub pause_ms: u32,
-    /// From the start to the end, whatever happens.
-    pub cap_ms: u32,
-}
+mod bounds;
 
-/// After a creation: 10 attempts, 300 ms apart, 10 s in all (mission A6).
-pub const BOUNDS: Bounds = Bounds { attempts: 10, pause_ms: 300, cap_ms: 10_000 };
-
-/// On the token-pending screen: about 2.5 s (mission B4).
-pub const REFRESH_BOUNDS: Bounds = Bounds { attempts: 8, pause_ms: 300, cap_ms: 2_500 };
-
-/// Longest time one call to Clerk or to the server may take before the next step is tried, in milliseconds. clerk-js
-/// repeats failed token calls by itself for minutes; this bound is ours. Its first repetition comes after 3 s.
-const CALL_LIMIT_MS: u32 = 4_000;
-
-/// Before the server is asked again after a call to it that failed, in milliseconds: a lost connection is not back in
-/// less, and each try is an error on the console.
-const FAILED_PAUSE_MS: u32 = 1_000;
-
-/// A call that was given at least so long, in milliseconds, and did not answer, has failed. One that was cut shorter by
-/// the end of the wait proves nothing.
-const PATIENCE_MS: u32 = 1_500;
-
-/// The end of the wait, in milliseconds, in which Clerk is no longer asked: time for a last question to the server. Where
-/// to go then depends on whether it answers.
-const LAST_QUESTION_MS: u32 = 500;
+use bounds::{
+    ATTEMPTS_PER_QUESTION, CALL_LIMIT_MS, CLERK_PATIENCE_MS, FAILED_PAUSE_MS, FIRST_LOAD_LIMIT_MS, LAST_QUESTION_MS,
+    LOAD_FAILURES, SERVER_PATIENCE_MS,
+};
+pub use bounds::{
+    BOUNDS, Bounds, PAUSE_STEP_MS, RECHECK_WITHOUT_SCRIPT_MS, RECHECKS_WITHOUT_SCRIPT, REFRESH_BOUNDS, recheck_pauses,
+};
 
 /// What to do next. Limits are in milliseconds: a call that takes longer is left alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
+    /// Load clerk-js, or go on loading it.
+    Load { limit_ms: u32 },
     /// `session.reload()`: refreshes token, cookie and user.
     Reload { limit_ms: u32 },
     /// `session.getToken({skipCache: true})`: goes to Clerk's origin when a reload brought an old token. A POST, so it
@@ -61,7 +43,7 @@ pub enum Step {
     AskServer { limit_ms: u32 },
     /// Do nothing for so long.
     Pause { ms: u32 },
-    /// Navigate to where the person wants to be.
+    /// Navigate to where the user wants to be.
     Arrived,
     /// Navigate to the screen that says why not, or say it here.
     GiveUp(GaveUp),
@@ -70,6 +52,10 @@ pub enum Step {
 /// What was seen when the last step had been carried out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Seen {
+    /// clerk-js is there.
+    Loaded,
+    /// The browser could not fetch clerk-js's script.
+    NotLoaded,
     /// After a call to Clerk: what the cookie's token says now. `None`: there is no readable token in the cookie.
     Cookie(Option<ActiveOrganizationClaim>),
     /// After asking the server.
@@ -78,7 +64,7 @@ pub enum Seen {
     Stale,
     /// The server will not let this session in, however long one waits.
     Refused,
-    /// Clerk or the server says that nobody is signed in.
+    /// Clerk or the server says that the user is signed out.
     SignedOut,
     /// The server answered that it cannot tell now.
     Unavailable,
@@ -93,21 +79,25 @@ pub enum Seen {
 /// Why the wait ended without arriving.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum GaveUp {
-    /// Our server could not tell Clerk in time. The organization exists.
+    /// Our server could not notify Clerk in time. The organization exists.
     NotDelivered,
     /// Clerk answers, but its tokens are not good enough.
     TokenStale,
     /// Clerk does not answer, while our server does.
     ClerkUnreachable,
+    /// Clerk has not answered yet: it is busy, or the connection is slow.
+    ClerkSlow,
+    /// clerk-js's script did not come: it is blocked, or the connection is too slow for it.
+    NotLoaded,
     /// Clerk gave a token, and the browser did not keep it: cookies are refused, or it is too large for one.
     NoCookie,
     /// Our server does not answer either: navigating would end at the browser's own error page.
     NoConnection,
     /// Our server answers that it cannot tell now. It says itself what is out of reach.
     Unavailable,
-    /// Nobody is signed in any more.
+    /// The user is signed out.
     SignedOut,
-    /// The gate has another answer for this session than waiting, and gives it where the person wants to be.
+    /// The gate has another answer for this session than waiting, and gives it where the user wants to be.
     Elsewhere,
 }
 
@@ -117,19 +107,29 @@ impl GaveUp {
         match self {
             Self::ClerkUnreachable => TRIED_UNREACHABLE,
             Self::NoCookie => TRIED_NO_COOKIE,
-            _ => "1",
+            Self::NotLoaded => TRIED_NOT_LOADED,
+            Self::ClerkSlow => TRIED_SLOW,
+            _ => TRIED,
         }
     }
 }
 
-/// The values of `tried` that mean [`GaveUp::ClerkUnreachable`] and [`GaveUp::NoCookie`].
+/// The values of `tried`: without a cause that only the browser can see, then [`GaveUp::ClerkUnreachable`],
+/// [`GaveUp::NoCookie`], [`GaveUp::NotLoaded`] and [`GaveUp::ClerkSlow`].
+pub const TRIED: &str = "1";
 pub const TRIED_UNREACHABLE: &str = "unreachable";
 pub const TRIED_NO_COOKIE: &str = "no-cookie";
+pub const TRIED_NOT_LOADED: &str = "not-loaded";
+pub const TRIED_SLOW: &str = "slow";
+/// WebAssembly did not run, so nothing was tried by it.
+pub const TRIED_NO_WASM: &str = "no-wasm";
 
-/// What a person reads during the wait.
+/// What the user reads during the wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Stage {
-    TellingClerk,
+    NotifyingClerk,
+    /// clerk-js is still on its way.
+    Loading,
     RefreshingSession,
     Opening,
 }
@@ -140,14 +140,29 @@ pub struct Wait {
     /// `None`: any token will do that the gate does not keep waiting.
     organization: Option<OrganizationId>,
     bounds: Bounds,
+    /// When clerk-js was there; before that, when the wait began.
     started_ms: f64,
+    loading: Loading,
     delivery: Delivery,
     attempts: u32,
+    /// How often the server has been asked.
+    questions: u32,
     /// What failed last and has not worked since.
     trouble: Option<GaveUp>,
     last_call: Step,
     after_pause: Step,
     last: Step,
+}
+
+/// How far loading clerk-js has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Loading {
+    Loaded,
+    /// Not longer than usual so far.
+    Begun,
+    /// So long that the user should know.
+    Slow,
+    Failed(u32),
 }
 
 impl Wait {
@@ -164,8 +179,10 @@ impl Wait {
             organization,
             bounds,
             started_ms: now_ms,
+            loading: Loading::Begun,
             delivery,
             attempts: 0,
+            questions: 0,
             trouble: None,
             last_call: Step::Arrived,
             after_pause: Step::Arrived,
@@ -175,10 +192,9 @@ impl Wait {
         let step = match delivery {
             // Tokens here name no organization, or this one does already: there may be nothing to wait for.
             _ if good_already => wait.ask_server(now_ms),
-            Delivery::Delivered => wait.ask_clerk(now_ms),
-            Delivery::Pending => wait.pause_then(ASK_SERVER, bounds.pause_ms, now_ms),
             // The server may let the token in all the same.
             Delivery::Failed => wait.ask_server(now_ms),
+            Delivery::Delivered | Delivery::Pending => Step::Load { limit_ms: FIRST_LOAD_LIMIT_MS },
         };
         wait.last = step;
         (wait, step)
@@ -187,9 +203,15 @@ impl Wait {
     /// The next step, given what was seen after the last one.
     pub fn next(&mut self, seen: Seen, now_ms: f64) -> Step {
         self.note_trouble(seen);
+        self.note_loading(seen, now_ms);
         let step = match (self.last, seen) {
             (_, Seen::SignedOut) => Step::GiveUp(GaveUp::SignedOut),
             (_, Seen::Refused) => Step::GiveUp(GaveUp::Elsewhere),
+            (Step::Load { .. }, Seen::Loaded) => match self.delivery {
+                Delivery::Pending => self.pause_then(ASK_SERVER, self.bounds.pause_ms, now_ms),
+                _ => self.ask_clerk(now_ms),
+            },
+            (Step::Load { .. }, Seen::NotLoaded | Seen::Failed) => self.after_failed_load(now_ms),
             (Step::Pause { .. }, _) => self.limited(self.after_pause, now_ms),
             (Step::AskServer { .. }, Seen::Server(status)) => self.heard_from_server(status, now_ms),
             (Step::AskServer { .. }, Seen::Stale) => self.try_clerk_again(now_ms),
@@ -207,7 +229,8 @@ impl Wait {
     pub fn stage(&self) -> Stage {
         match (self.delivery, self.last) {
             (_, Step::Arrived) => Stage::Opening,
-            (Delivery::Pending | Delivery::Failed, _) => Stage::TellingClerk,
+            _ if matches!(self.loading, Loading::Slow) => Stage::Loading,
+            (Delivery::Pending | Delivery::Failed, _) => Stage::NotifyingClerk,
             (Delivery::Delivered, _) => Stage::RefreshingSession,
         }
     }
@@ -217,13 +240,49 @@ impl Wait {
         self.attempts
     }
 
+    /// The clock of the wait begins when clerk-js is there.
+    fn note_loading(&mut self, seen: Seen, now_ms: f64) {
+        if !matches!(self.last, Step::Load { .. }) {
+            return;
+        }
+        self.loading = match (seen, self.loading) {
+            (Seen::Loaded, _) => {
+                self.started_ms = now_ms;
+                Loading::Loaded
+            }
+            (Seen::TimedOut, _) => Loading::Slow,
+            (_, Loading::Failed(times)) => Loading::Failed(times + 1),
+            _ => Loading::Failed(1),
+        };
+        self.trouble = match seen {
+            Seen::Loaded => None,
+            Seen::Failed => Some(GaveUp::ClerkUnreachable),
+            _ => Some(GaveUp::NotLoaded),
+        };
+    }
+
+    /// Blocked scripts fail at once, and again each time.
+    fn after_failed_load(&mut self, now_ms: f64) -> Step {
+        match self.loading {
+            // Whether our server answers decides where to go.
+            Loading::Failed(times) if times >= LOAD_FAILURES => self.give_up(),
+            _ => self.pause_then(ASK_SERVER, FAILED_PAUSE_MS, now_ms),
+        }
+    }
+
     fn note_trouble(&mut self, seen: Seen) {
-        let (limit_ms, side) = match self.last {
-            Step::AskServer { limit_ms } => (limit_ms, GaveUp::NoConnection),
-            Step::Reload { limit_ms } | Step::SkipCache { limit_ms } => (limit_ms, GaveUp::ClerkUnreachable),
+        // What a failure means, and what silence means, if it was long enough to mean anything.
+        let (failed, silent) = match self.last {
+            Step::AskServer { limit_ms } => {
+                (GaveUp::NoConnection, (limit_ms >= SERVER_PATIENCE_MS).then_some(GaveUp::NoConnection))
+            }
+            Step::Reload { limit_ms } | Step::SkipCache { limit_ms } => {
+                (GaveUp::ClerkUnreachable, (limit_ms >= CLERK_PATIENCE_MS).then_some(GaveUp::ClerkSlow))
+            }
             _ => return,
         };
         match seen {
+            Seen::Loaded | Seen::NotLoaded => {}
             Seen::Cookie(Some(_)) => self.trouble = None,
             Seen::Cookie(None) => self.trouble = Some(GaveUp::NoCookie),
             // That the server answers says nothing about Clerk.
@@ -231,9 +290,9 @@ impl Wait {
                 self.trouble = self.trouble.filter(|t| !matches!(t, GaveUp::NoConnection | GaveUp::Unavailable));
             }
             Seen::Unavailable => self.trouble = Some(GaveUp::Unavailable),
-            Seen::Failed => self.trouble = Some(side),
-            Seen::TimedOut if limit_ms >= PATIENCE_MS => self.trouble = Some(side),
-            Seen::TimedOut | Seen::Refused | Seen::SignedOut | Seen::Paused => {}
+            Seen::Failed => self.trouble = Some(failed),
+            Seen::TimedOut => self.trouble = silent.or(self.trouble),
+            Seen::Refused | Seen::SignedOut | Seen::Paused => {}
         }
     }
 
@@ -257,17 +316,37 @@ impl Wait {
         self.delivery = status.delivery;
         match (was, self.delivery) {
             (_, Delivery::Failed) => Step::GiveUp(GaveUp::NotDelivered),
+            _ if self.loading != Loading::Loaded => self.load_on(now_ms),
             (Delivery::Pending | Delivery::Failed, Delivery::Delivered) => self.ask_clerk(now_ms),
-            (_, Delivery::Pending) => self.pause_then(ASK_SERVER, self.bounds.pause_ms, now_ms),
+            (_, Delivery::Pending) => self.pause_then(ASK_SERVER, self.pause_ms(self.questions), now_ms),
             (Delivery::Delivered, Delivery::Delivered) => self.try_clerk_again(now_ms),
         }
     }
 
+    /// Now and then the server is asked first, which costs little: waiting may have become pointless.
     fn try_clerk_again(&mut self, now_ms: f64) -> Step {
-        if self.attempts >= self.bounds.attempts {
-            return Step::GiveUp(self.reason());
+        if self.loading != Loading::Loaded {
+            return self.load_on(now_ms);
         }
-        self.pause_then(self.clerk_call(), self.bounds.pause_ms, now_ms)
+        let asked_server = matches!(self.last, Step::AskServer { .. });
+        if !asked_server && self.attempts.is_multiple_of(ATTEMPTS_PER_QUESTION) {
+            return self.ask_server(now_ms);
+        }
+        self.pause_then(self.clerk_call(), self.pause_ms(self.attempts), now_ms)
+    }
+
+    /// Longer after each of so many calls.
+    fn pause_ms(&self, calls: u32) -> u32 {
+        let grown = self.bounds.pause_ms + calls.saturating_sub(1) * PAUSE_STEP_MS;
+        grown.min(self.bounds.longest_pause_ms)
+    }
+
+    /// Goes on loading clerk-js, as long as there is time for it.
+    fn load_on(&mut self, now_ms: f64) -> Step {
+        match self.left_ms(now_ms) {
+            0 => self.give_up(),
+            left => Step::Load { limit_ms: CALL_LIMIT_MS.min(left) },
+        }
     }
 
     fn ask_clerk(&mut self, now_ms: f64) -> Step {
@@ -292,7 +371,7 @@ impl Wait {
     fn pause_then(&mut self, step: Step, pause_ms: u32, now_ms: f64) -> Step {
         let left = self.left_ms(now_ms);
         if left == 0 {
-            return Step::GiveUp(self.reason());
+            return self.give_up();
         }
         self.after_pause = step;
         Step::Pause { ms: pause_ms.min(left) }
@@ -302,13 +381,16 @@ impl Wait {
     fn limited(&mut self, step: Step, now_ms: f64) -> Step {
         let left = self.left_ms(now_ms);
         if left == 0 {
-            return Step::GiveUp(self.reason());
+            return self.give_up();
         }
         let limit_ms = CALL_LIMIT_MS.min(left.saturating_sub(LAST_QUESTION_MS));
         let step = match step {
             Step::Reload { .. } if limit_ms > 0 => Step::Reload { limit_ms },
             Step::SkipCache { .. } if limit_ms > 0 => Step::SkipCache { limit_ms },
-            _ => return Step::AskServer { limit_ms: CALL_LIMIT_MS.min(left) },
+            _ => {
+                self.questions += 1;
+                return Step::AskServer { limit_ms: CALL_LIMIT_MS.min(left) };
+            }
         };
         self.attempts += 1;
         self.last_call = step;
@@ -316,7 +398,16 @@ impl Wait {
     }
 
     fn left_ms(&self, now_ms: f64) -> u32 {
-        (f64::from(self.bounds.cap_ms) - (now_ms - self.started_ms)).max(0.0).floor() as u32
+        let cap_ms = match self.loading {
+            // Without any connection, what does not come is not slow.
+            Loading::Begun | Loading::Slow if self.trouble != Some(GaveUp::NoConnection) => self.bounds.load_cap_ms,
+            _ => self.bounds.cap_ms,
+        };
+        (f64::from(cap_ms) - (now_ms - self.started_ms)).max(0.0).floor() as u32
+    }
+
+    fn give_up(&self) -> Step {
+        Step::GiveUp(self.reason())
     }
 
     fn reason(&self) -> GaveUp {

@@ -2,7 +2,6 @@
 //! of Leptos only the traits that errors and encodings of server functions must have.
 
 pub mod claims;
-pub mod clerk_settings;
 pub mod failure;
 pub mod freshness;
 pub mod gate;

@@ -9,7 +9,7 @@ use leptos_axum::ResponseOptions;
 use super::session::Asked;
 use super::state::AppState;
 use super::telemetry;
-use crate::model::failure::Failure;
+use crate::model::failure::{Failure, FailureCode};
 
 /// Largest failure in JSON, in bytes.
 const MAX_FAILURE_BYTES: usize = 16 * 1024;
@@ -43,10 +43,12 @@ pub async fn with_status(response: Response) -> Response {
     let Ok(body) = axum::body::to_bytes(body, MAX_FAILURE_BYTES).await else {
         return Failure::internal().into_response();
     };
-    if let Some(code) =
-        serde_json::from_slice::<Failure>(&body).ok().and_then(|f| StatusCode::from_u16(f.status()).ok())
-    {
-        parts.status = code;
+    if let Ok(failure) = serde_json::from_slice::<Failure>(&body) {
+        if failure.code == FailureCode::Unreadable {
+            let message = "The request could not be read. Reload the page and try again.";
+            return Failure::new(FailureCode::Invalid, message).into_response();
+        }
+        parts.status = StatusCode::from_u16(failure.status()).unwrap_or(parts.status);
     }
     Response::from_parts(parts, body.into())
 }

@@ -8,7 +8,6 @@ use serde::Deserialize;
 
 use super::clerk::frontend_proxy;
 use super::config::ClerkConfig;
-use crate::model::clerk_settings::ClerkSettings;
 
 /// Where pages find their files.
 #[derive(Clone, Debug)]
@@ -73,7 +72,7 @@ impl Site {
         }
     }
 
-    /// What an island needs to start clerk-js.
+    /// What a page needs to start clerk-js.
     pub fn clerk_settings(&self, clerk: &ClerkConfig) -> ClerkSettings {
         ClerkSettings {
             publishable_key: clerk.publishable_key.clone(),
@@ -83,6 +82,20 @@ impl Site {
             clerk_ui: self.scripts.clerk_ui.clone(),
         }
     }
+}
+
+/// What a page's scripts need to start clerk-js, as attributes of its root element. Public, all of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClerkSettings {
+    pub publishable_key: String,
+    /// The suffix of this instance's cookies.
+    pub cookie_suffix: String,
+    /// The same-origin proxy, as a path. Without one, clerk-js calls the host in the key.
+    pub proxy_url: Option<String>,
+    /// Address of clerk-js.
+    pub clerk_js: String,
+    /// Address of Clerk's prebuilt interface. 414 kB: loaded where it is used.
+    pub clerk_ui: String,
 }
 
 fn options(root: &Path, hash_files: bool) -> LeptosOptions {
