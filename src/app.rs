@@ -11,7 +11,7 @@ use axum::middleware::{Next, from_fn, from_fn_with_state, map_request, map_respo
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum::routing::{any, get, post};
 use futures_util::FutureExt as _;
-use leptos::nonce::use_nonce;
+use leptos::nonce::{provide_nonce, use_nonce};
 use leptos::prelude::*;
 use leptos_axum::ResponseOptions;
 use tower::ServiceBuilder;
@@ -20,9 +20,11 @@ use tower_http::limit::RequestBodyLimitLayer;
 use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer};
 use tower_http::timeout::TimeoutLayer;
 
+use crate::pages::scripts::{Script, Scripts};
 use crate::pages::{self, Document, Page, Visit};
 use crate::server::clerk::frontend_proxy;
 use crate::server::config::Config;
+use crate::server::security::PageCode;
 use crate::server::session::{AuthNotes, handshake};
 use crate::server::state::AppState;
 use crate::server::{api, files, rpc, security, telemetry, webhooks};
@@ -190,11 +192,14 @@ async fn respond(app: &AppState, page: Page, request: Request) -> Response {
         Page::Document(document) => {
             let status = document.status;
             if !document.islands {
-                let clerk = app.config().clerk.direct_origin();
                 // Leptos ends every document of its own with a script for its islands.
-                let html = Owner::new().with(|| shell(app, &document).to_html());
-                let policy = [(header::CONTENT_SECURITY_POLICY, security::page_policy(None, clerk.as_deref()))];
-                return (status, policy, Html(html)).into_response();
+                let (html, policy) = Owner::new().with(|| {
+                    if !document.scripts.is_empty() {
+                        provide_nonce();
+                    }
+                    (shell(app, &document).to_html(), policy(app, &document))
+                });
+                return (status, [(header::CONTENT_SECURITY_POLICY, policy)], Html(html)).into_response();
             }
             let app = app.clone();
             let render = move || shell(&app, &document);
@@ -206,19 +211,32 @@ async fn respond(app: &AppState, page: Page, request: Request) -> Response {
     }
 }
 
-/// The document: head, the page's body, and scripts only if it has islands.
+/// The Content Security Policy of a document whose nonce is in the context.
+fn policy(app: &AppState, document: &Document) -> String {
+    let nonce = use_nonce().map(|nonce| nonce.to_string()).unwrap_or_default();
+    let code = match (document.islands, document.scripts) {
+        (true, _) => PageCode::Wasm(&nonce),
+        (false, []) => PageCode::None,
+        (false, _) => PageCode::Scripts(&nonce),
+    };
+    security::page_policy(code, app.config().clerk.direct_origin().as_deref())
+}
+
+/// The document: head, the page's body, and only the scripts it has.
 fn shell(app: &AppState, document: &Document) -> impl IntoView + use<> {
     let nonce = use_nonce().map(|nonce| nonce.to_string()).unwrap_or_default();
-    let policy = security::page_policy(Some(&nonce), app.config().clerk.direct_origin().as_deref());
-    if let (Some(response), Ok(policy)) = (use_context::<ResponseOptions>(), HeaderValue::from_str(&policy)) {
+    if let (Some(response), Ok(policy)) =
+        (use_context::<ResponseOptions>(), HeaderValue::from_str(&policy(app, document)))
+    {
         response.insert_header(header::CONTENT_SECURITY_POLICY, policy);
     }
     let site = app.site();
     let title =
         if document.title == "Vestibule" { document.title.clone() } else { format!("{} · Vestibule", document.title) };
     let options = site.leptos.clone();
-    let scripts = document.islands.then(|| view! { <HydrationScripts options islands=true /> });
-    let retry = document.retry_after.map(|seconds| view! { <meta http-equiv="refresh" content=seconds.to_string() /> });
+    let hydration = document.islands.then(|| view! { <HydrationScripts options islands=true /> });
+    // The one that watches over the others comes before the page.
+    let (early, late) = document.scripts.split_at(usize::from(document.scripts.first() == Some(&Script::Wake)));
     let without_script = document.without_script.as_ref().map(|(seconds, address)| {
         let content = format!("{seconds};url={address}");
         view! {
@@ -228,19 +246,17 @@ fn shell(app: &AppState, document: &Document) -> impl IntoView + use<> {
         }
     });
     let body = (document.body)();
-    let [key, suffix, proxy, clerk_js, clerk_ui] = match document.islands {
-        true => site.clerk_settings(&app.config().clerk).values().map(|value| value.map(str::to_owned)),
-        false => [const { None }; 5],
-    };
+    let clerk = document.scripts.contains(&Script::Clerk).then(|| site.clerk_settings(&app.config().clerk));
     view! {
         <!DOCTYPE html>
         <html
             lang="en"
-            data-clerk-publishable-key=key
-            data-clerk-cookie-suffix=suffix
-            data-clerk-proxy-url=proxy
-            data-clerk-js=clerk_js
-            data-clerk-ui=clerk_ui
+            data-clerk-publishable-key=clerk.as_ref().map(|clerk| clerk.publishable_key.clone())
+            data-clerk-cookie-suffix=clerk.as_ref().map(|clerk| clerk.cookie_suffix.clone())
+            data-clerk-proxy-url=clerk.as_ref().and_then(|clerk| clerk.proxy_url.clone())
+            data-clerk-js=clerk.as_ref().map(|clerk| clerk.clerk_js.clone())
+            data-clerk-ui=clerk.as_ref().map(|clerk| clerk.clerk_ui.clone())
+            data-without-wasm=document.without_wasm.clone()
         >
             <head>
                 <meta charset="utf-8" />
@@ -248,18 +264,19 @@ fn shell(app: &AppState, document: &Document) -> impl IntoView + use<> {
                 <meta name="color-scheme" content="light dark" />
                 <meta name="theme-color" content="#e6eae4" media="(prefers-color-scheme: light)" />
                 <meta name="theme-color" content="#111816" media="(prefers-color-scheme: dark)" />
-                {retry}
                 {without_script}
                 <title>{title}</title>
                 <link rel="icon" href="/favicon.svg" type="image/svg+xml" />
                 <link rel="stylesheet" href=site.stylesheet.clone() />
-                {scripts}
+                <Scripts scripts=early nonce=nonce.clone() />
+                {hydration}
             </head>
             <body>
                 <a class="skip-link" href="#main">
                     "Skip to content"
                 </a>
                 {body}
+                <Scripts scripts=late nonce />
             </body>
         </html>
     }

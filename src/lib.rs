@@ -7,6 +7,7 @@
 //! | [`model`] | both sides | plain data and rules: the gate, the wait, what names may be |
 //! | [`server_fns`] | both sides | the calls from islands to the server |
 //! | [`islands`] | both sides | the parts of pages that live in the browser |
+//! | `scripts/*.js` | browser | small scripts of pages, for what needs no WebAssembly |
 //! | [`browser`] | browser | bindings without policy: clerk-js, timers, the address bar |
 //! | `pages`, `app` | server | one file per page; the list of routes and the document around them |
 //! | `server` | server | whatever owns a socket, a secret or a row |
@@ -40,5 +41,6 @@ pub mod dev;
 #[cfg(feature = "hydrate")]
 #[wasm_bindgen::prelude::wasm_bindgen]
 pub fn hydrate() {
+    browser::unwrap_translation();
     leptos::mount::hydrate_islands();
 }

@@ -3,8 +3,8 @@
 //! What must stay true: an island gets all it needs as properties (context does not reach the browser), has no routing of
 //! its own (it navigates with full page loads), and is of use before it wakes, as far as that is possible.
 
-pub mod account_menu;
-pub mod clerk_form;
+use leptos::prelude::*;
+
 pub mod onboarding_form;
 pub mod progress;
 pub mod token_pending;
@@ -16,9 +16,19 @@ pub(in crate::islands) fn when(condition: impl FnMut() -> bool + Send + 'static)
     Box::new(condition)
 }
 
-/// A text in a view that changes between fixed ones. Boxed like [`when`].
+/// A text that changes between fixed ones, for `prop:textContent`. Boxed like [`when`].
 pub(in crate::islands) fn words(
     text: impl FnMut() -> &'static str + Send + 'static,
 ) -> Box<dyn FnMut() -> &'static str + Send> {
     Box::new(text)
+}
+
+/// A text in a view that users typed or the server sent. Goes into `prop:textContent`, like [`words`]: a browser that
+/// translates pages replaces text nodes, and would leave the ones that are held behind. A space instead of nothing: waking
+/// expects the text node that the server has drawn.
+pub(in crate::islands) fn text(signal: RwSignal<String>) -> Box<dyn FnMut() -> String + Send> {
+    Box::new(move || match signal.get() {
+        text if text.is_empty() => " ".to_owned(),
+        text => text,
+    })
 }

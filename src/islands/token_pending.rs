@@ -3,20 +3,25 @@
 use leptos::prelude::*;
 
 use super::progress::Unreachable;
-use super::{wait, when};
+use super::{wait, when, words};
 use crate::browser;
-use crate::model::freshness::{GaveUp, REFRESH_BOUNDS};
-use crate::model::onboarding::Delivery;
+use crate::model::freshness::{GaveUp, REFRESH_BOUNDS, Stage};
+use crate::model::onboarding::{Delivery, WaitTargets};
 
-/// Tries for a bounded time, then goes to `exhausted` (which takes what was met on the way), where the server names the
-/// cause as it is by then.
+/// Tries for a bounded time, then goes where the server names the cause as it is by then, and a script without WebAssembly
+/// goes on. The page provides the targets; in the browser they stand in what the page has drawn.
 #[island]
-pub fn TokenPending(next: String, sign_in: String, exhausted: String) -> impl IntoView {
+pub fn TokenPending() -> impl IntoView {
+    let WaitTargets { next, sign_in, exhausted } = use_context::<WaitTargets>().unwrap_or_else(browser::wait_targets);
+    let drawn = WaitTargets { next: next.clone(), sign_in: sign_in.clone(), exhausted: exhausted.clone() };
     let unreachable = RwSignal::new(false);
+    let loading = RwSignal::new(false);
     let again = next.clone();
     browser::spawn(async move {
+        browser::awake();
+        let enter = move |stage| loading.set(stage == Stage::Loading);
         // What is late is not known here: the server's first answer tells.
-        match wait::until_fresh(None, Delivery::Delivered, REFRESH_BOUNDS, &|_| ()).await {
+        match wait::until_fresh(None, Delivery::Delivered, REFRESH_BOUNDS, &enter).await {
             Ok(()) | Err(GaveUp::Elsewhere) => browser::go_to(&next),
             Err(GaveUp::SignedOut) => browser::go_to(&sign_in),
             Err(GaveUp::NoConnection) => {
@@ -30,11 +35,25 @@ pub fn TokenPending(next: String, sign_in: String, exhausted: String) -> impl In
             Err(reason) => browser::go_to(&(exhausted + reason.tried())),
         }
     });
+    let sentence = move || {
+        if loading.get() { "Still loading the sign-in service. This takes longer than usual." } else { ASKING }
+    };
     view! {
-        <p class="progress-note" role="status" hidden=when(move || unreachable.get())>
+        <div
+            class="progress-note"
+            id="wait"
+            data-next=drawn.next
+            data-sign-in=drawn.sign_in
+            data-exhausted=drawn.exhausted
+            hidden=when(move || unreachable.get())
+        >
             <span class="spinner"></span>
-            "Asking the sign-in service, for a few seconds at most…"
-        </p>
+            <p role="status" prop:textContent=words(sentence)>
+                {ASKING}
+            </p>
+        </div>
         <Unreachable shown=Box::new(move || unreachable.get()) again />
     }
 }
+
+const ASKING: &str = "Asking the sign-in service for a newer session. This usually takes a second or two.";

@@ -4,15 +4,15 @@ use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use leptos::prelude::*;
 
+use super::account_menu::{self, AccountMenu};
 use super::layout::{Brand, Moment, SiteFooter, initials};
 use super::{Admission, Document, Page, Visit, admit, problems};
-use crate::islands::account_menu::AccountMenu;
 use crate::model::gate::{Outage, Place, Verdict, WaitCause};
 use crate::server::failures;
 use crate::server::organizations::{self, Dashboard, Member, Person};
 use crate::server::state::AppState;
 
-/// Says that this person asked not to wait for their token. Opens nothing by itself: the gate asks the database each time.
+/// Says that the user asked not to wait for their token. Opens nothing by itself: the gate asks the database each time.
 pub const ANYWAY: &str = "vestibule_anyway";
 /// How long that lasts, in seconds. A token that is still behind then is worth another look.
 const ANYWAY_SECONDS: u32 = 600;
@@ -51,7 +51,7 @@ pub async fn page(app: &AppState, visit: &Visit) -> Page {
             let host = app.config().public_host().unwrap_or_default().to_owned();
             let title = dashboard.organization.name.to_string();
             let body = move || view! { <Inside dashboard=dashboard.clone() host=host.clone() behind /> };
-            Page::Document(Document::new(title, body).with_islands())
+            Page::Document(Document::new(title, body).with_scripts(account_menu::SCRIPTS))
         }
         // Deleted between two statements: the gate decides anew.
         Ok(None) => Page::Redirect("/dashboard".to_owned()),
@@ -65,17 +65,17 @@ pub async fn page(app: &AppState, visit: &Visit) -> Page {
 #[component]
 fn Inside(dashboard: Dashboard, host: String, behind: bool) -> impl IntoView {
     let name = dashboard.organization.name.to_string();
-    let me = called(&dashboard.me).unwrap_or_else(|| "You".to_owned());
     let my_role =
         dashboard.members.iter().find(|m| m.person.user_id == dashboard.me.user_id).map(|m| role_name(&m.role));
+    let nameless = dashboard.me.display_name.is_none();
     view! {
         <header class="site-header site-header-inside">
             <Brand />
             <div class="header-organization">
                 <span class="visually-hidden">"Organization: "</span>
-                <span>{name.clone()}</span>
+                <bdi>{name.clone()}</bdi>
             </div>
-            <AccountMenu initials=initials(&me) name=me email=dashboard.me.email.clone().unwrap_or_default() />
+            <AccountMenu me=dashboard.me.clone() />
         </header>
         <main class="page" id="main" tabindex="-1">
             <header class="page-head">
@@ -83,8 +83,10 @@ fn Inside(dashboard: Dashboard, host: String, behind: bool) -> impl IntoView {
                     {initials(&name)}
                 </span>
                 <div>
-                    <h1 dir="auto">{name.clone()}</h1>
-                    {my_role.map(|role| view! { <p>"Your role here: " {role}</p> })}
+                    <h1>
+                        <bdi>{name.clone()}</bdi>
+                    </h1>
+                    {my_role.map(|role| view! { <p>"Your role: " {role}</p> })}
                 </div>
             </header>
             {behind
@@ -93,8 +95,24 @@ fn Inside(dashboard: Dashboard, host: String, behind: bool) -> impl IntoView {
                         <div class="notice" data-kind="wait" role="status">
                             <p>
                                 <strong>"Your session is still catching up."</strong>
-                                " You are in on our own records. Everything here works; in other places your organization may appear a little later."
+                                " You have full access. Elsewhere your organization may appear a little later."
                             </p>
+                        </div>
+                    }
+                })}
+            {nameless
+                .then(|| {
+                    view! {
+                        <div class="notice">
+                            <p>
+                                <strong>"Add your name, so that your team recognizes you."</strong>
+                                " It’s in your account, which the menu at the top opens."
+                            </p>
+                            <div class="actions">
+                                <button class="button button-quiet" type="button" data-manage hidden>
+                                    "Add your name"
+                                </button>
+                            </div>
                         </div>
                     }
                 })}
@@ -110,10 +128,10 @@ fn Inside(dashboard: Dashboard, host: String, behind: bool) -> impl IntoView {
 #[component]
 fn Facts(dashboard: Dashboard, host: String) -> impl IntoView {
     let creator = &dashboard.created_by;
-    let created_by = if creator.user_id == dashboard.me.user_id {
-        called(creator).map_or_else(|| "You".to_owned(), |name| format!("{name} (you)"))
-    } else {
-        called(creator).unwrap_or_else(|| "A former member".to_owned())
+    let created_by = match (creator.user_id == dashboard.me.user_id, creator.display_name.as_deref()) {
+        (true, Some(name)) => format!("{name} (you)"),
+        (true, None) => "You".to_owned(),
+        (false, _) => creator.called().unwrap_or("A former member").to_owned(),
     };
     view! {
         <section class="panel" aria-labelledby="about">
@@ -121,10 +139,12 @@ fn Facts(dashboard: Dashboard, host: String) -> impl IntoView {
             <dl class="facts">
                 <div>
                     <dt>"Name"</dt>
-                    <dd dir="auto">{dashboard.organization.name.to_string()}</dd>
+                    <dd>
+                        <bdi>{dashboard.organization.name.to_string()}</bdi>
+                    </dd>
                 </div>
                 <div>
-                    <dt>"Address"</dt>
+                    <dt>"Web address"</dt>
                     <dd>{host} "/" <wbr /> {dashboard.organization.slug.to_string()}</dd>
                 </div>
                 <div>
@@ -135,7 +155,9 @@ fn Facts(dashboard: Dashboard, host: String) -> impl IntoView {
                 </div>
                 <div>
                     <dt>"Created by"</dt>
-                    <dd>{created_by} " " {creator.email.clone().map(|email| view! { <small>{email}</small> })}</dd>
+                    <dd>
+                        <bdi>{created_by}</bdi>
+                    </dd>
                 </div>
             </dl>
         </section>
@@ -149,10 +171,9 @@ fn Members(members: Vec<Member>, me: Person) -> impl IntoView {
         .into_iter()
         .map(|member| {
             let mine = member.person.user_id == me.user_id;
-            let name =
-                called(&member.person).unwrap_or_else(|| if mine { "You" } else { "Name not known yet" }.to_owned());
-            let shown = if mine && name != "You" { format!("{name} (you)") } else { name.clone() };
-            // The address is the name of those who have no other.
+            let name = member.person.called().unwrap_or(if mine { "You" } else { "Name not known yet" }).to_owned();
+            let you = (mine && name != "You").then_some(" (you)");
+            // The address is the name of members who have no other.
             let email = member.person.email.clone().filter(|email| *email != name);
             view! {
                 <tr role="row">
@@ -161,7 +182,18 @@ fn Members(members: Vec<Member>, me: Person) -> impl IntoView {
                             <span class="sign" aria-hidden="true">
                                 {initials(&name)}
                             </span>
-                            <span dir="auto">{shown} {email.map(|email| view! { <small>{email}</small> })}</span>
+                            <span>
+                                <bdi>{name}</bdi>
+                                {you}
+                                {email
+                                    .map(|email| {
+                                        view! {
+                                            <small>
+                                                <bdi>{email}</bdi>
+                                            </small>
+                                        }
+                                    })}
+                            </span>
                         </span>
                     </th>
                     <td role="cell" data-label="Role">
@@ -180,13 +212,13 @@ fn Members(members: Vec<Member>, me: Person) -> impl IntoView {
         <section class="panel" aria-labelledby="people">
             <div class="panel-head">
                 <h2 id="people">"Members"</h2>
-                <p>{if count == 1 { "1 person".to_owned() } else { format!("{count} people") }}</p>
+                <p>{if count == 1 { "1 member".to_owned() } else { format!("{count} members") }}</p>
             </div>
             <table class="members" role="table" aria-labelledby="people">
                 <thead role="rowgroup">
                     <tr role="row">
                         <th scope="col" role="columnheader">
-                            "Person"
+                            "Member"
                         </th>
                         <th scope="col" role="columnheader">
                             "Role"
@@ -202,18 +234,12 @@ fn Members(members: Vec<Member>, me: Person) -> impl IntoView {
                 .then(|| {
                     view! {
                         <p class="empty">
-                            <strong>"You are the only one here so far."</strong>
-                            " Inviting people will come later. Nothing you do now has to be done again then."
+                            <strong>"You’re the only member so far."</strong>
                         </p>
                     }
                 })}
         </section>
     }
-}
-
-/// What a person is called: their name, else their address.
-fn called(person: &Person) -> Option<String> {
-    person.display_name.clone().or_else(|| person.email.clone())
 }
 
 fn role_name(role: &str) -> &'static str {

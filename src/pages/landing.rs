@@ -8,6 +8,9 @@ use crate::model::gate::SessionEvidence;
 use crate::server::session::check;
 use crate::server::state::AppState;
 
+/// The parameter that says that the user has just signed out.
+pub const SIGNED_OUT: &str = "signed-out";
+
 /// Looks at the token only: which buttons to show is no secret, so the database is not asked.
 pub async fn page(app: &AppState, visit: &Visit) -> Page {
     let signed_in = match check(app, &visit.asked).await.evidence {
@@ -19,11 +22,12 @@ pub async fn page(app: &AppState, visit: &Visit) -> Page {
         // Refused tokens lead to the dashboard's explanation; expired ones are renewed on the way.
         _ => true,
     };
-    Page::Document(Document::new("Vestibule", move || view! { <Landing signed_in /> }))
+    let left = !signed_in && visit.query(SIGNED_OUT).is_some();
+    Page::Document(Document::new("Vestibule", move || view! { <Landing signed_in left /> }))
 }
 
 #[component]
-fn Landing(signed_in: bool) -> impl IntoView {
+fn Landing(signed_in: bool, left: bool) -> impl IntoView {
     let nav = if signed_in {
         view! { <a href="/dashboard">"Dashboard"</a> }.into_any()
     } else {
@@ -57,9 +61,17 @@ fn Landing(signed_in: bool) -> impl IntoView {
         <main id="main" tabindex="-1" class="landing-page">
             <div class="landing">
                 <div class="landing-text">
-                    <h1>"One form, and you are inside."</h1>
+                    {left
+                        .then(|| {
+                            view! {
+                                <p class="notice" role="status">
+                                    "You’re signed out."
+                                </p>
+                            }
+                        })}
+                    <h1>"One form and you’re in."</h1>
                     <p>
-                        "Create an account, name your organization, and your dashboard opens. You are never sent back to a form you have already filled in."
+                        "Create an account, name your organization, and your dashboard opens. You never fill in a form twice."
                     </p>
                     <div class="actions">{actions}</div>
                 </div>
@@ -73,12 +85,12 @@ fn Landing(signed_in: bool) -> impl IntoView {
                     </li>
                     <li>
                         <h2>"Name your organization"</h2>
-                        <p>"A name and a short address. That is the whole form."</p>
+                        <p>"A name and a web address. That’s the whole form."</p>
                     </li>
                     <li>
-                        <h2>"Be inside"</h2>
+                        <h2>"You’re in"</h2>
                         <p>
-                            "Your dashboard opens. If something takes longer, the page says what, and what you can do."
+                            "Your dashboard opens. If something takes longer, the page says what and what you can do."
                         </p>
                     </li>
                 </ol>

@@ -69,12 +69,12 @@ pub fn HallWithHead(
     }
 }
 
-/// The reference people give when they ask for help.
+/// The reference users give when they ask for help.
 #[component]
 pub fn Reference(#[prop(into)] id: String) -> impl IntoView {
     (!id.is_empty()).then(|| {
         view! {
-            <p class="reference">"If you ask for help, give this reference: " <code>{id}</code></p>
+            <p class="reference">"If you ask for help, give this reference: " <code translate="no">{id}</code></p>
         }
     })
 }
@@ -91,7 +91,7 @@ pub fn SignOutButton(#[prop(into)] text: String, #[prop(optional)] quiet: bool) 
     }
 }
 
-/// A moment, for people and for programs.
+/// A moment, for users and for programs: in UTC, and in the browser's own zone once `times.js` has run.
 #[component]
 pub fn Moment(at: OffsetDateTime, #[prop(optional)] date_only: bool) -> impl IntoView {
     let machine = at.format(&Rfc3339).unwrap_or_default();
@@ -100,12 +100,17 @@ pub fn Moment(at: OffsetDateTime, #[prop(optional)] date_only: bool) -> impl Int
     } else {
         at.format(format_description!("[day padding:none] [month repr:long] [year], [hour]:[minute] UTC"))
     };
-    view! { <time datetime=machine>{text.unwrap_or_default()}</time> }
+    view! {
+        <time datetime=machine data-day=date_only.then_some("")>
+            {text.unwrap_or_default()}
+        </time>
+    }
 }
 
-/// One or two letters that stand for a name.
+/// One or two letters that stand for a name, or for an address by what is before its `@`.
 pub fn initials(name: &str) -> String {
-    let mut words = name.split(|c: char| c.is_whitespace() || c == '@' || c == '.').filter(|word| !word.is_empty());
+    let name = name.split_once('@').map_or(name, |(local, _)| local);
+    let mut words = name.split(|c: char| c.is_whitespace() || "._-+".contains(c)).filter(|word| !word.is_empty());
     let first = |word: &str| word.chars().find(|c| c.is_alphanumeric()).map(|c| c.to_uppercase().to_string());
     let letters: String = [words.next(), words.next()].into_iter().flatten().filter_map(first).collect();
     if letters.is_empty() { "?".to_owned() } else { letters }
@@ -118,7 +123,8 @@ mod tests {
     #[test]
     fn initials_of_any_name() {
         assert_eq!(initials("Ada Lovelace King"), "AL");
-        assert_eq!(initials("ada@example.test"), "AE");
+        assert_eq!(initials("ada@example.test"), "A");
+        assert_eq!(initials("ada.lovelace@example.test"), "AL");
         assert_eq!(initials("株式会社"), "株");
         assert_eq!(initials("🚀 Labs"), "L");
         assert_eq!(initials(""), "?");

@@ -9,6 +9,7 @@ use axum::http::{Extensions, HeaderMap, Method, StatusCode, Uri, header};
 use cookie::Cookie;
 use leptos::prelude::*;
 
+use self::scripts::Script;
 use crate::model::gate::{Answer, Place, Verdict, WaitCause, at};
 use crate::model::next_path::NextPath;
 use crate::server::session::visit::{Judged, judge};
@@ -16,12 +17,14 @@ use crate::server::session::{Asked, Checked, check};
 use crate::server::state::AppState;
 use crate::server::{failures, telemetry, users};
 
+pub mod account_menu;
 pub mod dashboard;
 pub mod door;
 pub mod landing;
 pub mod layout;
 pub mod onboarding;
 pub mod problems;
+pub mod scripts;
 pub mod sign_in;
 pub mod sign_out;
 pub mod token_pending;
@@ -42,10 +45,12 @@ pub struct Document {
     pub title: String,
     /// Whether it has islands: only then is WASM loaded.
     pub islands: bool,
-    /// Seconds after which the browser loads it again by itself.
-    pub retry_after: Option<u32>,
+    /// Small scripts at its end, in order.
+    pub scripts: &'static [Script],
     /// Seconds after which a browser without script goes to an address by itself.
     pub without_script: Option<(u32, String)>,
+    /// Where a browser without WebAssembly goes by itself, from a page that does nothing but wait.
+    pub without_wasm: Option<String>,
     pub body: Arc<dyn Fn() -> AnyView + Send + Sync>,
 }
 
@@ -56,14 +61,26 @@ impl Document {
             status: StatusCode::OK,
             title: title.into(),
             islands: false,
-            retry_after: None,
+            scripts: &[],
             without_script: None,
+            without_wasm: None,
             body: Arc::new(move || body().into_any()),
         }
     }
 
+    /// Islands need clerk-js, and a script that says so when their WebAssembly does not come.
     pub fn with_islands(self) -> Self {
-        Self { islands: true, ..self }
+        Self { islands: true, scripts: &[Script::Wake, Script::Clerk], ..self }
+    }
+
+    /// Small scripts instead of islands.
+    pub fn with_scripts(self, scripts: &'static [Script]) -> Self {
+        Self { scripts, ..self }
+    }
+
+    /// Where a browser without WebAssembly goes by itself.
+    pub fn with_address_without_wasm(self, address: String) -> Self {
+        Self { without_wasm: Some(address), ..self }
     }
 
     /// Where a browser without script goes by itself, and after how many seconds.

@@ -9,45 +9,48 @@ use super::{Admission, Document, Page, Visit, admit};
 use crate::islands::onboarding_form::OnboardingForm;
 use crate::model::failure::{Failure, FailureCode, Field};
 use crate::model::gate::Place;
-use crate::server::api;
+use crate::model::onboarding::Draft;
+use crate::model::organization::{NO_SUGGESTION, OrganizationName, Slug};
+use crate::server::names::decomposed;
 use crate::server::state::AppState;
-
-/// What the form shows when it is shown again.
-#[derive(Clone, Default)]
-struct Draft {
-    name: String,
-    slug: String,
-    failure: Option<Failure>,
-}
-
-impl Draft {
-    /// What is wrong with a field, or with the whole; empty if nothing is.
-    fn wrong_with(&self, field: Option<Field>) -> String {
-        let failure = self.failure.as_ref().filter(|failure| failure.field == field);
-        failure.map(|failure| failure.message.clone()).unwrap_or_default()
-    }
-}
+use crate::server::tenancy::TenantTransaction;
+use crate::server::{api, failures, organizations};
 
 /// `GET /onboarding`.
 pub async fn page(app: &AppState, visit: &Visit) -> Page {
     match admit(app, visit, Place::Onboarding).await {
         Admission::Instead(page) => page,
-        Admission::Show(_) => {
+        Admission::Show(shown) => {
             let text =
                 |name| visit.query(name).map(|text| text.chars().take(MAX_PREFILLED).collect()).unwrap_or_default();
-            let failure = visit.query(RENEWED).map(|_| {
-                Failure::new(
-                    FailureCode::SessionStale,
-                    "Your session was renewed just now, and what you typed is still here. Press the button once more.",
-                )
-            });
-            Page::Document(form(app, Draft { name: text("name"), slug: text("slug"), failure }))
+            let failure = visit.query(RENEWED).map(|_| RENEWED_TEXT.to_owned()).unwrap_or_default();
+            let email = match shown.1.transaction {
+                Some(mut transaction) => email_of(&mut transaction).await,
+                None => String::new(),
+            };
+            Page::Document(form(
+                app,
+                Draft { name: text("name"), slug: text("slug"), failure, email, ..Draft::default() },
+            ))
         }
     }
 }
 
-/// Says that the form was sent with a session that had run out in the meantime.
+/// The caller's address, if it is known here. The form needs it for its words only.
+async fn email_of(transaction: &mut TenantTransaction) -> String {
+    match organizations::find_caller(transaction).await {
+        Ok(caller) => caller.email.unwrap_or_default(),
+        Err(error) => {
+            failures::unavailable(&error);
+            String::new()
+        }
+    }
+}
+
+/// Says that the form was sent with a session that had expired in the meantime.
 const RENEWED: &str = "renewed";
+const RENEWED_TEXT: &str =
+    "Your session had expired and was renewed just now. What you typed is still here: press the button again.";
 /// Longest text that an address may put into a field. What fits in neither is refused when it is sent.
 const MAX_PREFILLED: usize = 200;
 
@@ -62,42 +65,69 @@ pub async fn post(app: &AppState, visit: &Visit, body: &[u8]) -> Page {
             _ => {}
         }
     }
-    let created = async {
-        let session = api::authenticate(app, &visit.asked).await?;
-        api::create(app, &session, &draft.name, &draft.slug, None).await
-    };
-    match created.await {
-        Ok(_) => Page::Redirect("/dashboard".to_owned()),
+    // As the form does while one types.
+    if draft.slug.trim().is_empty() {
+        draft.slug = Slug::suggest(&decomposed(&draft.name));
+    }
+    let session = match api::authenticate(app, &visit.asked).await {
+        Ok(session) => session,
         // Only a GET can be renewed by Clerk: it comes back with what was typed.
         Err(failure) if failure.code == FailureCode::SessionStale => {
             let mut query = form_urlencoded::Serializer::new(String::new());
             query.append_pair("name", &draft.name).append_pair("slug", &draft.slug).append_pair(RENEWED, "1");
-            Page::Redirect(format!("/onboarding?{}", query.finish()))
+            return Page::Redirect(format!("/onboarding?{}", query.finish()));
         }
+        Err(failure) => return again(app, visit, draft, failure),
+    };
+    match api::create(app, &session, &draft.name, &draft.slug, None).await {
+        Ok(_) => Page::Redirect("/dashboard".to_owned()),
         Err(failure) => {
-            let status = StatusCode::from_u16(failure.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-            draft.failure = Some(Failure { request_id: Some(visit.reference()), ..failure });
-            Page::Document(form(app, draft).with_status(status))
+            if let Ok(mut transaction) = app.tenancy().begin(&session).await {
+                draft.email = email_of(&mut transaction).await;
+            }
+            again(app, visit, draft, failure)
         }
     }
 }
 
+/// The form once more, with what was typed and what is wrong with it.
+fn again(app: &AppState, visit: &Visit, draft: Draft, failure: Failure) -> Page {
+    let status = StatusCode::from_u16(failure.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let link = |slug: &String| {
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        query.append_pair("name", &draft.name).append_pair("slug", slug);
+        format!("/onboarding?{}", query.finish())
+    };
+    let links = failure.suggestions.iter().map(link).collect();
+    let undecided = failure.code.leaves_open();
+    let mut draft = Draft { suggestions: failure.suggestions, links, undecided, ..draft };
+    match failure.field {
+        Some(Field::Name) => draft.name_error = failure.message,
+        Some(Field::Slug) if draft.slug.is_empty() && OrganizationName::parse(&draft.name).is_ok() => {
+            draft.slug_error = NO_SUGGESTION.to_owned();
+        }
+        Some(Field::Slug) => draft.slug_error = failure.message,
+        None => draft.failure = format!("{} Reference: {}", failure.message, visit.reference()),
+    }
+    Page::Document(form(app, draft).with_status(status))
+}
+
 fn form(app: &AppState, draft: Draft) -> Document {
-    let address = app.config().public_host().unwrap_or_default().to_owned();
+    let host = app.config().public_host().unwrap_or_default().to_owned();
+    let draft = Draft { host, ..draft };
     Document::new("Create your organization", move || {
-        let (draft, address) = (draft.clone(), address.clone());
+        provide_context(draft.clone());
         view! {
             <Hall door=DoorState::Ajar wide=true>
-                <OnboardingForm
-                    name_error=draft.wrong_with(Some(Field::Name))
-                    slug_error=draft.wrong_with(Some(Field::Slug))
-                    failure=draft.wrong_with(None)
-                    name=draft.name
-                    slug=draft.slug
-                    address
-                />
+                <p class="notice" data-kind="wait" data-wasm-is="late" role="status">
+                    "This page is still loading. You don’t have to wait for it: the form works already."
+                </p>
+                <p class="notice" data-kind="wait" data-wasm-is="absent" role="status">
+                    "Your browser doesn’t run the interactive part of this page (WebAssembly). The form works without it: the web address is checked when you press the button."
+                </p>
+                <OnboardingForm />
                 <form class="door-foot" method="post" action="/sign-out">
-                    "Not the account you meant? "
+                    "Not your account? "
                     <button class="link" type="submit">
                         "Sign out"
                     </button>

@@ -5,26 +5,27 @@ use leptos::prelude::*;
 
 use super::door::DoorState;
 use super::layout::{HallWithHead, Reference, SignOutButton};
+use super::scripts::Script;
 use super::{Document, Page, Visit};
 use crate::model::gate::Outage;
 use crate::server::config::Config;
 use crate::server::session::TokenError;
 
-/// After how many seconds a page about an outage loads itself again.
+/// After how many seconds a page about an outage looks whether it is over; without script it loads itself again.
 const RETRY_SECONDS: u32 = 5;
 
 /// 404.
 pub fn not_found(visit: &Visit) -> Page {
     let path: String = visit.uri.path().chars().take(120).collect();
-    let document = Document::new("No page here", move || {
+    let document = Document::new("Page not found", move || {
         let lead = format!(
-            "No page has the address {path}. Nothing was lost. Check the address for a typing mistake, or go back to the entrance."
+            "There’s no page at {path}. Nothing was lost. Check the address for a typo, or go back to the home page."
         );
         view! {
-            <HallWithHead door=DoorState::Missing title="There is no door here" lead>
+            <HallWithHead door=DoorState::Missing title="Page not found" lead>
                 <div class="actions">
                     <a class="button" href="/">
-                        "Go to the entrance"
+                        "Back to home"
                     </a>
                     <a class="button button-quiet" href="/dashboard">
                         "Open the dashboard"
@@ -108,18 +109,18 @@ pub fn refusal(visit: &Visit, error: Option<&TokenError>, diagnosis: Option<Diag
     let document = Document::new("Session refused", move || {
         let (cause, reference, diagnosis) = (cause.clone(), reference.clone(), diagnosis.clone());
         view! {
-            <HallWithHead door=DoorState::Closed title="We cannot accept this session" lead wide=true>
+            <HallWithHead door=DoorState::Closed title="We can’t accept this session" lead wide=true>
                 <div class="stack">
                     <div class="notice" data-kind="error" role="alert">
                         <p>
                             <strong>"Waiting or refreshing will not change this."</strong>
-                            " Nothing was lost. Sign out and sign in again. If you come back to this page, the site is set up wrongly: send its operator the reference below."
+                            " Nothing was lost. Sign out and sign in again. If you see this page again, something is misconfigured: contact support with the reference below."
                         </p>
                     </div>
                     <div class="actions">
                         <SignOutButton text="Sign out and sign in again" />
                         <a class="button button-quiet" href="/">
-                            "Go to the entrance"
+                            "Back to home"
                         </a>
                     </div>
                     <dl class="facts">
@@ -139,15 +140,15 @@ pub fn refusal(visit: &Visit, error: Option<&TokenError>, diagnosis: Option<Diag
     Page::Document(document.with_status(StatusCode::UNAUTHORIZED))
 }
 
-/// 503: something we need is out of reach. Nobody is signed out by it, and the page comes back by itself.
+/// 503: something we need is out of reach. It signs nobody out, and the page opens by itself when it is over.
 pub fn outage(visit: &Visit, outage: Outage) -> Page {
     let (title, lead) = match outage {
         Outage::Keys => (
-            "We cannot check your session right now",
-            "The sign-in service did not answer in time. You are still signed in, and nothing was lost.",
+            "We can’t check your session right now",
+            "The sign-in service didn’t answer in time. You’re still signed in, and nothing was lost.",
         ),
         Outage::Database => {
-            ("We cannot reach our database right now", "You are still signed in, and what you saved is safe.")
+            ("We can’t reach our database right now", "You’re still signed in, and what you saved is safe.")
         }
     };
     let reference = visit.reference();
@@ -157,13 +158,13 @@ pub fn outage(visit: &Visit, outage: Outage) -> Page {
         view! {
             <HallWithHead door=DoorState::Closed title lead>
                 <div class="stack">
-                    <p role="status">"This page tries again by itself every few seconds."</p>
+                    <p role="status">"This page checks every few seconds and opens by itself."</p>
                     <div class="actions">
                         <a class="button" href=here>
                             "Try again now"
                         </a>
                         <a class="button button-quiet" href="/">
-                            "Go to the entrance"
+                            "Back to home"
                         </a>
                     </div>
                     <Reference id=reference />
@@ -171,10 +172,13 @@ pub fn outage(visit: &Visit, outage: Outage) -> Page {
             </HallWithHead>
         }
     });
-    Page::Document(Document {
-        retry_after: Some(RETRY_SECONDS),
-        ..document.with_status(StatusCode::SERVICE_UNAVAILABLE)
-    })
+    let again = visit.here().as_str().to_owned();
+    Page::Document(
+        document
+            .with_status(StatusCode::SERVICE_UNAVAILABLE)
+            .with_scripts(&[Script::Retry])
+            .with_refresh_without_script(RETRY_SECONDS, again),
+    )
 }
 
 /// 500: a fault of ours.
@@ -186,12 +190,12 @@ pub fn fault(visit: &Visit) -> Page {
             <HallWithHead
                 door=DoorState::Closed
                 title="Something failed on our side"
-                lead="What you saved before is safe. Go back and try once more; if it fails again, tell us the reference below."
+                lead="What you saved before is safe. Go back and try again; if it fails again, contact support with the reference below."
             >
                 <div class="stack">
                     <div class="actions">
                         <a class="button" href="/">
-                            "Go to the entrance"
+                            "Back to home"
                         </a>
                     </div>
                     <Reference id=reference />

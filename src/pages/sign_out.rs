@@ -15,10 +15,10 @@ pub async fn post(app: &AppState, visit: &Visit) -> Response {
     {
         tracing::warn!(clerk.error = %error, "the session could not be revoked at Clerk; its token ends by itself within a minute");
     }
-    let mut response = Redirect::to("/").into_response();
+    let mut response = Redirect::to(&format!("/?{}=1", super::landing::SIGNED_OUT)).into_response();
     let secure = if app.config().is_https() { "; Secure" } else { "" };
     let sessions = cookies::names("__session", &app.config().clerk.cookie_suffix);
-    // The next person at this browser has asked for nothing yet.
+    // The next user of this browser has asked for nothing yet.
     for name in sessions.into_iter().chain([super::dashboard::ANYWAY.to_owned()]) {
         if let Ok(value) = HeaderValue::from_str(&format!("{name}=; Path=/; Max-Age=0; SameSite=Lax{secure}")) {
             response.headers_mut().append(header::SET_COOKIE, value);

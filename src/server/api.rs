@@ -18,7 +18,7 @@ use crate::model::failure::{Failure, FailureCode, Field};
 use crate::model::gate::Verdict;
 use crate::model::ids::{SessionId, UserId};
 use crate::model::onboarding::{Availability, Created, SessionStatus};
-use crate::model::organization::{Organization, OrganizationName, Slug};
+use crate::model::organization::{Organization, OrganizationName, SLUG_TAKEN, Slug};
 
 /// The caller of an API route or server function, or what to tell them.
 pub async fn authenticate(app: &AppState, asked: &Asked) -> Result<SessionClaims, Failure> {
@@ -38,8 +38,18 @@ pub async fn create(
         .map_err(|error| Failure::at(Field::Name, FailureCode::Invalid, error.to_string()))?;
     let slug = Slug::parse(slug).map_err(|error| Failure::at(Field::Slug, FailureCode::Invalid, error.to_string()))?;
     app.limit_creation(session.user_id())?;
-    organizations::create(app, session, NewOrganization { name, slug, idempotency_key }).await.map_err(|error| match error {
-        CreateError::SlugTaken => Failure::at(Field::Slug, FailureCode::SlugTaken, "This address is taken. Choose another one."),
+    let wanted = slug.clone();
+    let error = match organizations::create(app, session, NewOrganization { name, slug, idempotency_key }).await {
+        Ok(created) => return Ok(created),
+        Err(error) => error,
+    };
+    Err(match error {
+        CreateError::SlugTaken => {
+            // Help, not part of the answer: without it, the answer still stands.
+            let looked = organizations::slug_availability(app, session, &wanted).await;
+            let suggestions = looked.map(|availability| availability.suggestions).unwrap_or_default();
+            Failure { suggestions, ..Failure::at(Field::Slug, FailureCode::SlugTaken, SLUG_TAKEN) }
+        }
         CreateError::KeyReused => Failure::new(
             FailureCode::IdempotencyKeyReused,
             "This idempotency key was used before with another name or slug. Nothing was created. Use a new key for a new organization.",
@@ -50,7 +60,7 @@ pub async fn create(
     })
 }
 
-/// Whether a slug is free, with the person's limit.
+/// Whether a slug is available, with the user's limit.
 pub async fn slug_availability(app: &AppState, session: &SessionClaims, slug: &str) -> Result<Availability, Failure> {
     let slug = Slug::parse(slug).map_err(|error| Failure::at(Field::Slug, FailureCode::Invalid, error.to_string()))?;
     app.limit_slug_check(session.user_id())?;

@@ -7,7 +7,7 @@ use super::state::AppState;
 use super::telemetry::point;
 use super::tenancy::TenantTransaction;
 use crate::model::ids::{OrganizationId, UserId};
-use crate::model::onboarding::{Availability, Created, Delivery};
+use crate::model::onboarding::{Availability, Created, Delivery, SUGGESTIONS};
 use crate::model::organization::{Organization, OrganizationName, Slug};
 use crate::server::session::SessionClaims;
 
@@ -101,7 +101,7 @@ async fn store(
             .await;
     let (outcome, id, name, slug) = match row {
         Ok(row) => row,
-        // Constraint names are our API (architecture, decision 13).
+        // Constraint names are our API.
         Err(sqlx::Error::Database(error)) if error.constraint() == Some("organizations_slug_key") => {
             return Err(CreateError::SlugTaken);
         }
@@ -117,10 +117,10 @@ async fn store(
     point("creation.written");
     tx.commit().await?;
     point("creation.committed");
-    Ok((organization(id, name, slug)?, outcome == "replayed"))
+    Ok((organization(id, name, slug), outcome == "replayed"))
 }
 
-/// Whether a slug is free. Answers at a moment: only creating decides.
+/// Whether a slug is available, and what is if it is not. True for a moment: only creating decides.
 pub async fn slug_availability(
     app: &AppState,
     session: &SessionClaims,
@@ -129,8 +129,21 @@ pub async fn slug_availability(
     let mut tx = app.tenancy().begin(session).await?;
     let taken: bool =
         sqlx::query_scalar("select organization_slug_taken($1)").bind(slug.as_str()).fetch_one(tx.connection()).await?;
+    let suggestions = if taken { available_alternatives(&mut tx, slug).await? } else { Vec::new() };
     tx.commit().await?;
-    Ok(if taken { Availability::Taken } else { Availability::Free })
+    Ok(Availability { available: !taken, suggestions })
+}
+
+async fn available_alternatives(tx: &mut TenantTransaction, slug: &Slug) -> Result<Vec<String>, sqlx::Error> {
+    let candidates: Vec<String> = slug.alternatives().map(String::from).collect();
+    sqlx::query_scalar(
+        "select candidate from unnest($1::text[]) with ordinality as c (candidate, place)
+         where not organization_slug_taken(candidate) order by place limit $2",
+    )
+    .bind(candidates)
+    .bind(SUGGESTIONS as i64)
+    .fetch_all(tx.connection())
+    .await
 }
 
 /// An organization, or `None` if the caller does not belong to it.
@@ -143,7 +156,7 @@ pub async fn find_organization(
             .bind(id.0)
             .fetch_optional(tx.connection())
             .await?;
-    row.map(|(id, name, slug)| organization(id, name, slug)).transpose()
+    Ok(row.map(|(id, name, slug)| organization(id, name, slug)))
 }
 
 /// The caller's role in an organization.
@@ -176,6 +189,13 @@ pub struct Person {
     pub email: Option<String>,
 }
 
+impl Person {
+    /// What a user is called: their name, else their address.
+    pub fn called(&self) -> Option<&str> {
+        self.display_name.as_deref().or(self.email.as_deref())
+    }
+}
+
 /// A person with their place in an organization.
 #[derive(Clone, Debug)]
 pub struct Member {
@@ -189,6 +209,16 @@ type MemberRow = (String, String, OffsetDateTime, Option<String>, Option<String>
 
 /// Most members shown at once.
 const MEMBERS_SHOWN: i64 = 200;
+
+/// The caller, as far as they are known here: a profile may come later than its user.
+pub async fn find_caller(tx: &mut TenantTransaction) -> Result<Person, sqlx::Error> {
+    let row: Option<(Option<String>, Option<String>)> =
+        sqlx::query_as("select display_name, email from user_profiles where user_id = (select requesting_user_id())")
+            .fetch_optional(tx.connection())
+            .await?;
+    let (display_name, email) = row.unwrap_or_default();
+    Ok(Person { user_id: tx.caller().clone(), display_name, email })
+}
 
 /// The dashboard of an organization, or `None` if the caller does not belong to it.
 pub async fn find_dashboard(tx: &mut TenantTransaction, id: OrganizationId) -> Result<Option<Dashboard>, sqlx::Error> {
@@ -227,17 +257,13 @@ pub async fn find_dashboard(tx: &mut TenantTransaction, id: OrganizationId) -> R
     let decode = |_| sqlx::Error::Decode("an unreadable user id".into());
     let me = person(tx.caller().as_str()).map_err(decode)?;
     let created_by = person(&created_by).map_err(decode)?;
-    Ok(Some(Dashboard { organization: organization(id, name, slug)?, created_at, created_by, members, me }))
+    Ok(Some(Dashboard { organization: organization(id, name, slug), created_at, created_by, members, me }))
 }
 
-/// A row as the model's type. The database's own constraints are wider than the model's rules, so a row written by hand
-/// may be unreadable; that is a fault, not a reason to show something else.
-fn organization(id: uuid::Uuid, name: String, slug: String) -> Result<Organization, sqlx::Error> {
-    Ok(Organization {
-        id: OrganizationId(id),
-        name: OrganizationName::parse(&name).map_err(|error| sqlx::Error::Decode(Box::new(error)))?,
-        slug: Slug::parse(&slug).map_err(|error| sqlx::Error::Decode(Box::new(error)))?,
-    })
+/// A row as the model's type. The rules for new names and slugs are not applied to what is stored: a row from before, or
+/// written by hand, still shows.
+fn organization(id: uuid::Uuid, name: String, slug: String) -> Organization {
+    Organization { id: OrganizationId(id), name: OrganizationName::stored(name), slug: Slug::stored(slug) }
 }
 
 #[cfg(test)]

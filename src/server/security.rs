@@ -14,17 +14,32 @@ use crate::model::failure::{Failure, FailureCode};
 const CLERK_STYLES: &str =
     "'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=' 'sha256-KQDhUccuEkZUQDnfbVDeY+ev2LZ+73AQR7ro4JppAY8='";
 
-/// The policy of a page: of one whose inline scripts carry `nonce`, or of one without any script. `clerk` is the Frontend
-/// API's origin where the browser calls it directly.
-pub fn page_policy(nonce: Option<&str>, clerk: Option<&str>) -> String {
+/// What a page may run, with the nonce of its inline scripts.
+#[derive(Clone, Copy, Debug)]
+pub enum PageCode<'a> {
+    None,
+    /// Inline scripts, and clerk-js.
+    Scripts(&'a str),
+    /// The same, and WebAssembly.
+    Wasm(&'a str),
+}
+
+/// The policy of a page. `clerk` is the Frontend API's origin where the browser calls it directly.
+pub fn page_policy(code: PageCode<'_>, clerk: Option<&str>) -> String {
     let clerk = clerk.map_or_else(String::new, |origin| format!(" {origin}"));
-    let scripts = nonce.map_or_else(String::new, |nonce| {
-        format!("script-src 'self' 'nonce-{nonce}' 'wasm-unsafe-eval'; connect-src 'self'{clerk}; worker-src blob:; ")
-    });
+    let scripts = match code {
+        PageCode::None => String::new(),
+        PageCode::Scripts(nonce) => format!("script-src 'self' 'nonce-{nonce}'; "),
+        PageCode::Wasm(nonce) => format!("script-src 'self' 'nonce-{nonce}' 'wasm-unsafe-eval'; "),
+    };
+    let calls = match code {
+        PageCode::None => String::new(),
+        PageCode::Scripts(_) | PageCode::Wasm(_) => format!("connect-src 'self'{clerk}; worker-src blob:; "),
+    };
     // A form's answer may lead to a page, and that page to Clerk for a new token: browsers hold `form-action` against each
     // step of the way.
     format!(
-        "default-src 'none'; base-uri 'none'; form-action 'self'{clerk}; frame-ancestors 'none'; {scripts}\
+        "default-src 'none'; base-uri 'none'; form-action 'self'{clerk}; frame-ancestors 'none'; {scripts}{calls}\
          img-src 'self' data:; style-src 'self' {CLERK_STYLES}"
     )
 }
@@ -95,15 +110,16 @@ mod tests {
 
     #[test]
     fn a_page_may_reach_clerk_only_where_it_must() {
-        for nonce in [None, Some("abc")] {
-            let proxied = page_policy(nonce, None);
+        for code in [PageCode::None, PageCode::Scripts("abc"), PageCode::Wasm("abc")] {
+            let proxied = page_policy(code, None);
             assert!(!proxied.contains("http"), "{proxied}");
-            let direct = page_policy(nonce, Some("https://clerk.example.test"));
+            assert_eq!(proxied.contains("wasm-unsafe-eval"), matches!(code, PageCode::Wasm(_)));
+            let direct = page_policy(code, Some("https://clerk.example.test"));
             let opened: Vec<_> =
                 direct.split("; ").filter(|part| !proxied.split("; ").any(|same| same == *part)).collect();
             let (forms, calls) =
                 ("form-action 'self' https://clerk.example.test", "connect-src 'self' https://clerk.example.test");
-            assert_eq!(opened, if nonce.is_some() { vec![forms, calls] } else { vec![forms] });
+            assert_eq!(opened, if matches!(code, PageCode::None) { vec![forms] } else { vec![forms, calls] });
         }
     }
 

@@ -1,0 +1,33 @@
+// Watches over the page's interactive part (WebAssembly), which calls itself awake by data-wasm on the root element. Until
+// then this says there that it cannot come ("absent") or has not come for a while ("late"); the stylesheet shows what works
+// without it. A page that only waits has another one that needs no WebAssembly (data-without-wasm). Browsers too old for
+// the rest of the page must be able to read this.
+(function (root) {
+  function get() { return root.getAttribute('data-wasm'); }
+  function leave() {
+    var address = root.getAttribute('data-without-wasm');
+    if (address && get() != 'awake') location.replace(address);
+  }
+  function absent() { leave(); root.setAttribute('data-wasm', 'absent'); }
+  function failed(error) {
+    if (get() != 'awake' || (typeof WebAssembly == 'object' && error instanceof WebAssembly.RuntimeError)) absent();
+  }
+  // A browser that translates wraps each text. An island that wakes expects the texts where the server has drawn them.
+  window.vestibule = {
+    unwrap: function () {
+      [].forEach.call(document.querySelectorAll('leptos-island font'), function (font) {
+        var parent = font.parentNode;
+        while (font.firstChild) parent.insertBefore(font.firstChild, font);
+        parent.removeChild(font);
+        parent.normalize();
+      });
+    },
+  };
+  addEventListener('unhandledrejection', function (event) { failed(event.reason); });
+  addEventListener('error', function (event) { if (event.error) failed(event.error); });
+  // A part that broke must not keep the plain form from being sent.
+  addEventListener('submit', function (event) { if (get() == 'absent') event.stopImmediatePropagation(); }, true);
+  if (typeof WebAssembly != 'object' || !('noModule' in HTMLScriptElement.prototype)) return absent();
+  setTimeout(function () { if (!get()) root.setAttribute('data-wasm', 'late'); }, 4000);
+  setTimeout(leave, 10000);
+})(document.documentElement);
