@@ -78,7 +78,7 @@ async function createOrganization(app, browser, latency) {
     await page.goto('/onboarding');
     const id = randomBytes(4).toString('hex');
     await page.getByLabel('Organization name').fill(`Blue Harbor ${id}`);
-    await page.getByText('This address is free.').waitFor();
+    await page.getByText('This address is available.').waitFor();
     const devtools = await context.newCDPSession(page);
     await devtools.send('Network.enable');
     await devtools.send('Network.emulateNetworkConditions', { offline: false, latency, downloadThroughput: -1, uploadThroughput: -1 });

@@ -59,7 +59,7 @@ test('keys out of reach are an outage that heals by itself, and sign nobody out'
   expectProblem(/\/dashboard answered 503/);
   const traffic = new Traffic(page);
   await page.goto('/dashboard');
-  await expect(page.getByRole('heading', { name: 'We cannot check your session right now' })).toBeVisible();
+  await expect(page.getByRole('heading', { name: 'We can’t check your session right now' })).toBeVisible();
   await expect(page.getByRole('heading', { name: signedIn.organization.name })).toBeVisible({ timeout: 15_000 });
   expect(traffic.documents()).toEqual(['GET /dashboard', 'GET /dashboard']);
 });
@@ -73,7 +73,7 @@ test('a wrong issuer is diagnosed at once, with both values, and without a circl
     await new Clerk(app).signedIn(context);
     const traffic = new Traffic(page);
     await page.goto('/dashboard');
-    await expect(page.getByRole('heading', { name: 'We cannot accept this session' })).toBeVisible();
+    await expect(page.getByRole('heading', { name: 'We can’t accept this session' })).toBeVisible();
     await expect(page.getByText('https://clerk.wrong.example', { exact: true })).toBeVisible();
     await expect(page.getByText(/^https:\/\/clerk-[0-9a-f]{8}\.emulator\.localhost$/)).toBeVisible();
     await expect(page.getByText('set CLERK_ISSUER=')).toBeVisible();
@@ -93,7 +93,7 @@ test('a sign-out in one tab is seen in the other', async ({ page, context, clerk
     await expect(tab.getByRole('heading', { name: signedIn.organization.name })).toBeVisible();
   }
   await signOut(page);
-  await expect(page).toHaveURL('/');
+  await expect(page).toHaveURL('/?signed-out=1');
   await other.reload();
   await expect(other).toHaveURL(/\/sign-in\?next=/);
   await other.goBack();
@@ -137,7 +137,7 @@ test('without JavaScript a claim that never comes ends, by itself and after thre
   expect(tries).toEqual([
     'GET /dashboard', 'GET /token-pending', HANDSHAKE, 'GET /token-pending', HANDSHAKE, 'GET /token-pending', HANDSHAKE, 'GET /token-pending',
   ]);
-  await page.getByRole('button', { name: 'Open the dashboard anyway' }).click();
+  await page.getByRole('button', { name: 'Open the dashboard' }).click();
   await expect(page).toHaveURL('/dashboard');
   await expect(page.getByRole('heading', { name: signedIn.organization.name })).toBeVisible();
 });

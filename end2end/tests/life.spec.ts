@@ -2,6 +2,7 @@
 import type { Page } from '@playwright/test';
 import type { Wishes } from './support/clerk';
 import { createWhile, expectBounded, expectInside, fillIn, press, questions, statusQuestions, TELLING, WAIT_LIMIT } from './support/creation';
+import { putBehind } from './support/background';
 import { expect, test } from './support/test';
 import { Traffic } from './support/traffic';
 
@@ -103,7 +104,7 @@ test('a connection that is lost during the wait and comes back is enough', async
   const creation = await createWhile({ metadata_delay_ms: 1_500 }, page, clerk);
   await waiting(page, creation.traffic);
   await context.setOffline(true);
-  await expect(page.locator('.progress-note')).toHaveText('You are offline. Nothing is lost: we go on when your connection is back.');
+  await expect(page.locator('.progress-note')).toHaveText('You’re offline. Nothing is lost: we continue when your connection is back.');
   await expect.poll(() => statusQuestions(creation.traffic), { timeout: 10_000 }).toBeGreaterThan(1);
   await context.setOffline(false);
   await expect(page.locator('.progress-note')).toHaveText(/^Step 3 of 4/);
@@ -119,7 +120,7 @@ test('a connection that stays lost is said in the page, and its return leads ins
   const creation = await createWhile({ metadata_delay_ms: null }, page, clerk);
   await waiting(page, creation.traffic);
   await context.setOffline(true);
-  await expect(page.getByRole('alert')).toContainText('This site does not answer your browser. Nothing is lost.', WAIT_LIMIT);
+  await expect(page.getByRole('alert')).toContainText('Your browser can’t reach this site. Nothing is lost.', WAIT_LIMIT);
   await expect(page.getByText(`${creation.organization.name} is saved.`)).toBeVisible();
   await expect(page.getByText('Setting up your workspace')).toHaveCount(0);
   await expect(page.getByRole('link', { name: 'Try again' })).toHaveAttribute('href', '/dashboard');
@@ -144,7 +145,7 @@ test('the screen that waits for a token says it, too, when the connection is los
   });
   const traffic = new Traffic(page);
   await page.goto('/dashboard');
-  await expect(page.getByRole('alert')).toContainText('This site does not answer your browser.');
+  await expect(page.getByRole('alert')).toContainText('Your browser can’t reach this site.');
   expect(traffic.documents()).toEqual(['GET /dashboard', 'GET /token-pending']);
   await page.unroute('**/__clerk/**');
   await clerk.changeMetadata(signedIn.userId, { activeOrgId });
@@ -155,29 +156,10 @@ test('the screen that waits for a token says it, too, when the connection is los
 async function expectSignedOut(page: Page) {
   // Far below the 10 s that the wait may take.
   await expect(page).toHaveURL(/\/sign-in\?next=%2Fdashboard&signed-out=1/, { timeout: 5_000 });
-  await expect(page.getByText('You are signed out. What you created is saved: sign in to go on.')).toBeVisible();
+  await expect(page.getByText('You’re signed out. What you created is saved: sign in to go on.')).toBeVisible();
   await expect(page.locator('input[name=identifier]')).toBeVisible();
 }
 
 async function clerkIsReady(page: Page) {
   await page.waitForFunction(() => (window as unknown as { Clerk?: { loaded: boolean } }).Clerk?.loaded);
-}
-
-/**
- * Another page in front. Playwright makes every page believe that it has the focus, and without a screen Chromium hides
- * none: what a hidden page notices is done here, its slow timers among it.
- */
-async function putBehind(page: Page, front: Page) {
-  const devtools = await page.context().newCDPSession(page);
-  await devtools.send('Emulation.setFocusEmulationEnabled', { enabled: false });
-  await front.bringToFront();
-  await page.evaluate(() => {
-    Object.defineProperty(document, 'visibilityState', { get: () => 'hidden' });
-    Object.defineProperty(document, 'hidden', { get: () => true });
-    const { setTimeout } = window;
-    window.setTimeout = ((handler: TimerHandler, ms = 0, ...rest: unknown[]) => setTimeout(handler, Math.max(ms, 1_000), ...rest)) as typeof window.setTimeout;
-    document.dispatchEvent(new Event('visibilitychange'));
-    window.dispatchEvent(new Event('blur'));
-  });
-  expect(await page.evaluate(() => document.hasFocus())).toBe(false);
 }

@@ -26,13 +26,14 @@ test('landing and not-found pages load no code and nothing of Clerk, signed in o
   expect(traffic.paths().filter((path) => isCode(path) || isClerk(path))).toEqual([]);
 });
 
-test('sign-in and sign-up load the whole of Clerk at once', async ({ page }) => {
+test('sign-in and sign-up load the whole of Clerk at once, and no WebAssembly', async ({ page }) => {
   for (const [path, form] of [['/sign-in', 'identifier'], ['/sign-up', 'emailAddress']]) {
     const traffic = new Traffic(page);
     await page.goto(path);
     await expect(page.locator(`input[name=${form}]`)).toBeVisible();
     expect(traffic.paths().filter(isClerkJs)).toHaveLength(1);
     expect(traffic.paths().filter(isClerkUi)).not.toEqual([]);
+    expect(traffic.paths().filter((path) => path.startsWith('/pkg/') && isCode(path))).toEqual([]);
   }
 });
 
@@ -47,14 +48,13 @@ test('onboarding loads clerk-js without its interface', async ({ page, context, 
   expect(traffic.paths().filter(isClerkUi)).toEqual([]);
 });
 
-test('the dashboard loads nothing of Clerk until the account menu is opened, then shows its profile', async ({ page, context, clerk }) => {
+test('the dashboard loads no code, and nothing of Clerk until the account menu is opened, then shows its profile', async ({ page, context, clerk }) => {
   const { person } = await clerk.inside(context);
   const traffic = new Traffic(page);
-  const awake = page.waitForResponse(/\.wasm$/);
   await page.goto('/dashboard');
-  await awake;
   await settled(page);
-  expect(traffic.paths().filter(isClerk)).toEqual([]);
+  // No WebAssembly, no script that is not in the page, and nothing of Clerk.
+  expect(traffic.paths().filter((path) => isCode(path) || isClerk(path))).toEqual([]);
 
   await openAccountMenu(page);
   await expect.poll(() => traffic.paths().filter(isClerkUi), { message: 'requests for the interface' }).not.toEqual([]);
@@ -67,7 +67,7 @@ test('the dashboard loads nothing of Clerk until the account menu is opened, the
 });
 
 // Every test watches for this (support/problems.ts). Here it is said in so many words, for the whole way.
-test('from the entrance to the dashboard, a browser talks to the app alone', async ({ page, inbox }) => {
+test('from the landing page to the dashboard, a browser talks to the app alone', async ({ page, inbox }) => {
   const traffic = new Traffic(page.context());
   await page.goto('/');
   await signUp(page, inbox, newPerson());

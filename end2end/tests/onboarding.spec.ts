@@ -14,7 +14,7 @@ const field = {
 /** The island's own marks: it suggests a slug, and asks whether it is free. */
 async function expectAwake(page: Page, slug: string) {
   await expect(field.slug(page)).toHaveValue(slug);
-  await expect(page.getByText('This address is free.')).toBeVisible();
+  await expect(page.getByText('This address is available.')).toBeVisible();
 }
 
 /** Keeps what matches from being answered until it is let go. */
@@ -37,7 +37,10 @@ test('the form is filled in and sent with the keyboard alone', async ({ page, co
   await page.goto('/onboarding');
   const { keyboard } = page;
 
-  await keyboard.press('Tab');
+  // The form is what one is here for. Backwards stands what every page begins with.
+  await expect(field.name(page)).toBeFocused();
+  await keyboard.press('Shift+Tab');
+  await keyboard.press('Shift+Tab');
   await expect(page.getByRole('link', { name: 'Skip to content' })).toBeFocused();
   await keyboard.press('Tab');
   await expect(page.getByRole('link', { name: 'Vestibule' })).toBeFocused();
@@ -64,7 +67,7 @@ test('the form is filled in and sent with the keyboard alone', async ({ page, co
   await expect(page.getByRole('heading', { name: organization.name })).toBeVisible();
 });
 
-test('mistakes are told at their fields, and the first wrong field gets the focus', async ({ page, context, clerk }) => {
+test('mistakes are named at their fields, and the first wrong field gets the focus', async ({ page, context, clerk }) => {
   await clerk.signedIn(context);
   const traffic = new Traffic(page);
   const name = `Blue Harbor ${unique()}`;
@@ -245,7 +248,7 @@ test('the wait says what is true at each step, and leads to the dashboard withou
   expect(announced.map((sentence) => sentence.split('.')[0])).toEqual([
     'Step 3 of 4: refreshing your session', 'Step 4 of 4: opening your dashboard',
   ]);
-  // Mission A8: one line for each step, and none besides.
+  // One line for each step, and none besides.
   expect(lines.map((line) => line.replace(/[0-9a-f-]{36}/, 'ID'))).toEqual([
     'creating the organization',
     'organization created: ID',
@@ -270,7 +273,7 @@ test('a step that lasts says so while it lasts, and the next one begins anew', a
   await tellWhatIsAnnounced(page);
   await createWithClerkUntold(page);
   const said = [
-    'Step 2 of 4: telling the sign-in service about your organization.',
+    'Step 2 of 4: notifying the sign-in service about your organization.',
     'Step 2 of 4: the sign-in service is slow to answer. We keep trying, here for 10 seconds at most.',
     'Step 3 of 4: refreshing your session. This usually takes a second or two.',
     'Step 3 of 4: your session takes longer to refresh than usual. We keep trying.',
@@ -305,7 +308,7 @@ test('while Clerk is not told yet, the wait says that, and asks the server inste
   await field.create(page).click();
 
   await expect.poll(status.asked).toBe(1);
-  await expectAtStep(page, 'Telling the sign-in service', /^Step 2 of 4: telling the sign-in service/);
+  await expectAtStep(page, 'Notifying the sign-in service', /^Step 2 of 4: notifying the sign-in service/);
   expect(traffic.paths().filter((path) => path.startsWith('/__clerk/'))).toEqual([]);
   status.letGo();
 
@@ -329,7 +332,7 @@ async function expectAtStep(page: Page, step: string, sentence: RegExp) {
     elements.map((element) => [element.firstElementChild?.textContent, element.getAttribute('data-state'), element.getAttribute('aria-current')]),
   );
   const at = items.findIndex(([name]) => name === step);
-  const steps = ['Organization created', 'Telling the sign-in service', 'Refreshing your session', 'Opening your dashboard'];
+  const steps = ['Organization created', 'Notifying the sign-in service', 'Refreshing your session', 'Opening your dashboard'];
   expect(items).toEqual(
     steps.map((name, index) => [name, index < at ? 'done' : index === at ? 'current' : 'waiting', index === at ? 'step' : null]),
   );

@@ -1,6 +1,7 @@
 // Every screen on the smallest phones, and for people who do not see it.
 import type { Page } from '@playwright/test';
 import { accessibilityProblems } from './support/accessibility';
+import { fillIn, press } from './support/creation';
 import { openAccountMenu, unique } from './support/people';
 import { expect, test } from './support/test';
 
@@ -97,4 +98,38 @@ test('axe finds nothing on the dashboard with its account menu open', async ({ p
   await expect(page.getByRole('button', { name: 'Manage account' })).toBeVisible();
   await page.waitForLoadState('networkidle');
   await expectAccessible(page, CLERKS);
+});
+
+test('axe finds nothing during the wait, on the screen that refreshes, and where a part is missing', async ({ page, context, clerk, visitor, expectProblem }) => {
+  test.setTimeout(90_000);
+  // The wait, held where it asks our server.
+  await clerk.signedIn(context);
+  const creation = await fillIn(page);
+  await clerk.misbehave({ metadata_delay_ms: null });
+  await press(page, creation);
+  await expect(page.getByRole('heading', { name: 'Organization created' })).toBeVisible();
+  await expectAccessible(page);
+  // The screen that refreshes, held where it asks Clerk.
+  const other = await context.newPage();
+  await other.route(/\/__clerk\//, () => {});
+  await other.goto('/dashboard');
+  await expect(other.getByRole('heading', { name: 'Refreshing your session' })).toBeVisible();
+  await expectAccessible(other);
+  await other.close();
+  await page.goto('/');
+  await clerk.misbehave();
+
+  // Without WebAssembly, and without Clerk's scripts.
+  expectProblem(/\.wasm failed|clerk\.browser\.js failed|Failed to fetch|console: |uncaught/, [2, 20]);
+  const without = await visitor();
+  await clerk.signedIn(without.context());
+  await without.route('**/*.wasm', (route) => route.abort('failed'));
+  await without.goto('/onboarding');
+  await expect(without.getByText('Your browser doesn’t run the interactive part of this page')).toBeVisible();
+  await expectAccessible(without);
+  const outside = await visitor();
+  await outside.route('**/clerk.browser.js', (route) => route.abort('failed'));
+  await outside.goto('/sign-in');
+  await expect(outside.getByText('The sign-in form could not be loaded.')).toBeVisible();
+  await expectAccessible(outside);
 });

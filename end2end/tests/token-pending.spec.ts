@@ -6,7 +6,7 @@ import { HANDSHAKE, Traffic } from './support/traffic';
 
 test.afterEach(async ({ clerk }) => clerk.misbehave());
 
-/** Mission B4: about 2.5 s of trying, then the screen says so. The rest is for a slow machine. */
+/** About 2.5 s of trying, then the screen says so. The rest is for a slow machine. */
 const EXHAUSTED = { timeout: 5_000 };
 
 test('a claim that never comes is waited for, then explained, and never answered with the form', async ({ page, context, clerk }) => {
@@ -19,13 +19,13 @@ test('a claim that never comes is waited for, then explained, and never answered
   await page.goto('/dashboard?x=1');
   await expect(page.getByRole('heading', { name: 'Refreshing your session' })).toBeVisible();
   await expect(stillLoading(page)).toBeVisible(EXHAUSTED);
-  // Tried for 2.5 s, three times in each second.
-  expect(questions(traffic)).toBeLessThanOrEqual(8);
-  expect(statusQuestions(traffic)).toBeLessThanOrEqual(9);
+  // Tried for 2.5 s, up to three times in each second; the screen has just begun.
+  expect(questions(traffic)).toBeLessThanOrEqual(9);
+  expect(statusQuestions(traffic)).toBeLessThanOrEqual(10);
   // What was missing at first was the token: Clerk gave one on the way, and the cause is another.
   await expect(cause(page)).toContainText('still issues sessions without it');
   await expect(page.getByRole('region', { name: 'What we know' })).toContainText(name);
-  await expect(page.getByRole('button', { name: 'Refresh' })).toBeVisible();
+  await expect(page.getByRole('button', { name: 'Try again' })).toBeVisible();
   await expect(page.getByRole('button', { name: 'Sign out' })).toBeVisible();
   for (const colorScheme of ['light', 'dark'] as const) {
     await page.emulateMedia({ colorScheme });
@@ -38,13 +38,12 @@ test('a claim that never comes is waited for, then explained, and never answered
   await expect(stillLoading(page)).toBeVisible(EXHAUSTED);
 
   await clerk.changeMetadata(signedIn.userId, { activeOrgId });
-  await page.getByRole('button', { name: 'Refresh' }).click();
   await expect(page).toHaveURL('/dashboard');
   await expect(page.getByRole('heading', { name })).toBeVisible();
   expect(traffic.documents()).toEqual([
     'GET /dashboard', HANDSHAKE, 'GET /dashboard', 'GET /token-pending', 'GET /token-pending',
     'GET /onboarding', 'GET /token-pending', 'GET /token-pending',
-    'GET /token-pending', 'GET /dashboard',
+    'GET /dashboard',
   ]);
 });
 
@@ -55,7 +54,7 @@ test('a member may open the dashboard anyway, and is told what is behind; nobody
   await clerk.forgetOrganization(signedIn);
   await signedIn.renew();
   await page.goto('/dashboard');
-  await page.getByRole('button', { name: 'Open the dashboard anyway' }).click(EXHAUSTED);
+  await page.getByRole('button', { name: 'Open the dashboard' }).click(EXHAUSTED);
 
   await expect(page).toHaveURL('/dashboard');
   await expect(page.getByRole('heading', { name })).toBeVisible();
@@ -83,7 +82,7 @@ test('signing out works from the screen that waits', async ({ page, context, cle
   await expect(stillLoading(page)).toBeVisible(EXHAUSTED);
 
   await page.getByRole('button', { name: 'Sign out' }).click();
-  await expect(page).toHaveURL('/');
+  await expect(page).toHaveURL('/?signed-out=1');
   await expect(page.getByRole('link', { name: 'Create your account' })).toBeVisible();
   await page.goto('/dashboard');
   await expect(page).toHaveURL(/\/sign-in\?next=/);
@@ -98,16 +97,15 @@ test('Clerk out of reach is waited for, then said, and signs nobody out', async 
   expectProblem(/__clerk.* answered 503/, [1, 30]);
   expectProblem(/ClerkJS|Clerk: /, [0, 20]);
   // Our server is asked whether a token came all the same.
-  expectProblem(/session_status answered 401/, [1, 10]);
+  expectProblem(/session_status answered 401/, [1, 20]);
 
   await page.goto('/dashboard');
   await expect(stillLoading(page)).toBeVisible({ timeout: 10_000 });
-  await expect(cause(page)).toContainText('got no usable answer. It is out of reach, or too busy.');
+  await expect(cause(page)).toContainText('got no usable answer. The service is down, or too busy.');
   // A handshake that Clerk cannot answer comes back, and none follows it.
   expect(traffic.documents()).toEqual(['GET /dashboard', HANDSHAKE, 'GET /dashboard', 'GET /token-pending', 'GET /token-pending']);
 
   await clerk.misbehave();
-  await page.getByRole('button', { name: 'Refresh' }).click();
   await expect(page).toHaveURL('/dashboard');
   await expect(page.getByRole('heading', { name: signedIn.organization.name })).toBeVisible();
 });

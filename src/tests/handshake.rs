@@ -165,7 +165,7 @@ async fn clerks_counter_is_kept() {
     // There, the cause is named, and nothing goes anywhere by itself.
     let cookies = format!("{}; __clerk_redirect_count=3", old_session());
     let page = open(&app, "/token-pending?next=/dashboard&tried=1", &cookies).await;
-    assert!(page.status == StatusCode::OK && page.body.contains("token has run out"), "{page:?}");
+    assert!(page.status == StatusCode::OK && page.body.contains("token has expired"), "{page:?}");
     let page = open(&app, "/token-pending?next=/dashboard&tried=1", &old_session()).await;
     assert_eq!(page.status, StatusCode::OK, "the bound holds when Clerk's counter is forgotten");
 }
@@ -368,5 +368,9 @@ async fn a_form_sent_with_an_old_session_keeps_what_was_typed_and_renews_it() {
     let fresh = token_with(ADA, &json!({"iat": NOW + 600, "nbf": NOW + 590, "exp": NOW + 660}));
     let form = open(&app, reply.location(), &signed_in(&fresh)).await;
     assert!(form.status == StatusCode::OK && form.body.contains(r#"value="Acme &amp; Sons""#), "{}", form.body);
-    assert!(form.body.contains("Your session was renewed") && form.body.contains(r#"value="acme""#), "{}", form.body);
+    assert!(
+        form.body.contains("Your session had expired and was renewed") && form.body.contains(r#"value="acme""#),
+        "{}",
+        form.body
+    );
 }

@@ -4,7 +4,7 @@ use axum::body::Body;
 use axum::http::{Method, StatusCode, header};
 use serde_json::{Value, json};
 
-use crate::support::keys::token;
+use crate::support::keys::{token, token_for};
 use crate::support::{TestApp, Who, request};
 
 const CREATE: &str = "/api/organizations/create";
@@ -75,7 +75,9 @@ async fn the_form_without_script_keeps_the_input_and_says_what_is_wrong() {
     app.create("user_grace", "Acme", "acme").await;
     let page = app.post_form("/onboarding", who, &[("name", "Mine"), ("slug", "acme")]).await;
     assert_eq!(page.status, StatusCode::CONFLICT);
-    for text in ["This address is taken.", r#"value="Mine""#, r#"value="acme""#, "aria-invalid"] {
+    // Without script, what is available is a link to this form, filled in with it.
+    let link = r#"href="/onboarding?name=Mine&amp;slug=acme-hq""#;
+    for text in ["This address is taken.", r#"value="Mine""#, r#"value="acme""#, "aria-invalid", link] {
         assert!(page.body.contains(text), "{text}: {}", page.body);
     }
     // A session that ended while somebody typed is renewed on the way back to the form.
@@ -84,8 +86,43 @@ async fn the_form_without_script_keeps_the_input_and_says_what_is_wrong() {
     assert_eq!(page.location(), "/onboarding?name=Mine&slug=mine&renewed=1");
     let nobody = app.post_form("/onboarding", Who::Nobody, &[("name", "Mine"), ("slug", "mine")]).await;
     assert_eq!(nobody.status, StatusCode::UNAUTHORIZED);
-    assert!(nobody.body.contains("You are signed out.") && nobody.body.contains(r#"value="mine""#), "{}", nobody.body);
+    assert!(nobody.body.contains("You’re signed out.") && nobody.body.contains(r#"value="mine""#), "{}", nobody.body);
     assert_eq!(app.database.counts().await, [1, 1, 1, 1, 1, 0]);
+}
+
+#[tokio::test]
+async fn the_form_without_script_makes_the_address_from_the_name() {
+    let app = TestApp::start().await;
+    let token = token("user_ada");
+    let who = Who::Cookie(&token);
+    let page = app.post_form("/onboarding", who, &[("name", "株式会社"), ("slug", "")]).await;
+    assert_eq!(page.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(page.body.contains("We can’t make a web address from this name."), "{}", page.body);
+    let empty = app.post_form("/onboarding", who, &[("name", ""), ("slug", "")]).await;
+    assert!(empty.status == StatusCode::UNPROCESSABLE_ENTITY && empty.body.contains("Enter a name"), "{empty:?}");
+    assert_eq!(app.database.counts().await, NOTHING);
+    let created = app.post_form("/onboarding", who, &[("name", "Căn Hộ Mu\u{308}ller"), ("slug", " ")]).await;
+    assert_eq!((created.status, created.location()), (StatusCode::SEE_OTHER, "/dashboard"));
+    let slug: String =
+        sqlx::query_scalar("select slug from organizations").fetch_one(&app.database.owner).await.expect("one");
+    assert_eq!(slug, "can-ho-muller");
+}
+
+/// Rules are for what is new. What was accepted before they were made, or was written by hand, still opens.
+#[tokio::test]
+async fn what_is_stored_shows_whatever_the_rules_are_now() {
+    let app = TestApp::start().await;
+    let id = app.create("user_ada", "Acme", "acme").await;
+    let change = "update organizations set name = 'Ac' || chr(847) || 'me', slug = 'status' where id = $1::uuid";
+    app.database.as_owner(change, &id).await;
+    let fresh = token_for("user_ada", &id);
+    let page = app.get("/dashboard", Who::Cookie(&fresh)).await;
+    assert!(page.status == StatusCode::OK && page.body.contains("Ac\u{34f}me"), "{page:?}");
+    let me = app.get("/api/me", Who::Bearer(&fresh)).await;
+    assert_eq!((me.status, me.text("/organization/slug")), (StatusCode::OK, "status".to_owned()));
+    // A repeated creation gives back the same one.
+    let again = app.post_json(RPC, Who::Cookie(&fresh), &json!({"name": "Other", "slug": "other"})).await;
+    assert_eq!((again.status, again.text("/organization/slug")), (StatusCode::OK, "status".to_owned()));
 }
 
 #[tokio::test]
@@ -186,15 +223,22 @@ async fn whoever_is_not_signed_in_creates_nothing() {
 }
 
 #[tokio::test]
-async fn the_slug_check_says_free_taken_or_invalid_and_has_a_limit() {
+async fn the_slug_check_says_available_taken_or_invalid_and_has_a_limit() {
     let app = TestApp::start().await;
     app.create("user_grace", "Acme", "acme").await;
     let token = token("user_ada");
     let check =
         async |slug: &str| app.post_json("/api/rpc/check_slug", Who::Cookie(&token), &json!({"slug": slug})).await;
     let free = check("free-one").await;
-    assert_eq!((free.status, free.json()), (StatusCode::OK, json!("free")));
-    assert_eq!(check("acme").await.json(), json!("taken"));
+    assert_eq!((free.status, free.json()), (StatusCode::OK, json!({"available": true, "suggestions": []})));
+    assert_eq!(check("acme").await.json(), json!({"available": false, "suggestions": ["acme-hq", "acme-team"]}));
+    // What is offered is available, and so is what a refused creation offers.
+    app.create("user_eve", "Acme", "acme-hq").await;
+    assert_eq!(check("acme").await.json()["suggestions"], json!(["acme-team", "acme-2"]));
+    let form = json!({"name": "Acme", "slug": "acme"});
+    let refused = app.post_json("/api/rpc/create_organization", Who::Cookie(&token), &form).await;
+    assert_eq!(refused.status, StatusCode::CONFLICT);
+    assert_eq!(refused.json()["suggestions"], json!(["acme-team", "acme-2"]));
     for bad in ["Acme", "new", "", "a"] {
         let reply = check(bad).await;
         assert_eq!((reply.status, &reply.json()["field"]), (StatusCode::UNPROCESSABLE_ENTITY, &json!("slug")), "{bad}");

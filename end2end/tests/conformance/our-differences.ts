@@ -20,7 +20,7 @@ const counted = (count: number): Difference => ({
   why: 'The same attributes in another order, and Path=/ (Secure over https): without it each folder of addresses would have a counter of its own.',
 });
 
-const ISSUER = 'The issuer is always checked (B8). Clerk’s library 3.20 looks at it only to choose between cookies.';
+const ISSUER = 'The issuer is always checked. Clerk’s library 3.20 looks at it only to choose between cookies.';
 const ADDRESS =
   'In production no result is taken from an address: a link that somebody sends you must not sign you in as them. Clerk’s own production instances use cookies.';
 const DOCUMENTS = 'Only documents take the result of a handshake, are renewed by the refresh cookie, or need a development browser: a script gets a typed 401.';

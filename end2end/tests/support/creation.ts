@@ -6,7 +6,7 @@ import { newOrganization } from './people';
 import { expect } from './test';
 import { Traffic } from './traffic';
 
-/** The wait may take 10 s (mission A6), and the page after it must come too. */
+/** The wait may take 10 s, and the page after it must come too. */
 export const WAIT_LIMIT = { timeout: 15_000 };
 /** The call by which the outbox tells Clerk. */
 export const TELLING = { method: 'PATCH', path_starts_with: '/v1/users/', path_ends_with: '/metadata' };
@@ -14,9 +14,9 @@ export const TELLING = { method: 'PATCH', path_starts_with: '/v1/users/', path_e
 export const RELOAD = { method: 'GET', path_starts_with: '/v1/client/sessions/' };
 export const TOKENS = { method: 'POST', path_starts_with: '/v1/client/sessions/', path_ends_with: '/tokens' };
 
-/** The most the wait may ask of Clerk, and of our server: once before each of those, and once a second or so. */
-const MOST_QUESTIONS = 10;
-const MOST_STATUS = 34;
+/** The most the wait may ask of Clerk, and of our server (`model::freshness`). */
+const MOST_QUESTIONS = 17;
+const MOST_STATUS = 28;
 
 export interface Creation {
   organization: { name: string; slug: string };
@@ -37,7 +37,7 @@ export async function fillIn(page: Page): Promise<Creation> {
   const organization = newOrganization();
   await page.goto('/onboarding');
   await page.getByLabel('Organization name').fill(organization.name);
-  await expect(page.getByText('This address is free.')).toBeVisible();
+  await expect(page.getByText('This address is available.')).toBeVisible();
   // Whoever fills in two fields finds clerk-js loaded. What it asks while it loads is not the wait's.
   await page.waitForFunction(() => (window as unknown as { Clerk?: { loaded: boolean } }).Clerk?.loaded);
   return { organization, traffic: new Traffic(page) };
