@@ -52,7 +52,7 @@ pub enum SessionEvidence {
 }
 
 /// Whether Clerk's handshake may renew this request: a redirect to Clerk, which sends the browser back with fresh
-/// cookies (protocol notes, section 3).
+/// cookies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum HandshakeEvidence {
     /// Not a document that a browser navigates to: a redirect would help nobody.

@@ -190,7 +190,7 @@ pub fn database_from_variables(variables: &BTreeMap<String, String>) -> Result<D
     reader.finish(database)
 }
 
-/// The Frontend API host that a publishable key encodes (protocol notes, 4.1).
+/// The Frontend API host that a publishable key encodes.
 pub fn frontend_api_of(publishable_key: &str) -> Option<String> {
     let encoded = publishable_key.strip_prefix("pk_live_").or_else(|| publishable_key.strip_prefix("pk_test_"))?;
     let decoded = STANDARD_NO_PAD.decode(encoded.trim_end_matches('=')).ok()?;

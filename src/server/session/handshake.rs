@@ -1,4 +1,4 @@
-//! Clerk's handshake on our side (protocol notes, section 3): sending a browser with an old session to Clerk, and putting
+//! Clerk's handshake on our side: sending a browser with an old session to Clerk, and putting
 //! what it brings back into the very request that brought it. The refresh endpoint does the same without the redirect.
 //!
 //! What must stay true:
@@ -8,7 +8,7 @@
 //! - In production the result travels in a cookie only: an address that somebody sends you signs nobody in.
 //! - A request that brought a result is not sent to Clerk again, whatever is in it; a result that could not be had stops
 //!   further handshakes for [`USELESS_SECONDS`]. With Clerk's own counter this bounds every path, also a slow one.
-//! - All of it is over within [`RENEWAL_LIMIT`] (mission B5).
+//! - All of it is over within [`RENEWAL_LIMIT`].
 
 use std::time::Duration;
 
@@ -89,7 +89,7 @@ pub async fn renew(State(app): State<AppState>, mut request: Request, next: Next
             vec![counter(COUNTER_FULL, USELESS_SECONDS, app.config().is_https())]
         }
     };
-    // Clerk may forget to: every later request would find a nonce that is used up (protocol notes, 3.3).
+    // Clerk may forget to: every later request would find a nonce that is used up.
     for name in [cookies::HANDSHAKE, cookies::HANDSHAKE_NONCE] {
         set.push(format!("{name}=; Path=/; Max-Age=0; SameSite=Lax"));
     }
@@ -105,7 +105,7 @@ pub async fn renew(State(app): State<AppState>, mut request: Request, next: Next
     with_cookies(next.run(request).await, &set)
 }
 
-/// Renews an expired token by the refresh cookie, where there is one (protocol notes, 3.6).
+/// Renews an expired token by the refresh cookie, where there is one.
 async fn refresh(
     app: &AppState,
     cookies: &ClerkCookies,
@@ -240,7 +240,7 @@ pub fn address_for(app: &AppState, path: &str, headers: &HeaderMap) -> String {
     address(app.config(), &back, "session-token-expired", None, &cookies)
 }
 
-/// `{Frontend API}/v1/client/handshake?…` (protocol notes, 3.1).
+/// `{Frontend API}/v1/client/handshake?…`.
 fn address(config: &Config, back: &str, reason: &str, token: Option<&SessionToken>, cookies: &ClerkCookies) -> String {
     let base = config.clerk.frontend_base(&config.public_origin);
     let mut query = form_urlencoded::Serializer::new(String::new());

@@ -1,4 +1,4 @@
-//! What is probably wrong when a token's issuer is not the configured one (mission B8).
+//! What is probably wrong when a token's issuer is not the configured one.
 
 /// Endings of the hosts that Clerk gives to development instances.
 const DEVELOPMENT_HOSTS: [&str; 4] = [".clerk.accounts.dev", ".accounts.dev", ".lclclerk.com", ".lcl.dev"];

@@ -18,7 +18,7 @@ use tokio::sync::{Mutex, RwLock};
 use crate::server::clerk::backend_api::BackendApi;
 use crate::server::clock::Clock;
 
-/// How long a request may wait for keys (mission B5).
+/// How long a request may wait for keys.
 pub const FETCH_LIMIT: Duration = Duration::from_secs(2);
 /// How long fetched keys are used without asking again, in ms. Clerk's own library uses 5 minutes.
 const FRESH_MS: i64 = 5 * 60 * 1000;

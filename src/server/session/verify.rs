@@ -1,4 +1,4 @@
-//! Verification: from a raw token to claims, by every rule that is written here (architecture, decision 7).
+//! Verification: from a raw token to claims, by every rule that is written here.
 //!
 //! The rules, in order. Clerk's `@clerk/backend` has the same ones but for four differences, marked with `*`, which
 //! `end2end/conformance-server.md` shows with all others:
@@ -252,8 +252,8 @@ impl Verifier {
         Ok(verified.claims)
     }
 
-    /// The cookies inside a handshake token: it has our key's signature and the session category, and no times of its own
-    /// (protocol notes, 3.2). `None`: it is not one of Clerk's.
+    /// The cookies inside a handshake token: it has our key's signature and the session category, and no times of its
+    /// own. `None`: it is not one of Clerk's.
     pub async fn verify_handshake(&self, token: &SessionToken) -> Option<Vec<String>> {
         let payload = self.signed_payload(token).await.ok()?;
         let cookies = payload.get("handshake")?.as_array()?;

@@ -152,7 +152,7 @@ pub fn read_cookies(app: &AppState, headers: &HeaderMap) -> ClerkCookies {
     cookies::read(headers, instance, app.clock().now().unix_timestamp())
 }
 
-/// Looks at the `Authorization` header first, then at the cookies, as Clerk does (protocol notes, 2.2).
+/// Looks at the `Authorization` header first, then at the cookies, as Clerk does.
 pub async fn check(app: &AppState, asked: &Asked) -> Checked {
     let cookies = read_cookies(app, &asked.headers);
     let (handshaken, heard, refresh_failure) =
@@ -287,7 +287,7 @@ pub async fn judge(app: &AppState, checked: &Checked) -> Judged {
     Judged { verdict: decided(membership), transaction }
 }
 
-/// One line per cause (mission B9). A wrong issuer is worth an error whatever the setting: nobody gets in (B8).
+/// One line per cause. A wrong issuer is worth an error whatever the setting: nobody gets in.
 fn log(app: &AppState, checked: &Checked) {
     if let Some(TokenError::Issuer { found }) = &checked.error {
         let expected = app.config().clerk.issuer.as_str();

@@ -1,4 +1,4 @@
-//! Whether a webhook comes from Clerk: Svix's scheme, which Standard Webhooks wrote down (protocol notes, 7).
+//! Whether a webhook comes from Clerk: Svix's scheme, which Standard Webhooks wrote down.
 //!
 //! The library `standardwebhooks` makes the signature that a message must have. Around it: Svix's header names, our clock,
 //! and secrets of a sensible length, which it does not ask for.
