@@ -113,7 +113,7 @@ async fn main() -> ExitCode {
         listener,
     );
     for name in config::unknown_names(&variables) {
-        tracing::warn!(config.name = %name, "this variable is set, but nothing reads it: a typing error?");
+        tracing::warn!(config.name = %name, "unknown variable (typo?): it is set, but nothing reads it");
     }
     let result = match arguments.command {
         Command::Serve(arguments) => run(&variables, &arguments).await,

@@ -1,9 +1,9 @@
 // The engines beside Chromium, and what each of them needs on this machine.
 //
 //   node engines.mjs     prints what is missing, and exits with 1 if anything is
-import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { isProgram } from '../tests/support/find-chromium.mjs';
 
 export const engines = [
   { name: 'Firefox', needs: [{ programs: ['firefox-esr', 'firefox'], debian: 'firefox-esr' }] },
@@ -28,15 +28,6 @@ export function missing(engine) {
 export function find(...programs) {
   const folders = [...(process.env.PATH ?? '').split(delimiter).filter(Boolean), '/usr/bin'];
   return programs.flatMap((program) => folders.map((folder) => join(folder, program))).find(isProgram);
-}
-
-function isProgram(path) {
-  try {
-    accessSync(path, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

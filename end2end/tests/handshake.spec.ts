@@ -1,7 +1,7 @@
 // Coming back later: the browser's token is old, and Clerk's handshake renews it before anybody sees anything.
 import { App } from './support/app.mjs';
 import { Clerk } from './support/clerk';
-import { signOut } from './support/people';
+import { newOrganization, signOut } from './support/people';
 import { expect, test } from './support/test';
 import { HANDSHAKE, Traffic } from './support/traffic';
 
@@ -140,4 +140,34 @@ test('without JavaScript a claim that never comes ends, by itself and after thre
   await page.getByRole('button', { name: 'Open the dashboard' }).click();
   await expect(page).toHaveURL('/dashboard');
   await expect(page.getByRole('heading', { name: signedIn.organization.name })).toBeVisible();
+});
+
+test('without JavaScript a claim that comes after the cause is named opens the dashboard by itself', async ({ visitor, clerk, app, expectProblem }) => {
+  test.setTimeout(60_000);
+  const page = await visitor({ javaScriptEnabled: false });
+  expectProblem(/\/pkg\/.*\.js failed: csp/, [0, 20]);
+  await clerk.signedIn(page.context());
+  await clerk.misbehave({ metadata_delay_ms: 9_000 });
+  const { origin } = app;
+  await page.context().request.post(`${origin}/api/organizations/create`, { headers: { origin }, data: newOrganization() });
+  const traffic = new Traffic(page);
+  await page.goto('/dashboard');
+  await expect(page.getByRole('heading', { name: 'Session still loading' })).toBeVisible();
+  await expect(page.getByText('This page keeps checking for a minute, and opens by itself.')).toBeVisible();
+  await expect(page).toHaveURL('/dashboard', { timeout: 20_000 });
+  expect(traffic.documents().length).toBeLessThanOrEqual(16);
+});
+
+test('without JavaScript the screen stops after its last check, and says so', async ({ visitor, clerk, expectProblem }) => {
+  const page = await visitor({ javaScriptEnabled: false });
+  expectProblem(/\/pkg\/.*\.js failed: csp/, [0, 20]);
+  const signedIn = await clerk.inside(page.context());
+  await clerk.forgetOrganization(signedIn);
+  await signedIn.renew();
+  // The last but one of them: each is a page of its own, so the whole minute need not be walked.
+  await page.goto('/token-pending?next=/dashboard&tried=1&attempt=14');
+  await expect(page.getByText('This page keeps checking for a minute, and opens by itself.')).toBeVisible();
+  await expect(page.getByText('We’ve stopped checking. Nothing is lost: open the dashboard, or try again.')).toBeVisible();
+  await expect(page).toHaveURL(/attempt=15$/);
+  await expect(page.locator('meta[http-equiv=refresh]')).toHaveCount(0);
 });

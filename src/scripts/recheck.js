@@ -1,7 +1,7 @@
-// The screen that names the cause keeps checking: after each pause of data-pauses it asks Clerk for a new token and the
-// server whether that one is enough, and opens data-next as soon as it is. A tab that comes back checks at once, and
-// starts over. Where clerk-js cannot be loaded, or has started while Clerk did not answer and so knows no session, Clerk's
-// handshake (data-again) makes the token, once Clerk answers.
+// The screen that names the cause keeps checking: at once, and after each pause of data-pauses, it asks Clerk for a new
+// token and the server whether that one is enough, and opens data-next as soon as it is. A tab that comes back checks at
+// once, and starts over. Where clerk-js cannot be loaded, or has started while Clerk did not answer and so knows no session,
+// Clerk's handshake (data-again) makes the token, once Clerk answers.
 (() => {
   const status = document.querySelector('[data-pauses]');
   const { next, again, signIn, pauses, checking, stopped } = status.dataset;
@@ -45,6 +45,5 @@
   const anew = () => { if (!document.hidden) check().then(watch); };
   addEventListener('visibilitychange', anew);
   addEventListener('online', anew);
-  vestibule.clerk().catch(() => {});
-  watch();
+  check().then(watch);
 })();

@@ -148,7 +148,7 @@ pub async fn sync(config: &Config, user: &str, options: Options) -> Result<(), B
             (_, Some(Delivery::Delivered)) if equal => "Nothing differed.",
             (_, Some(Delivery::Delivered)) => "Both sides are equal now.",
             (_, Some(Delivery::Pending)) => "Clerk has not taken it yet; the running server keeps trying.",
-            (_, Some(Delivery::Failed)) => "Clerk refused the last change for good; `vestibule reconcile` says why.",
+            (_, Some(Delivery::Failed)) => "Clerk rejected the last change; `vestibule reconcile` says why.",
         }
     );
     Ok(())

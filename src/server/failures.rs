@@ -29,14 +29,14 @@ pub fn refused(error: Option<&TokenError>, evidence: SessionEvidence) -> Failure
         | SessionEvidence::WithoutClientUat
         | SessionEvidence::OlderThanClientUat => Failure::new(
             FailureCode::SessionStale,
-            "Your session needs a moment to renew itself. Nothing was saved, and nothing you typed is lost. Try again.",
+            "Your session has expired and is being renewed. Nothing was saved, and what you typed is still here. Try again.",
         ),
         SessionEvidence::Refused(_) => {
             let reason = error.map(ToString::to_string).unwrap_or_default();
             Failure::new(
                 FailureCode::SessionRefused,
                 format!(
-                    "This app does not accept your session ({reason}). Nothing was saved. Sign out and in again; if that does not help, tell the people who run it."
+                    "This app does not accept your session ({reason}). Nothing was saved. Sign out and in again; if that doesn’t help, contact support."
                 ),
             )
         }

@@ -149,7 +149,7 @@ fn check(limit: &PersonLimit, user: &UserId) -> Result<(), Failure> {
     let too_often = || {
         Failure::new(
             FailureCode::RateLimited,
-            "That was a lot at once. Nothing is lost. Wait a few seconds, then try again.",
+            "Too many requests. Nothing is lost. Wait a few seconds, then try again.",
         )
     };
     limit.allows(user).then_some(()).ok_or_else(too_often)

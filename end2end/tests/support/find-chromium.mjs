@@ -32,7 +32,8 @@ function onPath(name) {
   return (process.env.PATH ?? '').split(delimiter).filter(Boolean).map((folder) => join(folder, name));
 }
 
-function isProgram(path) {
+/** Whether there is a program at this path. */
+export function isProgram(path) {
   try {
     accessSync(path, constants.X_OK);
     return true;
