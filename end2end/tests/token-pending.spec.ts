@@ -111,8 +111,8 @@ test('Clerk out of reach is waited for, then said, and signs nobody out', async 
 });
 
 test('a browser that does not keep its token is told so', async ({ page, context, clerk, expectProblem }) => {
-  // The last question before the wait ends.
-  expectProblem(/session_status answered 401/, [0, 2]);
+  // The last question before the wait ends, and those of the screen after it.
+  expectProblem(/session_status answered 401/, [0, 4]);
   const signedIn = await clerk.inside(context);
   await signedIn.loseToken();
   await page.addInitScript(() => {
