@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { chromium, type BrowserContext, type Page } from '@playwright/test';
 import { line } from './conformance/support/markdown';
+import { accessibilityProblems } from './support/accessibility';
 import type { App } from './support/app.mjs';
 import type { Clerk } from './support/clerk';
 import { chromiumFlags, systemChromium } from './support/find-chromium.mjs';
@@ -155,6 +156,8 @@ for (const [path, expected] of Object.entries(EXPECTED)) {
         else await expect(page.locator('body')).toContainText(text, { ...within, useInnerText: true });
         // Words, not something that turns.
         if (!/still loading/i.test(text)) await expect(page.locator('.spinner:visible, .skeleton:visible')).toHaveCount(0);
+        // States that no other test shows to axe.
+        if ([NO_COOKIES, LATE].includes(text)) expect(await accessibilityProblems(page, ['#clerk-form'])).toEqual([]);
         rows.push(line(path, condition, text));
       });
     });

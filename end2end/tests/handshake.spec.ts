@@ -1,4 +1,5 @@
 // Coming back later: the browser's token is old, and Clerk's handshake renews it before anybody sees anything.
+import { accessibilityProblems } from './support/accessibility';
 import { App } from './support/app.mjs';
 import { Clerk } from './support/clerk';
 import { newOrganization, signOut } from './support/people';
@@ -77,6 +78,7 @@ test('a wrong issuer is diagnosed at once, with both values, and without a circl
     await expect(page.getByText('https://clerk.wrong.example', { exact: true })).toBeVisible();
     await expect(page.getByText(/^https:\/\/clerk-[0-9a-f]{8}\.emulator\.localhost$/)).toBeVisible();
     await expect(page.getByText('set CLERK_ISSUER=')).toBeVisible();
+    expect(await accessibilityProblems(page)).toEqual([]);
     expect(traffic.documents()).toEqual(['GET /dashboard']);
     expect(app.log()).toContain('auth.issuer.expected=https://clerk.wrong.example');
   } finally {

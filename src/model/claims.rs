@@ -1,7 +1,7 @@
 //! The one claim that gates: which organization the session token says is active.
 //!
 //! The server reads it from verified claims, the browser from the token in its cookie, both with this code.
-//! Rule (mission, "Corrections"): the first of four paths that the token *has* decides. A token with none of them comes
+//! Rule: the first of four paths that the token *has* decides. A token with none of them comes
 //! from an instance without our claims template; a path that is there but holds something else is stale.
 
 use serde_json::{Map, Value};
