@@ -48,7 +48,7 @@ test: ## run all tests: Rust, then the browser
 	@.ci/setup test
 	@$(MAKE) --no-print-directory build
 	@echo "Testing in Rust"
-	@cargo test $(LOCKED) $(DEV)
+	@cargo test --workspace $(LOCKED) $(DEV)
 	@echo "Testing in the browser"
 	@cd end2end && playwright test $(ARGS)
 
@@ -61,9 +61,9 @@ test-browsers: ## run the main path in two further engines, Firefox and WebKitGT
 check: ## check formatting and lints, natively and for the browser
 	@.ci/setup rust
 	@echo "Checking the formatting"
-	@cargo fmt --check
+	@cargo fmt --all --check
 	@echo "Linting the server with its development parts, and the tests"
-	@cargo clippy $(LOCKED) $(DEV) --all-targets -- -D warnings
+	@cargo clippy --workspace $(LOCKED) $(DEV) --all-targets -- -D warnings
 	@echo "Linting the production server"
 	@cargo clippy $(LOCKED) --no-default-features --features ssr -- -D warnings
 	@echo "Linting the front end"

@@ -11,7 +11,7 @@
 //! | [`browser`] | browser | bindings without policy: clerk-js, timers, the address bar |
 //! | `pages`, `app` | server | one file per page; the list of routes and the document around them |
 //! | `server` | server | whatever owns a socket, a secret or a row |
-//! | `dev`, `clerk_emulator` | development builds | embedded Postgres; a Clerk that works without a network |
+//! | `dev` | development builds | starts the Postgres and the Clerk emulator in `crates/` with the app |
 #![recursion_limit = "256"]
 
 pub mod islands;
@@ -32,8 +32,6 @@ pub mod pages;
 #[cfg(feature = "ssr")]
 pub mod server;
 
-#[cfg(feature = "dev")]
-pub mod clerk_emulator;
 #[cfg(feature = "dev")]
 pub mod dev;
 

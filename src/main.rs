@@ -38,7 +38,7 @@ enum Command {
     Dev(development::DevArguments),
     /// The Clerk emulator by itself, for other projects: prints settings to paste into their environment.
     #[cfg(feature = "dev")]
-    Emulator(development::EmulatorArguments),
+    Emulator(clerk_emulator::cli::Arguments),
 }
 
 #[derive(clap::Args)]
@@ -219,12 +219,11 @@ mod development {
     use std::path::PathBuf;
 
     use clap::ValueEnum;
+    use clerk_emulator::cli::{self, TlsArguments};
+    use clerk_emulator::seed;
     use tokio_util::sync::CancellationToken;
-    use url::Url;
     use vestibule::app;
-    use vestibule::dev::emulator::{self, Instance};
-    use vestibule::dev::run::start;
-    use vestibule::dev::seed;
+    use vestibule::dev::run::{claims_template, start};
     use vestibule::server::config::Config;
     use vestibule::server::{database, serve};
 
@@ -254,69 +253,11 @@ mod development {
         Development,
     }
 
-    #[derive(clap::Args)]
-    struct TlsArguments {
-        /// Where a development instance answers browsers, over TLS, on this machine only. Port 0 takes a free one.
-        /// [default: 127.0.0.1:4443]
-        #[arg(long)]
-        tls_listen: Option<SocketAddr>,
-    }
-
-    impl TlsArguments {
-        /// `option` is what makes a development instance on this command line.
-        fn instance(&self, development: bool, option: &str) -> Result<Instance, Box<dyn Error>> {
-            match self.tls_listen {
-                Some(_) if !development => Err(format!("--tls-listen is of use only with {option}").into()),
-                None if !development => Ok(Instance::Production),
-                tls_listen => {
-                    let tls_listen = tls_listen.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 4443)));
-                    Ok(Instance::Development { tls_listen })
-                }
-            }
-        }
-    }
-
-    #[derive(clap::Args)]
-    pub struct EmulatorArguments {
-        /// Where to answer, on this machine only. Port 0 takes a free one.
-        #[arg(long, default_value = "127.0.0.1:4010")]
-        listen: SocketAddr,
-        /// Where to keep people, sessions and keys. Without it they live in memory.
-        #[arg(long)]
-        data_dir: Option<PathBuf>,
-        /// A JSON file with "people" and "claims_template".
-        #[arg(long)]
-        seed: Option<PathBuf>,
-        /// The name that Clerk's forms show.
-        #[arg(long, default_value = "Emulated app")]
-        name: String,
-        /// Be a development instance (pk_test_…), which browsers call directly, instead of a production one behind a proxy.
-        #[arg(long)]
-        development: bool,
-        /// Send webhooks there: an address on this machine, such as http://127.0.0.1:3000/api/webhooks/clerk.
-        #[arg(long)]
-        webhook_url: Option<Url>,
-        #[command(flatten)]
-        tls: TlsArguments,
-    }
-
-    pub async fn emulate(arguments: EmulatorArguments) -> Result<(), Box<dyn Error>> {
+    /// The emulator by itself, with this product's claims template.
+    pub async fn emulate(arguments: cli::Arguments) -> Result<(), Box<dyn Error>> {
         let stop = CancellationToken::new();
         serve::stop_on_signals(stop.clone())?;
-        let instance = arguments.tls.instance(arguments.development, "--development")?;
-        let seed = arguments.seed.as_deref().map(emulator::read_seed).transpose()?.unwrap_or_default();
-        let EmulatorArguments { listen, data_dir, name, webhook_url, .. } = arguments;
-        let running = emulator::start(listen, instance, data_dir, name, seed, webhook_url).await?;
-        print!("{}", emulator::environment(running.settings()));
-        println!("# E-mail codes arrive at {}", running.settings().inbox_url);
-        println!("# Make it misbehave at   {}", running.settings().control_url);
-        if let Some(direct) = &running.settings().direct {
-            println!("# {} is at {}, for a browser that is told so:", direct.host, direct.address);
-            println!("# {}", emulator::chromium_command(direct));
-        }
-        stop.cancelled().await;
-        running.shutdown().await;
-        Ok(())
+        Ok(cli::run(arguments, claims_template()?, stop).await?)
     }
 
     pub async fn run(variables: &mut BTreeMap<String, String>, arguments: &DevArguments) -> Result<(), Box<dyn Error>> {
@@ -347,7 +288,7 @@ mod development {
             println!("  Data is kept in          {}", arguments.data_dir.display());
             if let Some(direct) = development.direct() {
                 println!("\n  The browser calls Clerk's host itself. Start one that finds it on this machine:");
-                println!("  {}\n", emulator::chromium_command(direct));
+                println!("  {}\n", cli::chromium_command(direct));
             }
             println!("  Stop with Ctrl-C\n");
             serve::serve(listener, app::router(app.clone()), app, pools, stop).await?;

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::routing::patch;
+use embedded_postgres::{Cluster, Lifetime, Options, find_binaries};
 use serde_json::json;
 use sqlx::PgPool;
 use sqlx::postgres::PgPoolOptions;
@@ -19,7 +20,6 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use url::Url;
-use vestibule::dev::postgres::{Cluster, Lifetime, Options, find_binaries};
 use vestibule::dev::run::prepare_database;
 use vestibule::server::clerk::backend_api::{BackendApi, TimeLimits};
 use vestibule::server::clerk::limits::CallLimits;

@@ -4,7 +4,4 @@
 //! anybody's environment, and cannot tell the difference.
 
 pub mod crash;
-pub mod emulator;
-pub mod postgres;
 pub mod run;
-pub mod seed;

@@ -5,21 +5,27 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 use url::Url;
 
-use super::postgres::{self, Cluster, ClusterError, Lifetime};
-use super::seed;
-use crate::clerk_emulator::{self, Direct, Emulator, Instance};
+use clerk_emulator::{Direct, Emulator, Instance, seed};
+use embedded_postgres::{Cluster, ClusterError, Lifetime};
+
 use crate::server::config;
 
-/// The claims template that the emulator applies, and that belongs into Clerk's dashboard.
-pub(super) const CLAIMS_TEMPLATE: &str = include_str!("../model/claims_template.json");
 /// The database of the app in an embedded cluster.
 const DATABASE: &str = "vestibule";
 /// Life of a session token. Clerk's.
 const TOKEN_LIFETIME: Duration = Duration::from_secs(60);
+
+/// The claims template that the emulator applies, and that belongs into Clerk's dashboard.
+///
+/// # Errors
+/// The file in the sources is not JSON.
+pub fn claims_template() -> Result<Value, serde_json::Error> {
+    serde_json::from_str(include_str!("../model/claims_template.json"))
+}
 
 /// The development parts that were started.
 pub struct Development {
@@ -74,7 +80,8 @@ pub async fn start(
 
     if !variables.contains_key("DATABASE_URL") {
         let binaries = find_postgres(&data_dir)?;
-        let options = postgres::Options { binaries, data_dir: data_dir.join("postgres"), lifetime: Lifetime::Kept };
+        let options =
+            embedded_postgres::Options { binaries, data_dir: data_dir.join("postgres"), lifetime: Lifetime::Kept };
         let cluster = Cluster::start(options).await?;
         let logins = prepare_database(&cluster, DATABASE).await?;
         development.cluster = Some(cluster);
@@ -89,7 +96,7 @@ pub async fn start(
             instance,
             data_dir: Some(data_dir.join(folder)),
             application_name: "Vestibule".to_owned(),
-            claims_template: serde_json::from_str(CLAIMS_TEMPLATE)?,
+            claims_template: claims_template()?,
             token_lifetime: TOKEN_LIFETIME,
             people: seed::people(),
             webhook_url: webhook_url(listen),
@@ -131,8 +138,8 @@ fn webhook_url(listen: SocketAddr) -> Option<Url> {
 /// Looks upwards from the working directory, then from the binary: it may have been started from anywhere.
 fn find_postgres(data_dir: &Path) -> Result<PathBuf, ClusterError> {
     let here = std::env::current_dir().unwrap_or_else(|_| data_dir.to_owned());
-    postgres::find_binaries(&here).or_else(|error| match std::env::current_exe() {
-        Ok(executable) => postgres::find_binaries(&executable).map_err(|_| error),
+    embedded_postgres::find_binaries(&here).or_else(|error| match std::env::current_exe() {
+        Ok(executable) => embedded_postgres::find_binaries(&executable).map_err(|_| error),
         Err(_) => Err(error),
     })
 }

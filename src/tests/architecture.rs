@@ -5,21 +5,20 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each folder or file of `src`, and what it may use besides itself.
-const ALLOWED: [(&str, &[&str]); 12] = [
+const ALLOWED: [(&str, &[&str]); 11] = [
     ("model", &[]),
     ("browser", &["model"]),
     ("server", &["model"]),
-    ("clerk_emulator", &[]),
     // JavaScript: `pages` puts it into documents.
     ("scripts", &[]),
     ("server_fns", &["model", "server"]),
     ("islands", &["model", "server_fns", "browser"]),
     ("pages", &["model", "islands", "server"]),
     ("app", &["pages", "islands", "server", "model"]),
-    ("dev", &["server", "clerk_emulator"]),
+    ("dev", &["server"]),
     ("main", &["app", "server", "dev"]),
     // The map of the crate names everything.
-    ("lib", &["model", "browser", "server", "clerk_emulator", "server_fns", "islands", "pages", "app", "dev"]),
+    ("lib", &["model", "browser", "server", "server_fns", "islands", "pages", "app", "dev"]),
 ];
 
 fn sources(path: &Path) -> Vec<PathBuf> {

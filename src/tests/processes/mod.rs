@@ -19,9 +19,9 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use axum::http::Method;
+use clerk_emulator::{self, Emulator, Instance, Options};
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use vestibule::clerk_emulator::{self, Emulator, Instance, Options};
 
 use crate::support::database::Database;
 use proxy::Proxy;

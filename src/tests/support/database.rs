@@ -7,10 +7,10 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::OnceLock;
 
+use embedded_postgres::{Cluster, Lifetime, Options, find_binaries};
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 use url::Url;
-use vestibule::dev::postgres::{Cluster, Lifetime, Options, find_binaries};
 use vestibule::server::config::{DatabaseConfig, Secret};
 use vestibule::server::database;
 

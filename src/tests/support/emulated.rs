@@ -4,8 +4,8 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
+use clerk_emulator::{Emulator, Instance, Options, start};
 use serde_json::{Value, json};
-use vestibule::clerk_emulator::{Emulator, Instance, Options, start};
 
 use super::TestApp;
 

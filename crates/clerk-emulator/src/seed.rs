@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::clerk_emulator::SeedPerson;
+use super::SeedPerson;
 
 /// The password of every seeded person. Not a secret: the emulator answers on loopback only.
 pub const PASSWORD: &str = "correct horse battery";
