@@ -22,12 +22,18 @@ use tower_http::timeout::TimeoutLayer;
 
 use crate::pages::scripts::{Script, Scripts};
 use crate::pages::{self, Document, Page, Visit};
-use crate::server::clerk::frontend_proxy;
-use crate::server::config::Config;
-use crate::server::security::PageCode;
-use crate::server::session::{AuthNotes, handshake};
-use crate::server::state::AppState;
-use crate::server::{api, files, rpc, security, telemetry, webhooks};
+use crate::server::http::api;
+use crate::server::http::files;
+use crate::server::http::frontend_proxy;
+use crate::server::http::handshake;
+use crate::server::http::rpc;
+use crate::server::http::security;
+use crate::server::http::security::PageCode;
+use crate::server::runtime::config::Config;
+use crate::server::runtime::state::AppState;
+use crate::server::runtime::telemetry;
+use crate::server::session::AuthNotes;
+use crate::server::webhooks;
 
 /// Largest body that pages, server functions and the API take, in bytes. The largest honest one is a form of two fields.
 pub const MAX_BODY_BYTES: usize = 16 * 1024;

@@ -7,11 +7,13 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand, ValueEnum};
 use tokio_util::sync::CancellationToken;
 use vestibule::app;
-use vestibule::server::commands::{self, Options};
-use vestibule::server::config::{self, Config};
 use vestibule::server::reconcile::{self, End};
+use vestibule::server::runtime::commands::{self, Options};
+use vestibule::server::runtime::config::{self, Config};
+use vestibule::server::runtime::database;
+use vestibule::server::runtime::serve;
+use vestibule::server::runtime::telemetry;
 use vestibule::server::users::InvitedRole;
-use vestibule::server::{database, serve, telemetry};
 
 /// The entrance of a multi-tenant product: sign in with Clerk, create an organization, be inside.
 #[derive(Parser)]
@@ -224,8 +226,9 @@ mod development {
     use tokio_util::sync::CancellationToken;
     use vestibule::app;
     use vestibule::dev::run::{claims_template, start};
-    use vestibule::server::config::Config;
-    use vestibule::server::{database, serve};
+    use vestibule::server::runtime::config::Config;
+    use vestibule::server::runtime::database;
+    use vestibule::server::runtime::serve;
 
     use super::{ServeArguments, Switch};
 

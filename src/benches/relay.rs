@@ -24,9 +24,9 @@ use vestibule::dev::run::prepare_database;
 use vestibule::server::clerk::backend_api::{BackendApi, TimeLimits};
 use vestibule::server::clerk::limits::CallLimits;
 use vestibule::server::clock::Clock;
-use vestibule::server::config::{self, Secret};
-use vestibule::server::database;
 use vestibule::server::outbox::Outbox;
+use vestibule::server::runtime::config::{self, Secret};
+use vestibule::server::runtime::database;
 
 /// How long Clerk takes to answer, and how many messages wait for it, each for another person.
 const CASES: [(Duration, usize); 2] = [(Duration::ZERO, 2_000), (Duration::from_millis(100), 160)];

@@ -12,7 +12,7 @@ use tracing::{Event, Subscriber};
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::{Context, Layer};
 
-use crate::server::telemetry::{Listener, POINTS, POINTS_TARGET};
+use crate::server::runtime::telemetry::{Listener, POINTS, POINTS_TARGET};
 
 /// The variable that says where.
 pub const VARIABLE: &str = "VESTIBULE_CRASH_AT";

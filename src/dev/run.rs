@@ -12,7 +12,7 @@ use url::Url;
 use clerk_emulator::{Direct, Emulator, Instance, seed};
 use embedded_postgres::{Cluster, ClusterError, Lifetime};
 
-use crate::server::config;
+use crate::server::runtime::config;
 
 /// The database of the app in an embedded cluster.
 const DATABASE: &str = "vestibule";

@@ -10,7 +10,7 @@ use super::{Admission, Document, Page, Visit, admit, problems};
 use crate::model::gate::{Outage, Place, Verdict, WaitCause};
 use crate::server::failures;
 use crate::server::organizations::{self, Dashboard, Member, Person};
-use crate::server::state::AppState;
+use crate::server::runtime::state::AppState;
 
 /// Says that the user asked not to wait for their token. Opens nothing by itself: the gate asks the database each time.
 pub const ANYWAY: &str = "vestibule_anyway";

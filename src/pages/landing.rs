@@ -5,8 +5,8 @@ use leptos::prelude::*;
 use super::layout::{Brand, SiteFooter};
 use super::{Document, Page, Visit};
 use crate::model::gate::SessionEvidence;
+use crate::server::runtime::state::AppState;
 use crate::server::session::check;
-use crate::server::state::AppState;
 
 /// The parameter that says that the user has just signed out.
 pub const SIGNED_OUT: &str = "signed-out";

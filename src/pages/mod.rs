@@ -12,10 +12,12 @@ use leptos::prelude::*;
 use self::scripts::Script;
 use crate::model::gate::{Answer, Place, Verdict, WaitCause, at};
 use crate::model::next_path::NextPath;
+use crate::server::failures;
+use crate::server::runtime::state::AppState;
+use crate::server::runtime::telemetry;
 use crate::server::session::visit::{Judged, judge};
 use crate::server::session::{Asked, Checked, check};
-use crate::server::state::AppState;
-use crate::server::{failures, telemetry, users};
+use crate::server::users;
 
 pub mod account_menu;
 pub mod dashboard;

@@ -11,10 +11,12 @@ use crate::model::failure::{Failure, FailureCode, Field};
 use crate::model::gate::Place;
 use crate::model::onboarding::Draft;
 use crate::model::organization::{NO_SUGGESTION, OrganizationName, Slug};
+use crate::server::failures;
+use crate::server::http::api;
 use crate::server::names::decomposed;
-use crate::server::state::AppState;
+use crate::server::organizations;
+use crate::server::runtime::state::AppState;
 use crate::server::tenancy::TenantTransaction;
-use crate::server::{api, failures, organizations};
 
 /// `GET /onboarding`.
 pub async fn page(app: &AppState, visit: &Visit) -> Page {

@@ -8,7 +8,7 @@ use super::layout::{HallWithHead, Reference, SignOutButton};
 use super::scripts::Script;
 use super::{Document, Page, Visit};
 use crate::model::gate::Outage;
-use crate::server::config::Config;
+use crate::server::runtime::config::Config;
 use crate::server::session::TokenError;
 
 /// After how many seconds a page about an outage looks whether it is over; without script it loads itself again.

@@ -9,7 +9,7 @@ use super::scripts::Script;
 use super::{Admission, Document, Page, Visit, admit};
 use crate::model::gate::Place;
 use crate::model::next_path::NextPath;
-use crate::server::state::AppState;
+use crate::server::runtime::state::AppState;
 
 /// `/sign-in`.
 pub async fn sign_in(app: &AppState, visit: &Visit) -> Page {

@@ -4,8 +4,8 @@ use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Redirect, Response};
 
 use super::Visit;
+use crate::server::runtime::state::AppState;
 use crate::server::session::{check, cookies};
-use crate::server::state::AppState;
 
 /// Revokes the session, removes the token cookies, and goes home. Clerk's own cookies on its `__client` are Clerk's to
 /// change: it sees the revoked session at its next call.

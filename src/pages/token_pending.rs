@@ -20,9 +20,9 @@ use crate::model::gate::{Place, Verdict, WaitCause};
 use crate::model::next_path::NextPath;
 use crate::model::onboarding::{Delivery, WaitTargets};
 use crate::server::failures;
+use crate::server::http::handshake;
 use crate::server::organizations::{self, Dashboard};
-use crate::server::session::handshake;
-use crate::server::state::AppState;
+use crate::server::runtime::state::AppState;
 
 /// `GET /token-pending`.
 pub async fn page(app: &AppState, visit: &Visit) -> Page {

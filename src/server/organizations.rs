@@ -3,13 +3,13 @@
 use aws_lc_rs::digest::{SHA256, digest};
 use time::OffsetDateTime;
 
-use super::state::AppState;
-use super::telemetry::point;
-use super::tenancy::TenantTransaction;
 use crate::model::ids::{OrganizationId, UserId};
 use crate::model::onboarding::{Availability, Created, Delivery, SUGGESTIONS};
 use crate::model::organization::{Organization, OrganizationName, Slug};
+use crate::server::runtime::state::AppState;
+use crate::server::runtime::telemetry::point;
 use crate::server::session::SessionClaims;
+use crate::server::tenancy::TenantTransaction;
 
 /// Longest idempotency key, in bytes.
 pub const MAX_IDEMPOTENCY_KEY_BYTES: usize = 200;

@@ -10,9 +10,9 @@ use governor::nanos::Nanos;
 use governor::state::keyed::DashMapStateStore;
 use governor::{Quota, RateLimiter};
 
-use super::clerk::limits::LimitClock;
-use super::clock::Clock;
 use crate::model::ids::UserId;
+use crate::server::clerk::limits::LimitClock;
+use crate::server::clock::Clock;
 
 /// After so many questions, people who have been quiet are forgotten.
 const TIDY_AFTER: u32 = 1_024;

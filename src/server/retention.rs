@@ -8,8 +8,8 @@ use std::time::Duration;
 use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 
-use super::clock::Clock;
-use super::failures;
+use crate::server::clock::Clock;
+use crate::server::failures;
 
 /// How long a row stays after it has served. Svix repeats a webhook for little more than a day, clients repeat a request
 /// within minutes; the rest is for whoever looks into what happened.

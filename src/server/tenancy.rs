@@ -8,12 +8,12 @@ use sqlx::postgres::PgPool;
 use sqlx::{PgConnection, Postgres, Transaction};
 use time::OffsetDateTime;
 
-use super::outbox;
-use super::session::SessionClaims;
 use crate::model::claims::ActiveOrganizationClaim;
 use crate::model::gate::MembershipEvidence;
 use crate::model::ids::{OrganizationId, UserId};
 use crate::model::onboarding::Delivery;
+use crate::server::outbox;
+use crate::server::session::SessionClaims;
 
 /// Opens tenant transactions.
 #[derive(Clone)]

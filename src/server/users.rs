@@ -8,10 +8,10 @@ use serde::{Deserialize, Serialize};
 use sqlx::PgExecutor;
 use time::OffsetDateTime;
 
-use super::clerk::user::ClerkUser;
-use super::state::AppState;
-use super::tenancy::TenantTransaction;
 use crate::model::organization::Slug;
+use crate::server::clerk::user::ClerkUser;
+use crate::server::runtime::state::AppState;
+use crate::server::tenancy::TenantTransaction;
 
 /// How far a comparison may go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -11,10 +11,10 @@ use crate::model::onboarding::{self, Availability, Created};
 /// Creates the caller's first organization, or gives back the one they have. 201 when it is new.
 #[server(prefix = "/api/rpc", endpoint = "create_organization", input = PostJson, output = PostJson)]
 pub async fn create_organization(name: String, slug: String) -> Result<Created, Failure> {
-    crate::server::rpc::answer(async |app, asked| {
-        let session = crate::server::api::authenticate(app, asked).await?;
-        let created = crate::server::api::create(app, &session, &name, &slug, None).await?;
-        crate::server::rpc::status(if created.replayed { 200 } else { 201 });
+    crate::server::http::rpc::answer(async |app, asked| {
+        let session = crate::server::http::api::authenticate(app, asked).await?;
+        let created = crate::server::http::api::create(app, &session, &name, &slug, None).await?;
+        crate::server::http::rpc::status(if created.replayed { 200 } else { 201 });
         Ok(created)
     })
     .await
@@ -23,9 +23,9 @@ pub async fn create_organization(name: String, slug: String) -> Result<Created, 
 /// Whether a slug is free right now.
 #[server(prefix = "/api/rpc", endpoint = "check_slug", input = PostJson, output = PostJson)]
 pub async fn check_slug(slug: String) -> Result<Availability, Failure> {
-    crate::server::rpc::answer(async |app, asked| {
-        let session = crate::server::api::authenticate(app, asked).await?;
-        crate::server::api::slug_availability(app, &session, &slug).await
+    crate::server::http::rpc::answer(async |app, asked| {
+        let session = crate::server::http::api::authenticate(app, asked).await?;
+        crate::server::http::api::slug_availability(app, &session, &slug).await
     })
     .await
 }
@@ -33,5 +33,6 @@ pub async fn check_slug(slug: String) -> Result<Availability, Failure> {
 /// How the gate sees the caller's token right now, and whether Clerk has been told everything.
 #[server(prefix = "/api/rpc", endpoint = "session_status", input = PostJson, output = PostJson)]
 pub async fn session_status() -> Result<onboarding::SessionStatus, Failure> {
-    crate::server::rpc::answer(async |app, asked| crate::server::api::session_status(app, asked).await).await
+    crate::server::http::rpc::answer(async |app, asked| crate::server::http::api::session_status(app, asked).await)
+        .await
 }

@@ -70,7 +70,7 @@ fn every_module_uses_only_what_it_may() {
 
 #[test]
 fn the_reader_of_this_test_sees_what_it_must() {
-    let source = "use crate::server::api;\n// crate::dev::x\nlet x = crate::model::ids::UserId; use vestibule::app;\nuse crate::{pages};";
+    let source = "use crate::server::http::api;\n// crate::dev::x\nlet x = crate::model::ids::UserId; use vestibule::app;\nuse crate::{pages};";
     let found: Vec<_> = used(source).into_iter().collect();
     assert_eq!(found, ["app", "model", "server", "{pages"]);
 }

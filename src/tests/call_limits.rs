@@ -5,8 +5,8 @@ use time::Duration;
 use vestibule::model::ids::UserId;
 use vestibule::server::clerk::backend_api::{BackendApi, ClerkError};
 use vestibule::server::clerk::limits::LimitOf;
-use vestibule::server::config::Secret;
 use vestibule::server::outbox::{Outbox, RelayOutcome};
+use vestibule::server::runtime::config::Secret;
 
 use crate::outbox::{commit_only, delivered, relay};
 use crate::support::TestApp;

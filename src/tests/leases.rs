@@ -4,7 +4,7 @@
 use time::Duration;
 use tokio::task::JoinHandle;
 use vestibule::server::outbox::RelayOutcome;
-use vestibule::server::state::AppState;
+use vestibule::server::runtime::state::AppState;
 
 use crate::outbox::{commit_only, create_pending, delivered, message, relay};
 use crate::support::clerk::Plan;

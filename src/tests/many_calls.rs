@@ -7,8 +7,8 @@ use serde_json::json;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use vestibule::server::clerk::backend_api::BackendApi;
-use vestibule::server::config::Secret;
 use vestibule::server::outbox::{Outbox, RelayOutcome};
+use vestibule::server::runtime::config::Secret;
 
 use crate::outbox::{commit_only, delivered, relay};
 use crate::support::clerk::DEVELOPMENT_SECRET_KEY;

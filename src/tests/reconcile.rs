@@ -10,9 +10,9 @@ use time::Duration;
 use tokio_util::sync::CancellationToken;
 use vestibule::model::ids::UserId;
 use vestibule::server::clerk::backend_api::BackendApi;
-use vestibule::server::config::Secret;
 use vestibule::server::outbox::RelayOutcome;
 use vestibule::server::reconcile::{End, Finding, FindingEnd, Pass, ReconcileError, Reconciler, in_flight};
+use vestibule::server::runtime::config::Secret;
 use vestibule::server::users::DriftKind;
 
 use crate::outbox::relay;

@@ -5,7 +5,7 @@ use sqlx::postgres::PgPool;
 use sqlx::{AssertSqlSafe, Postgres, Transaction};
 use vestibule::model::claims::ActiveOrganizationClaim;
 use vestibule::model::gate::MembershipEvidence;
-use vestibule::server::database::{DatabaseError, Pools, check_logins, open};
+use vestibule::server::runtime::database::{DatabaseError, Pools, check_logins, open};
 use vestibule::server::session::{SessionClaims, SessionToken};
 use vestibule::server::tenancy::Tenancy;
 

@@ -1,8 +1,8 @@
 //! Whether the database fits the binary: a forgotten migration is noticed at the start.
 
-use vestibule::server::config::{Config, DatabaseConfig, Secret};
-use vestibule::server::database::{DatabaseError, check_schema, open};
-use vestibule::server::serve::{ServeError, prepare};
+use vestibule::server::runtime::config::{Config, DatabaseConfig, Secret};
+use vestibule::server::runtime::database::{DatabaseError, check_schema, open};
+use vestibule::server::runtime::serve::{ServeError, prepare};
 
 use crate::support::TestApp;
 use crate::support::database::Database;

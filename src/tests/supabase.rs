@@ -1,8 +1,8 @@
 //! Migrations: where Supabase's roles and default grants exist already, and when several run at once.
 
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
-use vestibule::server::config::{DatabaseConfig, Secret};
-use vestibule::server::database::{check_logins, migrate, open};
+use vestibule::server::runtime::config::{DatabaseConfig, Secret};
+use vestibule::server::runtime::database::{check_logins, migrate, open};
 
 use crate::support::database::{Database, OWNER, admin_pool, run};
 

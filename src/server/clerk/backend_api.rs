@@ -18,7 +18,7 @@ use super::metadata::MetadataChange;
 use super::user::{ClerkUser, without_nul};
 use crate::model::ids::{SessionId, UserId};
 use crate::server::clock::Clock;
-use crate::server::config::Secret;
+use crate::server::runtime::config::Secret;
 
 /// The version of the Backend API we speak.
 const API_VERSION: &str = "2026-05-12";

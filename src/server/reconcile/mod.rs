@@ -22,9 +22,9 @@ pub use in_flight::{InFlight, in_flight};
 pub use pass::{Finding, FindingEnd, Pass, Summary};
 pub use regular::run_regularly;
 
-use super::clerk::backend_api::{BackendApi, ClerkError};
-use super::clock::Clock;
-use super::outbox::wait_after;
+use crate::server::clerk::backend_api::{BackendApi, ClerkError};
+use crate::server::clock::Clock;
+use crate::server::outbox::wait_after;
 
 /// Calls to Clerk in a second, by hand. Clerk allows 100 a second with a production key, and a running server takes 90 of
 /// them at most.

@@ -1,7 +1,6 @@
 //! Who is calling. A raw token and verified claims are different types, and only `verify` makes the second from the first.
 
 pub mod cookies;
-pub mod handshake;
 pub mod issuer;
 pub mod keys;
 pub mod token;

@@ -11,7 +11,7 @@ use super::verify::{SessionClaims, TokenError, claim_evidence};
 use crate::model::claims::ActiveOrganizationClaim;
 use crate::model::gate::{Evidence, HandshakeEvidence, MembershipEvidence, SessionEvidence, Verdict, decide};
 use crate::server::failures;
-use crate::server::state::AppState;
+use crate::server::runtime::state::AppState;
 use crate::server::tenancy::TenantTransaction;
 
 /// Handshakes that Clerk allows within its counter's two seconds (`backend: handshake.ts`).

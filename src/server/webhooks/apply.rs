@@ -18,7 +18,7 @@ use super::Received;
 use super::event::{Event, Unreadable, is_meant_for_us, user_of};
 use crate::server::clerk::user::without_nul;
 use crate::server::clock::Clock;
-use crate::server::telemetry::point;
+use crate::server::runtime::telemetry::point;
 use crate::server::users::{self, SyncRights};
 
 /// Pause between two looks when nothing woke the loop: messages that another process received, and retries.

@@ -20,9 +20,10 @@ use serde_json::Value;
 
 pub use apply::{ApplyOutcome, Webhooks};
 
-use super::state::AppState;
-use super::{failures, telemetry};
 use crate::model::failure::{Failure, FailureCode};
+use crate::server::failures;
+use crate::server::runtime::state::AppState;
+use crate::server::runtime::telemetry;
 
 /// Largest body, in bytes. A person may carry metadata of 8 kB three times over, and many addresses.
 pub const MAX_BODY_BYTES: usize = 256 * 1024;

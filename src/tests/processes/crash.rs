@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use fastrand::Rng;
 use tokio::sync::Semaphore;
-use vestibule::server::telemetry::POINTS;
+use vestibule::server::runtime::telemetry::POINTS;
 
 use super::app::App;
 use super::checks::{check, settled};

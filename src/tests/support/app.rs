@@ -10,10 +10,10 @@ use time::OffsetDateTime;
 use tower::ServiceExt as _;
 use vestibule::app;
 use vestibule::server::clock::Clock;
-use vestibule::server::config::Config;
-use vestibule::server::database::{self, Pools};
-use vestibule::server::site::Site;
-use vestibule::server::state::AppState;
+use vestibule::server::runtime::config::Config;
+use vestibule::server::runtime::database::{self, Pools};
+use vestibule::server::runtime::site::Site;
+use vestibule::server::runtime::state::AppState;
 
 use super::clerk::{SECRET_KEY, StubClerk};
 use super::database::Database;

@@ -11,8 +11,8 @@ use embedded_postgres::{Cluster, Lifetime, Options, find_binaries};
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 use url::Url;
-use vestibule::server::config::{DatabaseConfig, Secret};
-use vestibule::server::database;
+use vestibule::server::runtime::config::{DatabaseConfig, Secret};
+use vestibule::server::runtime::database;
 
 pub const OWNER: &str = "vestibule_test_owner";
 pub const REQUEST: &str = "vestibule_test_request";

@@ -20,14 +20,14 @@ use cookie::Cookie;
 use serde_json::json;
 use url::Url;
 
-use super::cookies::{self, ClerkCookies, Handshaken};
-use super::token::SessionToken;
-use super::visit::{AuthNotes, is_document, read_cookies};
 use crate::model::ids::SessionId;
 use crate::server::clerk::backend_api::ClerkError;
-use crate::server::clerk::frontend_proxy;
-use crate::server::config::Config;
-use crate::server::state::AppState;
+use crate::server::http::frontend_proxy;
+use crate::server::runtime::config::Config;
+use crate::server::runtime::state::AppState;
+use crate::server::session::cookies::{self, ClerkCookies, Handshaken};
+use crate::server::session::token::SessionToken;
+use crate::server::session::visit::{AuthNotes, is_document, read_cookies};
 
 /// Longest time for fetching what a handshake left, or for a refresh.
 const RENEWAL_LIMIT: Duration = Duration::from_secs(2);
@@ -116,12 +116,14 @@ async fn refresh(
     let token = cookies.session.as_ref().filter(|_| !request.headers().contains_key(header::AUTHORIZATION));
     let now = app.clock().now().unix_timestamp();
     let is_expired = |token: &&SessionToken| {
-        token.unverified_number("exp").is_some_and(|at| at <= now - super::verify::ALLOWED_SKEW_SECONDS)
+        token
+            .unverified_number("exp")
+            .is_some_and(|at| at <= now - crate::server::session::verify::ALLOWED_SKEW_SECONDS)
     };
     // Not worth a call unless the token is one of ours, and expired by nothing else than time.
     let expired = token.filter(is_expired).filter(|_| cookies.client_uat > 0);
     let (Some(secret), Some(token)) = (&cookies.refresh, expired) else { return next.run(request).await };
-    if !matches!(app.verifier().verify(token).await, Err(super::TokenError::Expired)) {
+    if !matches!(app.verifier().verify(token).await, Err(crate::server::session::TokenError::Expired)) {
         return next.run(request).await;
     }
     let session = token.unverified_payload().and_then(|payload| SessionId::parse(payload.get("sid")?.as_str()?).ok());

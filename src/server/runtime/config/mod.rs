@@ -17,8 +17,8 @@ mod reader;
 
 use reader::Reader;
 
-use super::clerk::frontend_proxy;
-use super::webhooks::signature::SigningKey;
+use crate::server::http::frontend_proxy;
+use crate::server::webhooks::signature::SigningKey;
 
 /// Hosts of the emulator's production instances.
 const EMULATOR_SUFFIX: &str = ".emulator.localhost";

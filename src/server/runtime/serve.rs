@@ -7,13 +7,13 @@ use axum::Router;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use super::clock::Clock;
-use super::config::Config;
-use super::database::{self, DatabaseError, Pools};
-use super::reconcile::{self, Reconciler};
-use super::retention::Retention;
-use super::site::{Site, SiteError};
-use super::state::{AppState, StateError};
+use crate::server::clock::Clock;
+use crate::server::reconcile::{self, Reconciler};
+use crate::server::retention::Retention;
+use crate::server::runtime::config::Config;
+use crate::server::runtime::database::{self, DatabaseError, Pools};
+use crate::server::runtime::site::{Site, SiteError};
+use crate::server::runtime::state::{AppState, StateError};
 
 /// How long requests and tasks may go on after the signal to stop.
 const SHUTDOWN_LIMIT: Duration = Duration::from_secs(10);

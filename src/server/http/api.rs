@@ -8,17 +8,17 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 
-use super::failures;
-use super::organizations::{self, CreateError, IdempotencyKey, NewOrganization};
-use super::session::visit::judge;
-use super::session::{Asked, SessionClaims, check};
-use super::state::AppState;
-use super::telemetry;
 use crate::model::failure::{Failure, FailureCode, Field};
 use crate::model::gate::Verdict;
 use crate::model::ids::{SessionId, UserId};
 use crate::model::onboarding::{Availability, Created, SessionStatus};
 use crate::model::organization::{Organization, OrganizationName, SLUG_TAKEN, Slug};
+use crate::server::failures;
+use crate::server::organizations::{self, CreateError, IdempotencyKey, NewOrganization};
+use crate::server::runtime::state::AppState;
+use crate::server::runtime::telemetry;
+use crate::server::session::visit::judge;
+use crate::server::session::{Asked, SessionClaims, check};
 
 /// The caller of an API route or server function, or what to tell them.
 pub async fn authenticate(app: &AppState, asked: &Asked) -> Result<SessionClaims, Failure> {

@@ -6,10 +6,10 @@ use axum::response::{IntoResponse as _, Response};
 use leptos::prelude::use_context;
 use leptos_axum::ResponseOptions;
 
-use super::session::Asked;
-use super::state::AppState;
-use super::telemetry;
 use crate::model::failure::{Failure, FailureCode};
+use crate::server::runtime::state::AppState;
+use crate::server::runtime::telemetry;
+use crate::server::session::Asked;
 
 /// Largest failure in JSON, in bytes.
 const MAX_FAILURE_BYTES: usize = 16 * 1024;

@@ -16,13 +16,13 @@ use crate::model::onboarding::Delivery;
 use crate::model::organization::Slug;
 use crate::server::clerk::backend_api::{BackendApi, ClerkError, TimeLimits};
 use crate::server::clock::Clock;
-use crate::server::config::Config;
-use crate::server::database::{self, DatabaseError};
 use crate::server::outbox::{Outbox, RelayOutcome};
 use crate::server::reconcile::{
     CALLS_BY_HAND, CALLS_REGULARLY, End, Finding, FindingEnd, InFlight, Pass, ReconcileError, Reconciler, Summary,
     in_flight,
 };
+use crate::server::runtime::config::Config;
+use crate::server::runtime::database::{self, DatabaseError};
 use crate::server::users::{self, Invited, InvitedRole, SyncRights};
 
 /// Longest e-mail address (RFC 5321, 4.5.3.1.3, without the brackets).

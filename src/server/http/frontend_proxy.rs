@@ -14,8 +14,8 @@ use axum::extract::{ConnectInfo, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
-use crate::server::session::handshake;
-use crate::server::state::AppState;
+use crate::server::http::handshake;
+use crate::server::runtime::state::AppState;
 
 /// The path under which the proxy answers.
 pub const PREFIX: &str = "/__clerk";

@@ -158,7 +158,7 @@ fn unknown_names_are_noticed() {
 
 #[test]
 fn the_readme_explains_every_variable() {
-    let readme = include_str!("../../../README.md");
+    let readme = include_str!("../../../../README.md");
     for (name, _) in NAMES {
         assert!(readme.contains(&format!("| `{name}` |")), "{name}");
     }

@@ -5,8 +5,8 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-use super::state::AppState;
 use crate::model::failure::{Failure, FailureCode};
+use crate::server::runtime::state::AppState;
 
 /// Clerk's code card renders two style elements into its own part of the page. The first hash is the empty string's (its
 /// libraries fill empty elements through CSSOM), the second that of the caret's keyframes. Check on every upgrade of the

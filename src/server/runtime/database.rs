@@ -13,7 +13,7 @@ use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{Connection as _, PgConnection};
 use url::Url;
 
-use super::config::{DatabaseConfig, Secret};
+use crate::server::runtime::config::{DatabaseConfig, Secret};
 
 /// How long a request waits for a free connection.
 const ACQUIRE_LIMIT: Duration = Duration::from_secs(3);

@@ -5,21 +5,21 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio_util::task::TaskTracker;
 
-use super::clerk::backend_api::{BackendApi, TimeLimits};
-use super::clerk::frontend_proxy;
-use super::clock::Clock;
-use super::config::Config;
-use super::database::Pools;
-use super::outbox::Outbox;
-use super::person_limit::PersonLimit;
-use super::session::Verifier;
-use super::session::keys::Keys;
-use super::session::verify::REMEMBERED_TOKENS;
-use super::site::Site;
-use super::tenancy::Tenancy;
-use super::webhooks::Webhooks;
 use crate::model::failure::{Failure, FailureCode};
 use crate::model::ids::UserId;
+use crate::server::clerk::backend_api::{BackendApi, TimeLimits};
+use crate::server::clock::Clock;
+use crate::server::http::frontend_proxy;
+use crate::server::outbox::Outbox;
+use crate::server::person_limit::PersonLimit;
+use crate::server::runtime::config::Config;
+use crate::server::runtime::database::Pools;
+use crate::server::runtime::site::Site;
+use crate::server::session::Verifier;
+use crate::server::session::keys::Keys;
+use crate::server::session::verify::REMEMBERED_TOKENS;
+use crate::server::tenancy::Tenancy;
+use crate::server::webhooks::Webhooks;
 
 /// Slug checks per person and second, and how many may come at once: fast typing, not a list of all customers.
 const SLUG_CHECKS: (u32, u32) = (4, 20);

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use leptos::config::LeptosOptions;
 use serde::Deserialize;
 
-use super::clerk::frontend_proxy;
-use super::config::ClerkConfig;
+use crate::server::http::frontend_proxy;
+use crate::server::runtime::config::ClerkConfig;
 
 /// Where pages find their files.
 #[derive(Clone, Debug)]
