@@ -10,8 +10,6 @@ use time::OffsetDateTime;
 
 use crate::model::organization::Slug;
 use crate::server::clerk::user::ClerkUser;
-use crate::server::runtime::state::AppState;
-use crate::server::tenancy::TenantTransaction;
 
 /// How far a comparison may go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -161,20 +159,4 @@ pub async fn invite(
         .bind(now)
         .fetch_one(executor)
         .await
-}
-
-/// Meets a person who belongs to no organization, before they are shown the form: makes their profile if no webhook has
-/// made it yet, and if they may have been invited, waits a moment for Clerk to say who they are. True: ask again where
-/// they belong. Clerk being slow or down only means that they see the form.
-pub async fn meet(app: &AppState, mut transaction: TenantTransaction) -> Result<bool, sqlx::Error> {
-    let caller = transaction.caller().clone();
-    let is_worth_waiting: bool = sqlx::query_scalar("select ensure_profile($1)")
-        .bind(app.clock().now())
-        .fetch_one(transaction.connection())
-        .await?;
-    transaction.commit().await?;
-    if is_worth_waiting {
-        app.outbox().settle(&caller).await;
-    }
-    Ok(is_worth_waiting)
 }
