@@ -12,7 +12,7 @@ use crate::model::failure::{Failure, FailureCode, Field};
 use crate::model::gate::Verdict;
 use crate::model::ids::{SessionId, UserId};
 use crate::model::onboarding::{Availability, Created, SessionStatus};
-use crate::model::organization::{Organization, OrganizationName, SLUG_TAKEN, Slug};
+use crate::model::organization::{Organization, OrganizationName, Role, SLUG_TAKEN, Slug};
 use crate::server::failures;
 use crate::server::organizations::{self, CreateError, IdempotencyKey, NewOrganization};
 use crate::server::runtime::state::AppState;
@@ -143,7 +143,7 @@ struct Me {
     /// The organization the gate would let the caller into.
     organization: Option<Organization>,
     /// The caller's role there, as the database has it.
-    role: Option<String>,
+    role: Option<Role>,
 }
 
 /// A refusal of `GET /api/me`: the failure, with what an operator needs to mend it.
