@@ -63,8 +63,7 @@ pub async fn page(entry: Entry) -> Result<Page, Page> {
 #[component]
 fn Inside(dashboard: Dashboard, host: String, behind: bool) -> impl IntoView {
     let name = dashboard.organization.name.to_string();
-    let my_role =
-        dashboard.members.iter().find(|m| m.person.user_id == dashboard.me.user_id).map(|m| role_name(&m.role));
+    let my_role = dashboard.members.iter().find(|m| m.person.user_id == dashboard.me.user_id).map(|m| m.role.label());
     let nameless = dashboard.me.display_name.is_none();
     view! {
         <header class="site-header site-header-inside">
@@ -195,8 +194,8 @@ fn Members(members: Vec<Member>, me: Person) -> impl IntoView {
                         </span>
                     </th>
                     <td role="cell" data-label="Role">
-                        <span class="badge" data-kind=member.role.clone()>
-                            {role_name(&member.role)}
+                        <span class="badge" data-kind=member.role.as_str()>
+                            {member.role.label()}
                         </span>
                     </td>
                     <td role="cell" data-label="Since">
@@ -237,13 +236,5 @@ fn Members(members: Vec<Member>, me: Person) -> impl IntoView {
                     }
                 })}
         </section>
-    }
-}
-
-fn role_name(role: &str) -> &'static str {
-    match role {
-        "owner" => "Owner",
-        "admin" => "Admin",
-        _ => "Member",
     }
 }

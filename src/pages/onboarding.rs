@@ -14,7 +14,6 @@ use crate::model::gate::{Place, Verdict};
 use crate::model::onboarding::Draft;
 use crate::model::organization::{NO_SUGGESTION, OrganizationName, Slug};
 use crate::server::access::{Authorization, Caller};
-use crate::server::clock::Clock;
 use crate::server::failures;
 use crate::server::first_visit;
 use crate::server::http::body::Form;
@@ -24,10 +23,10 @@ use crate::server::outbox::Outbox;
 use crate::server::tenancy::{Tenancy, TenantTransaction};
 
 /// `GET /onboarding`.
-pub async fn page(entry: Entry, State(outbox): State<Outbox>, State(clock): State<Clock>) -> Result<Page, Page> {
+pub async fn page(entry: Entry, State(outbox): State<Outbox>) -> Result<Page, Page> {
     let transaction = match entry.admit(Place::Onboarding).await? {
         Authorization { verdict: Verdict::NeedsOnboarding, transaction: Some(transaction) } => {
-            match first_visit::meet(&outbox, transaction, clock.now()).await {
+            match first_visit::meet(&outbox, transaction).await {
                 // They may belong to an organization by now.
                 Ok(true) => entry.admit(Place::Onboarding).await?.transaction,
                 Ok(false) => None,

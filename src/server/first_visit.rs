@@ -1,7 +1,5 @@
 //! The first visit of a user who belongs to no organization.
 
-use time::OffsetDateTime;
-
 use super::outbox::Outbox;
 use super::tenancy::TenantTransaction;
 
@@ -11,14 +9,10 @@ use super::tenancy::TenantTransaction;
 ///
 /// # Errors
 /// The database does not answer. The form can be shown all the same.
-pub async fn meet(
-    outbox: &Outbox,
-    mut transaction: TenantTransaction,
-    now: OffsetDateTime,
-) -> Result<bool, sqlx::Error> {
+pub async fn meet(outbox: &Outbox, mut transaction: TenantTransaction) -> Result<bool, sqlx::Error> {
     let caller = transaction.caller().clone();
     let is_worth_waiting: bool =
-        sqlx::query_scalar("select ensure_profile($1)").bind(now).fetch_one(transaction.connection()).await?;
+        sqlx::query_scalar("select vestibule.ensure_profile()").fetch_one(transaction.connection()).await?;
     transaction.commit().await?;
     if is_worth_waiting {
         outbox.settle(&caller).await;

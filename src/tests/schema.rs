@@ -49,14 +49,15 @@ async fn a_forgotten_migration_is_named_with_what_to_do() {
 }
 
 #[tokio::test]
-async fn a_database_from_before_the_question_is_outdated_too() {
+async fn a_database_that_was_never_migrated_lacks_everything() {
     let database = Database::create().await;
-    sqlx::raw_sql("drop function applied_migrations()").execute(&database.owner).await.expect("the owner");
+    sqlx::raw_sql("drop function vestibule.applied_migrations()").execute(&database.owner).await.expect("the owner");
     let said = refusal(&database).await;
-    assert!(said.contains("migration 0006"), "{said}");
+    assert!(said.contains("migration 0001, 0002, ") && said.contains("0006 was"), "{said}");
 
     let database = Database::create_empty().await;
-    refusal(&database).await;
+    let said = refusal(&database).await;
+    assert!(said.contains("migration 0001, 0002, ") && said.contains("0006 was"), "{said}");
     database.migrate().await.expect("as the message says");
     assert_eq!(check(&database).await.expect("up to date"), Vec::<i64>::new());
 }

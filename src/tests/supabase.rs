@@ -14,21 +14,23 @@ const SUPABASE_DEFAULTS: &str = "
     alter default privileges in schema public grant all on functions to anon, authenticated, service_role;
     alter default privileges in schema public grant all on sequences to anon, authenticated, service_role;";
 
-/// Every privilege that a role was given on anything in `public`, as `object privilege`.
+/// Every privilege that a role, or every role, was given on anything in `public` and `vestibule`, as `object privilege`.
 async fn grants(database: &Database, role: &str) -> Vec<String> {
     sqlx::query_scalar(
         "select distinct found.object || ' ' || lower(found.privilege) from (
-            select c.relname::text, a.privilege_type, a.grantee from pg_class c, aclexplode(c.relacl) a
-            where c.relnamespace = 'public'::regnamespace
+            select c.relnamespace, c.relname::text, a.privilege_type, a.grantee from pg_class c, aclexplode(c.relacl) a
             union all
-            select c.relname || '.' || t.attname, a.privilege_type, a.grantee
+            select c.relnamespace, c.relname || '.' || t.attname, a.privilege_type, a.grantee
             from pg_class c join pg_attribute t on t.attrelid = c.oid, aclexplode(t.attacl) a
-            where c.relnamespace = 'public'::regnamespace
             union all
-            select p.proname::text || '()', a.privilege_type, a.grantee from pg_proc p, aclexplode(p.proacl) a
-            where p.pronamespace = 'public'::regnamespace
-         ) as found (object, privilege, grantee)
-         where found.grantee = 0 or found.grantee = (select oid from pg_roles where rolname = $1)
+            select p.pronamespace, p.proname || '()', a.privilege_type, a.grantee
+            from pg_proc p, aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a
+            union all
+            select n.oid, n.nspname::text, a.privilege_type, a.grantee
+            from pg_namespace n, aclexplode(n.nspacl) a where n.nspname = 'vestibule'
+         ) as found (namespace, object, privilege, grantee)
+         where found.namespace in ('public'::regnamespace, 'vestibule'::regnamespace)
+           and (found.grantee = 0 or found.grantee = (select oid from pg_roles where rolname = $1))
          order by 1",
     )
     .bind(role)
@@ -38,7 +40,7 @@ async fn grants(database: &Database, role: &str) -> Vec<String> {
 }
 
 /// All that callers may do.
-const MEANT: [&str; 15] = [
+const MEANT: [&str; 16] = [
     "create_organization() execute",
     "ensure_profile() execute",
     "organization_slug_taken() execute",
@@ -54,6 +56,7 @@ const MEANT: [&str; 15] = [
     "requesting_user_id() execute",
     "requesting_user_organization_ids() execute",
     "user_profiles select",
+    "vestibule usage",
 ];
 
 #[tokio::test]

@@ -12,7 +12,7 @@ use crate::model::failure::{Failure, FailureCode};
 use crate::model::gate::Verdict;
 use crate::model::ids::{SessionId, UserId};
 use crate::model::onboarding::Created;
-use crate::model::organization::Organization;
+use crate::model::organization::{Organization, Role};
 use crate::server::access::{Authentication, Caller, Sessions};
 use crate::server::failures;
 use crate::server::organizations::{self, NewOrganization, Organizations};
@@ -52,7 +52,7 @@ struct Me {
     /// The organization the gate would let the caller into.
     organization: Option<Organization>,
     /// The caller's role there, as the database has it.
-    role: Option<String>,
+    role: Option<Role>,
 }
 
 /// What an operator needs to mend a refusal.

@@ -32,7 +32,6 @@ struct Inner {
     outbox: Outbox,
     /// Whether this process notifies Clerk. If not, others do.
     notifies: bool,
-    clock: Clock,
     tasks: TaskTracker,
     slug_checks: UserLimit,
     creations: UserLimit,
@@ -40,9 +39,8 @@ struct Inner {
 
 impl Organizations {
     pub fn new(tenancy: Tenancy, outbox: Outbox, notifies: bool, clock: Clock, tasks: TaskTracker) -> Self {
-        let (slug_checks, creations) =
-            (UserLimit::new(SLUG_CHECKS, clock.clone()), UserLimit::new(CREATIONS, clock.clone()));
-        Self(Arc::new(Inner { tenancy, outbox, notifies, clock, tasks, slug_checks, creations }))
+        let (slug_checks, creations) = (UserLimit::new(SLUG_CHECKS, clock.clone()), UserLimit::new(CREATIONS, clock));
+        Self(Arc::new(Inner { tenancy, outbox, notifies, tasks, slug_checks, creations }))
     }
 
     /// Creates the organization in the caller's transaction, then tries once to notify Clerk, for at most
@@ -82,9 +80,9 @@ impl Organizations {
     ) -> Result<Created, CreateError> {
         let service = self.clone();
         let task = self.0.tasks.spawn(async move {
-            let Inner { outbox, notifies, clock, .. } = &*service.0;
+            let Inner { outbox, notifies, .. } = &*service.0;
             let user = transaction.caller().clone();
-            let (organization, replayed) = store(transaction, &request, clock.now()).await?;
+            let (organization, replayed) = store(transaction, &request).await?;
             let event = if replayed { "creation repeated, nothing new" } else { "organization created" };
             tracing::info!(organization.id = %organization.id, user.id = %user, "{event}");
             let delivery = match (*notifies, replayed) {

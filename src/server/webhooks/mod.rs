@@ -3,7 +3,7 @@
 //! What must stay true:
 //! - Nothing is read before the signature is verified, and nothing but the database is asked before the answer.
 //! - A message is stored once by its id, applied once, and in any order with the same end: the rules are in
-//!   `apply_clerk_user` and `forget_clerk_user` (`migrations/`).
+//!   `sync_clerk_user` and `forget_clerk_user` (`migrations/`).
 //! - A message is never lost, only applied, ignored or dead with a reason.
 
 mod apply;
@@ -14,7 +14,7 @@ use axum::http::HeaderMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-pub use apply::{ApplyOutcome, Webhooks};
+pub use apply::{ApplyOutcome, WebhookOutcome, Webhooks};
 
 use crate::model::failure::{Failure, FailureCode};
 use crate::server::failpoint::point;

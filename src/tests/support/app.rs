@@ -121,6 +121,7 @@ impl TestApp {
             .map(|(name, value)| (name.to_owned(), value.to_owned())),
         );
         let (config, state, clock, pools) = state(&variables, relay);
+        database.set_clock(clock.now()).await;
         let router = app::router(state.clone());
         Self { config, state, clock, clerk, database, pools, router }
     }
@@ -137,6 +138,13 @@ impl TestApp {
         variables.extend(own.map(|(name, value)| (name.to_owned(), value.to_owned())));
         let (_, state, clock, _) = state(&variables, true);
         (state, clock)
+    }
+
+    /// Moves the clocks of the app and of the database. A test that moves the app's alone by more than a day is not one that
+    /// a database goes along with.
+    pub async fn advance(&self, by: time::Duration) {
+        self.clock.advance(by);
+        self.database.set_clock(self.clock.now()).await;
     }
 
     pub async fn send(&self, request: Request<Body>) -> Reply {

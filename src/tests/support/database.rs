@@ -11,6 +11,7 @@ use embedded_postgres::{Cluster, Lifetime, Options, find_binaries};
 use secrecy::{ExposeSecret as _, SecretString};
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
+use time::OffsetDateTime;
 use url::Url;
 use vestibule::server::runtime::config::DatabaseConfig;
 use vestibule::server::runtime::database;
@@ -213,6 +214,25 @@ impl Database {
         T: Send + Unpin + sqlx::Type<sqlx::Postgres> + for<'r> sqlx::Decode<'r, sqlx::Postgres>,
     {
         sqlx::query_scalar(query).bind(parameter).fetch_one(&self.owner).await.expect(query)
+    }
+
+    /// Sets the database's clock, which stands still from then on.
+    pub async fn set_clock(&self, now: OffsetDateTime) {
+        let ms = now.unix_timestamp_nanos() / 1_000_000;
+        self.replace_clock(&format!("timestamptz 'epoch' + {ms} * interval '1 millisecond'")).await;
+    }
+
+    /// Lets the database's clock run again: the machine's, as the migrations have it.
+    pub async fn release_clock(&self) {
+        self.replace_clock("pg_catalog.now()").await;
+    }
+
+    async fn replace_clock(&self, time: &str) {
+        let clock = format!(
+            "create or replace function vestibule.clock() returns timestamptz language sql stable parallel safe
+             as $$ select {time} $$"
+        );
+        sqlx::raw_sql(AssertSqlSafe(clock)).execute(&self.owner).await.expect("the clock");
     }
 
     /// How many rows each of the first six of [`TABLES`] has.
