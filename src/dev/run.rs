@@ -206,7 +206,8 @@ impl Development {
     /// is, and the emulator's keys. `dev.env`, for a shell: the whole configuration, so that other subcommands find the same
     /// database and the same Clerk.
     pub fn announce(&self, origin: &str, variables: &BTreeMap<String, String>) -> Result<(), DevelopmentError> {
-        let configured = config::NAMES.iter().filter_map(|(name, _)| Some((name, variables.get(*name)?)));
+        let names = config::variables::of_every_build().map(|variable| variable.name);
+        let configured = names.filter_map(|name| Some((name, variables.get(name)?)));
         let lines: String =
             configured.map(|(name, value)| format!("{name}='{}'\n", value.replace('\'', r"'\''"))).collect();
         self.write("dev.env", &lines)?;

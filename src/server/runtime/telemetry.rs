@@ -6,12 +6,14 @@ use tracing_subscriber::layer::{Layer, SubscriberExt as _};
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Registry, fmt};
 
+use crate::server::runtime::config::variables::LOG_FILTER;
+
 /// A listener besides the log, with a filter of its own.
 pub type Listener = Box<dyn Layer<Registry> + Send + Sync>;
 
 /// Starts logging to standard error. `filter` is a `RUST_LOG` expression; `listener` hears what its own filter lets through.
 pub fn start(filter: Option<&str>, json: bool, listener: Option<Listener>) {
-    let filter = EnvFilter::new(filter.unwrap_or("info,sqlx=warn,hyper=warn"));
+    let filter = EnvFilter::new(filter.unwrap_or(LOG_FILTER));
     let lines = fmt::layer().with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal());
     let registry = tracing_subscriber::registry().with(listener);
     // A second start (tests) changes nothing.

@@ -14,6 +14,9 @@ use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
 
 mod reader;
+pub mod variables;
+#[cfg(test)]
+mod written;
 
 use reader::Reader;
 
@@ -26,29 +29,6 @@ use crate::server::webhooks::signature::SigningKey;
 const EMULATOR_SUFFIX: &str = ".emulator.localhost";
 /// What stands around the eight hexadecimal digits in the hosts of its development instances.
 const EMULATOR_DEVELOPMENT: (&str, &str) = ("vestibule-", ".clerk.accounts.dev");
-
-/// Names that are read, with what they are for. The README's table is checked against it.
-pub const NAMES: [(&str, &str); 19] = [
-    ("AUTH_DEBUG_LOG", "true: log the exact cause of every request without a session"),
-    ("CLERK_API_URL", "address of the Backend API"),
-    ("CLERK_AUTHORIZED_PARTIES", "further origins whose tokens are accepted, separated by commas"),
-    ("CLERK_FRONTEND_API_URL", "where the same-origin proxy forwards to; with a pk_live_… key only"),
-    ("CLERK_ISSUER", "the tokens' `iss`, when it is not the publishable key's host"),
-    ("CLERK_JWT_KEY", "PEM public key: verify without asking Clerk for keys"),
-    ("CLERK_PUBLISHABLE_KEY", "pk_live_… of the instance, or pk_test_… of a development instance"),
-    ("CLERK_SECRET_KEY", "sk_live_… or sk_test_… of the same instance"),
-    ("CLERK_TIMEOUT_MS", "how long a call of the Backend API may take, in milliseconds"),
-    ("CLERK_WEBHOOK_SECRET", "an older name of ours for CLERK_WEBHOOK_SIGNING_SECRET"),
-    ("CLERK_WEBHOOK_SIGNING_SECRET", "whsec_… of the webhook endpoint; several with commas while it is changed"),
-    ("DATABASE_MIGRATION_URL", "login of the owner: creates tables and roles"),
-    ("DATABASE_URL", "login of the request role"),
-    ("DATABASE_WORKER_URL", "login of the worker role"),
-    ("LISTEN", "address and port to listen on"),
-    ("PUBLIC_ORIGIN", "what the browser's address bar shows, such as https://app.example.com"),
-    ("RECONCILE_HOURS", "how often the server compares everybody with Clerk; 0: never"),
-    ("VESTIBULE_CRASH_AT", "development: the process ends itself there, as by kill -9; such as relay.answered:3"),
-    ("VESTIBULE_POSTGRES_BINARIES", "development: where the embedded Postgres is"),
-];
 
 /// The whole configuration.
 #[derive(Clone, Debug)]
@@ -160,15 +140,9 @@ impl Config {
     }
 }
 
-/// Names that look like ours but are not read: typing errors, most likely.
+/// Names that look like ours but are not read: typos, most likely.
 pub fn unknown_names(variables: &BTreeMap<String, String>) -> Vec<String> {
-    let ours = |name: &str| {
-        ["CLERK_", "DATABASE_", "AUTH_DEBUG", "PUBLIC_ORIGIN", "RECONCILE_", "VESTIBULE_"]
-            .iter()
-            .any(|prefix| name.starts_with(prefix))
-    };
-    let known = |name: &str| name == "CLERK_TELEMETRY_DISABLED" || NAMES.iter().any(|(known, _)| *known == name);
-    variables.keys().filter(|name| ours(name) && !known(name)).cloned().collect()
+    variables.keys().filter(|name| variables::is_unknown(name)).cloned().collect()
 }
 
 /// Only the logins, for `migrate`, which needs nothing else.
