@@ -6,7 +6,7 @@
 //
 //   LATENCY_MS=20      what every request is delayed by
 //
-//   RUNS=10            how many people create an organization, each for the first time
+//   RUNS=10            how many users create an organization, each for the first time
 //   VESTIBULE_BINARY, SITE_ROOT
 //                      which build; without them the release build, else the debug build
 import { randomBytes } from 'node:crypto';
@@ -17,11 +17,11 @@ import { build, measured } from './support/build.mjs';
 import { addUser } from './support/user.mjs';
 
 /**
- * What every request of the browser is delayed by, in ms: a person not far from the server. On the same machine a round
+ * What every request of the browser is delayed by, in ms: a user not far from the server. On the same machine a round
  * trip takes 3 ms, and the ratio would measure Chromium, which needs some 30 ms to leave one page for another.
  */
 const LATENCY_MS = Number(process.env.LATENCY_MS ?? 20);
-/** How many people do it without delay, for comparison. */
+/** How many users do it without delay, for comparison. */
 const RUNS_WITHOUT_DELAY = 5;
 
 /** Total divided by the sum of the round trips, as the median of all runs. */
@@ -32,7 +32,7 @@ const RUNS = Number(process.env.RUNS ?? 10);
 /** The first ones meet a server and a browser that have just started: they are made, but not counted. */
 const WARM_UP_RUNS = 2;
 
-/** How often each person's dashboard is loaded by itself. The middle one counts. */
+/** How often each user's dashboard is loaded by itself. The middle one counts. */
 const LOADS_ALONE = 3;
 
 /** The calls that nothing can do without, in their order. Then comes the document. */
@@ -43,7 +43,7 @@ const CALLS = [
 ];
 
 export const title =
-  `Click to dashboard in ms, ${RUNS} people, ${LATENCY_MS} ms to the server, ${measured} ` +
+  `Click to dashboard in ms, ${RUNS} users, ${LATENCY_MS} ms to the server, ${measured} ` +
   `(limits for the median: ${RATIO_LIMIT} times its round trips, ${TOTAL_LIMIT_MS} ms)`;
 
 export async function measure() {
@@ -67,7 +67,7 @@ export async function measure() {
   }
 }
 
-/** One person, from the sign-in page to the dashboard. Gives what the click cost, by its parts. */
+/** One user, from the sign-in page to the dashboard. Gives what the click cost, by its parts. */
 async function createOrganization(app, browser, latency) {
   const context = await browser.newContext({ baseURL: app.origin, locale: 'en-US' });
   try {
@@ -105,7 +105,7 @@ async function loadAlone(page) {
   return median(times);
 }
 
-/** A new person, with clerk-js itself and without its form. */
+/** A new user, with clerk-js itself and without its form. */
 async function signIn(app, page) {
   const { identifier, password } = await addUser(app);
   await page.goto('/sign-in');

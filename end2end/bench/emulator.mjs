@@ -1,4 +1,4 @@
-// How much the Clerk emulator bears: with 10,000 people, how soon it answers, what memory it holds, and how many tokens
+// How much the Clerk emulator bears: with 10,000 users, how soon it answers, what memory it holds, and how many tokens
 // it mints in a second. Tests that put load on an app must measure the app, not this.
 //
 // A token costs one RSA signature, and nearly nothing else should cost anything. So the yardstick is how many of them
@@ -12,12 +12,12 @@ import { Agent, request } from 'node:http';
 import { Emulator } from '../tests/support/emulator.mjs';
 import { build, measured } from './support/build.mjs';
 
-const PEOPLE = 10_000;
+const USERS = 10_000;
 /** How often it is started. The middle one counts: making RSA keys takes as long as it takes. */
 const STARTS = 5;
 /** Requests under way at any time, each on a connection of its own. */
 const CONNECTIONS = 16;
-/** How many people ask. */
+/** How many users ask. */
 const SESSIONS = 100;
 const WARM_UP_MS = 500;
 /** The load comes in rounds, with the yardstick before and after each. The middle round counts. */
@@ -39,7 +39,7 @@ const ORIGIN = 'http://localhost:3000';
 const { binary } = build;
 
 export const title =
-  `Emulator with ${PEOPLE.toLocaleString('en-US')} people, ${measured} (limits: start ${START_LIMIT_MS} ms, ` +
+  `Emulator with ${USERS.toLocaleString('en-US')} users, ${measured} (limits: start ${START_LIMIT_MS} ms, ` +
   `${MEMORY_LIMIT_MB} MB, ${RATIO_LIMIT} tokens for each RS256 signature of node:crypto on one core)`;
 
 export async function measure() {
@@ -52,7 +52,7 @@ export async function measure() {
   const emulator = await begin();
   try {
     starts.push(emulator.startMs);
-    await emulator.misbehave({ rate_limits: 'off' });
+    await emulator.setFaults({ rate_limits: 'off' });
     const before = residentMegabytes(emulator.pid);
     const backend = await load(emulator, await backendCalls(emulator));
     const frontend = await load(emulator, await frontendCalls(emulator));
@@ -63,14 +63,14 @@ export async function measure() {
 }
 
 function begin() {
-  const people = Array.from({ length: PEOPLE }, (_, number) => ({
-    email: `person-${number}@example.test`,
+  const users = Array.from({ length: USERS }, (_, number) => ({
+    email: `user-${number}@example.test`,
     password: 'correct horse battery',
     first_name: 'Person',
     last_name: String(number),
     public_metadata: { activeOrgId: `org-${number}`, onboardingComplete: true, role: 'member' },
   }));
-  return Emulator.start({ binary, seed: { people } });
+  return Emulator.start({ binary, seed: { users } });
 }
 
 /** Tokens by the Backend API, for sessions that no browser has begun. */

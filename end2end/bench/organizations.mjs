@@ -1,4 +1,4 @@
-// What creating an organization costs. Over HTTP on 16 connections, with a token of another person each time and the
+// What creating an organization costs. Over HTTP on 16 connections, with a token of another user each time and the
 // relay off: the server verifies the token, runs its transaction and answers. The yardstick is pgbench, which runs the
 // same statements on the same database, on as many connections, in rounds in between: what Postgres alone needs.
 //
@@ -61,7 +61,7 @@ export async function measure() {
   }
 }
 
-/** Creates organizations of so many people, as fast as the connections let it. */
+/** Creates organizations of so many users, as fast as the connections let it. */
 async function overHttp(server, agent, name, count) {
   const tokens = await server.tokens(Array.from({ length: count }, (_, number) => `user_http_${name}_${number}`));
   let next = 0;

@@ -2,7 +2,7 @@
 // creation over HTTP beside the same with nothing waiting.
 import { Server, connections, measured, median } from './support/server.mjs';
 
-const PEOPLE = 100_000;
+const USERS = 100_000;
 const MEMORY_LIMIT_MB = 150;
 /** A creation's time, for each of one with an empty outbox, which is measured half a minute before. */
 const RATIO_LIMIT = 3;
@@ -14,7 +14,7 @@ const ATTEMPTS = 700;
 const ATTEMPTS_LIMIT_MS = 60_000;
 
 export const title =
-  `${PEOPLE.toLocaleString('en-US')} messages of as many people wait, Clerk is down, ${measured} ` +
+  `${USERS.toLocaleString('en-US')} messages of as many users wait, Clerk is down, ${measured} ` +
   `(limits: ${MEMORY_LIMIT_MB} MB, a creation ${RATIO_LIMIT} times as long as with an empty outbox)`;
 
 export async function measure() {
@@ -30,13 +30,13 @@ export async function measure() {
        select 'user_waiting_' || number, 'update_user_metadata',
               jsonb_build_object('public_metadata', jsonb_build_object('activeOrgId', gen_random_uuid(), 'onboardingComplete', true)),
               now(), now()
-       from generate_series(1, ${PEOPLE}) as number`,
+       from generate_series(1, ${USERS}) as number`,
     );
     const tried = await attempted(server);
     const trying = await duringThreeSeconds(server);
     const full = await creations(server, agent, 'full', CREATIONS);
     const waiting = Number(server.sql('select count(*) from outbox_messages where delivered_at is null and dead_at is null'));
-    if (waiting < PEOPLE) throw new Error(`${waiting} messages wait at the end`);
+    if (waiting < USERS) throw new Error(`${waiting} messages wait at the end`);
     return report({ empty, full, before, after: server.memory(), tried, trying });
   } finally {
     agent.destroy();
@@ -44,7 +44,7 @@ export async function measure() {
   }
 }
 
-/** The times of creations, each of another person, in ms. */
+/** The times of creations, each of another user, in ms. */
 async function creations(server, agent, name, count, afterwards = () => {}) {
   const tokens = await server.tokens(Array.from({ length: count }, (_, number) => `user_${name}_${number}`));
   const times = [];

@@ -12,7 +12,7 @@ export function codeFor(app, email) {
 }
 
 /** Makes it slow or broken. Nothing named: everything is well again. */
-export async function misbehave(app, wishes) {
-  const response = await fetch(app.dev.control_url, wishes ? { method: 'PUT', body: JSON.stringify(wishes) } : { method: 'DELETE' });
+export async function setFaults(app, settings) {
+  const response = await fetch(app.dev.control_url, settings ? { method: 'PUT', body: JSON.stringify(settings) } : { method: 'DELETE' });
   if (!response.ok) throw new Error(`the emulator answered ${response.status}: ${await response.text()}`);
 }

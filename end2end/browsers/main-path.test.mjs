@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { after, afterEach, before, describe, test } from 'node:test';
 import { App } from '../tests/support/app.mjs';
-import { codeFor, misbehave } from './clerk.mjs';
+import { codeFor, setFaults } from './clerk.mjs';
 import { engines, missing } from './engines.mjs';
 import { launch as launchFirefox } from './firefox.mjs';
 import { Page } from './page.mjs';
@@ -50,7 +50,7 @@ function mainPath(launch) {
     await browser?.close();
     await app?.dispose();
   });
-  afterEach(() => misbehave(app));
+  afterEach(() => setFaults(app));
 
   /** A test with a window of its own. What it shows at a failure is part of the message. */
   function walk(title, body) {
@@ -115,11 +115,11 @@ function mainPath(launch) {
   }
 
   /** Up to the button. Nothing is clicked after it. */
-  async function create({ name, slug }, wishes) {
+  async function create({ name, slug }, settings) {
     await page.type('input[name=name]', name);
     const typed = () => page.evaluate(() => document.querySelector('input[name=slug]').value);
     await until(`the suggested address ${slug}`, async () => (await typed()) === slug);
-    if (wishes) await misbehave(app, wishes);
+    if (settings) await setFaults(app, settings);
     await page.click('button', 'Create organization');
   }
 

@@ -51,7 +51,7 @@ export class Server {
     return this.#app.dev.pid;
   }
 
-  /** Session tokens of these people, as Clerk would make them for people without an organization. */
+  /** Session tokens of these users, as Clerk would make them for users without an organization. */
   async tokens(users) {
     const part = (value) => Buffer.from(JSON.stringify(value)).toString('base64url');
     const now = Math.floor(Date.now() / 1000);
@@ -75,7 +75,7 @@ export class Server {
     return Promise.all(users.map(one));
   }
 
-  /** Creates the first organization of the person behind a token. Gives the answer. */
+  /** Creates the first organization of the user behind a token. Gives the answer. */
   create(token, slug, agent) {
     const body = JSON.stringify({ name: `Organization ${slug}`, slug });
     const headers = {

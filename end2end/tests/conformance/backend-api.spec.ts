@@ -9,13 +9,13 @@ import { shared } from './support/shared';
 const { visitor, emulator } = shared(test);
 
 let relay: Relay;
-let people = 0;
+let users = 0;
 
 test.beforeAll(async () => {
   relay = await Relay.start({ target: emulator().address });
 });
 
-test.afterEach(async () => emulator().misbehave());
+test.afterEach(async () => emulator().resetFaults());
 test.afterAll(async () => relay?.stop());
 
 const client = (apiUrl: string) => {
@@ -25,8 +25,8 @@ const client = (apiUrl: string) => {
 
 testRows(backendRows, async (row) => {
   const before = client(emulator().address);
-  people += 1;
-  const user = await before.users.createUser({ emailAddress: [`person-${people}-of-many@example.test`], password: 'a long password' });
+  users += 1;
+  const user = await before.users.createUser({ emailAddress: [`user-${users}-of-many@example.test`], password: 'a long password' });
   const others: Relay[] = [];
   const desk = {
     clerk: client(relay.origin),

@@ -14,7 +14,7 @@ export interface Desk {
   clerk: Clerk;
   /** The same past the relay, for what a row needs first. */
   before: Clerk;
-  /** A new person. */
+  /** A new user. */
   user: User;
   /** Somebody who is signed in from a browser. */
   its: Visitor;
@@ -673,7 +673,7 @@ const errors: BackendRow[] = [
     id: '6-error-rate-limit',
     call: 'users.updateUserMetadata(), the emulator told to answer 429 with Retry-After: 7',
     see: async ({ clerk, user, emulator }) => {
-      await emulator.misbehave({ faults: [{ path_ends_with: '/metadata', count: 1, status: 429, retry_after_s: 7 }] });
+      await emulator.setFaults({ faults: [{ path_ends_with: '/metadata', count: 1, status: 429, retry_after_s: 7 }] });
       await clerk.users.updateUserMetadata(user.id, { publicMetadata: {} });
     },
     expected: { throws: 'ClerkAPIResponseError', error: 429, retryAfter: 7, content: 'application/json' },
@@ -682,7 +682,7 @@ const errors: BackendRow[] = [
     id: '6-error-server',
     call: 'users.getUser(), the emulator told to answer 500',
     see: async ({ clerk, user, emulator }) => {
-      await emulator.misbehave({ faults: [{ path_starts_with: '/v1/users/', count: 1, status: 500 }] });
+      await emulator.setFaults({ faults: [{ path_starts_with: '/v1/users/', count: 1, status: 500 }] });
       await clerk.users.getUser(user.id);
     },
     expected: { throws: 'ClerkAPIResponseError', error: 500, content: 'application/json' },
@@ -691,7 +691,7 @@ const errors: BackendRow[] = [
     id: '6-error-cut',
     call: 'users.getUser(), the emulator told to cut the connection',
     see: async ({ before, user, emulator }) => {
-      await emulator.misbehave({ faults: [{ path_starts_with: '/v1/users/', count: 1, cut: true }] });
+      await emulator.setFaults({ faults: [{ path_starts_with: '/v1/users/', count: 1, cut: true }] });
       await before.users.getUser(user.id);
     },
     expected: { throws: 'ClerkAPIResponseError', error: null, code: 'unexpected_error' },
@@ -707,7 +707,7 @@ const errors: BackendRow[] = [
     id: '6-limit-off',
     call: 'users.updateUserMetadata(), 30 times at once, the emulator told to have no rate limits',
     see: async ({ clerk, user, emulator }) => {
-      await emulator.misbehave({ rate_limits: 'off' });
+      await emulator.setFaults({ rate_limits: 'off' });
       return limited(30, () => clerk.users.updateUserMetadata(user.id, { publicMetadata: { a: 1 } }));
     },
     expected: { served: 30, limited: 0 },

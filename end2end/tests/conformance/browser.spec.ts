@@ -24,7 +24,7 @@ test.beforeEach(async ({ browser }) => {
 
 test.afterEach(async () => {
   await context.close();
-  await emulator().misbehave();
+  await emulator().resetFaults();
 });
 
 test.afterAll(async () => site?.stop());
@@ -33,7 +33,7 @@ testRows(browserRows, async (row) => {
   const page = await context.newPage();
   await page.addInitScript(keepWhatListenersHear);
   await page.addInitScript(countPolls);
-  if (row.wishes) await emulator().misbehave(row.wishes);
+  if (row.settings) await emulator().setFaults(row.settings);
   const user = await signIn(page);
   if (row.later) await nextSecond(page);
   await changeVersion(user);
@@ -43,11 +43,11 @@ testRows(browserRows, async (row) => {
   return { ...(await look(page)), http: calls(http), document: documentCookie(http) };
 });
 
-/** A new person of version 1, signed in on the page. Gives their id. */
+/** A new user of version 1, signed in on the page. Gives their id. */
 async function signIn(page: Page): Promise<string> {
   const { settings, address } = emulator();
   const api = { address, secretKey: settings.CLERK_SECRET_KEY };
-  const email = `person-${Date.now()}@example.test`;
+  const email = `user-${Date.now()}@example.test`;
   const { id } = await backend(api, '/users', { email_address: [email], public_metadata: { version: 1 } });
   const { token } = await backend(api, '/sign_in_tokens', { user_id: id });
   await page.goto('/');

@@ -3,7 +3,7 @@
 import { expect, test } from '@playwright/test';
 import { App, type ClerkKind } from '../support/app.mjs';
 import { Clerk } from '../support/clerk';
-import { newPerson } from '../support/people';
+import { newUser } from '../support/users';
 import { differences, faults, leftOut } from './our-differences';
 import { developmentRows, type RequestRow, requestRows } from './request-rows';
 import { ourAnswer } from './support/our-server';
@@ -32,7 +32,7 @@ function rowsOf(kind: ClerkKind, rows: RequestRow[]): void {
     const send = (row: RequestRow) =>
       test(`${row.id} ${row.call}`, async () => {
         const fault = faults[row.id];
-        if (fault) await clerk.misbehave({ faults: [{ count: 1, ...fault }] });
+        if (fault) await clerk.setFaults({ faults: [{ count: 1, ...fault }] });
         const all = await ourAnswer(row, await visitor.renewed());
         if (fault) expect(await clerk.faultsLeft()).toEqual([0]);
         const difference = differences[row.id]?.ours ?? {};
@@ -56,10 +56,10 @@ function rowsOf(kind: ClerkKind, rows: RequestRow[]): void {
   });
 }
 
-/** A new person, known to the app's own emulator. */
+/** A new user, known to the app's own emulator. */
 async function signIn(app: App): Promise<Visitor> {
   const { origin, publishable_key: publishableKey, secret_key: secretKey, api_url: address } = app.dev;
-  const { email, password } = newPerson();
+  const { email, password } = newUser();
   await backend({ address, secretKey }, '/users', { email_address: [email], password });
   return Visitor.signIn({ origin, publishableKey, secretKey, address, sign: app.signer() }, { email, password });
 }

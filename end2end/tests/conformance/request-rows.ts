@@ -154,7 +154,7 @@ const headers: RequestRow[] = [
     id: '2.1-header-bearer',
     call: 'Authorization: Bearer <token>',
     request: (its) => withHeader(`Bearer ${its.token}`),
-    expected: { ...SIGNED_IN, token: 'header', who: 'the person' },
+    expected: { ...SIGNED_IN, token: 'header', who: 'the user' },
   },
   { id: '2.1-header-bare', call: 'Authorization: <token>', request: (its) => withHeader(its.token), expected: { ...SIGNED_IN, token: 'header' } },
   {
@@ -394,7 +394,7 @@ const tokens: RequestRow[] = [
     request: (its) => withHeader(`Bearer ${its.token}`),
     options: (its) => ({ jwtKey: its.app.jwtKey }),
     backend: null,
-    expected: { ...SIGNED_IN, who: 'the person' },
+    expected: { ...SIGNED_IN, who: 'the user' },
   },
   {
     id: '2.2-jwt-key-kid',
@@ -521,7 +521,7 @@ const cookies: RequestRow[] = [
     id: '2.2-B11',
     call: 'page, cookies in order',
     request: (its) => document(its.cookies()),
-    expected: { ...SIGNED_IN, who: 'the person', 'x-clerk-auth-status': null, 'x-clerk-auth-reason': null, sets: '' },
+    expected: { ...SIGNED_IN, who: 'the user', 'x-clerk-auth-status': null, 'x-clerk-auth-reason': null, sets: '' },
   },
   {
     id: '2.2-B11-signature',
@@ -809,13 +809,13 @@ const handshakes: RequestRow[] = [
     id: '3.4-nonce',
     call: 'page, expired token, handshake nonce in the cookie',
     request: async (its) => document({ ...its.cookies(its.expired()), __clerk_handshake_nonce: await its.handshake('nonce') }),
-    expected: { ...SIGNED_IN, who: 'the person', token: 'new', location: null, setNames: DIRECTIVES },
+    expected: { ...SIGNED_IN, who: 'the user', token: 'new', location: null, setNames: DIRECTIVES },
   },
   {
     id: '3.4-token',
     call: 'page, expired token, handshake token in the cookie',
     request: async (its) => document({ ...its.cookies(its.expired()), __clerk_handshake: await its.handshake('token') }),
-    expected: { ...SIGNED_IN, who: 'the person', token: 'new', location: null, setNames: DIRECTIVES },
+    expected: { ...SIGNED_IN, who: 'the user', token: 'new', location: null, setNames: DIRECTIVES },
   },
   {
     id: '3.4-query',
@@ -883,7 +883,7 @@ const handshakes: RequestRow[] = [
     call: 'page, handshake token with two __session directives',
     request: (its) =>
       document({ __clerk_handshake: its.handshakeToken([`__session=${its.forged()}; Path=/`, `__session_${its.suffix}=${its.token}; Path=/`]) }),
-    expected: { ...SIGNED_IN, who: 'the person' },
+    expected: { ...SIGNED_IN, who: 'the user' },
   },
   {
     id: '3.4-expired-directive',
@@ -928,7 +928,7 @@ const handshakes: RequestRow[] = [
     request: (its) => document(its.renewable()),
     expected: {
       ...SIGNED_IN,
-      who: 'the person',
+      who: 'the user',
       token: 'new',
       azp: '{origin}',
       setNames: '__refresh_{suffix} __session __session_{suffix}',
@@ -1029,7 +1029,7 @@ export const developmentRows: RequestRow[] = [
     id: '2.2-B11-development',
     call: 'page, cookies in order',
     request: (its) => document(its.cookies()),
-    expected: { ...SIGNED_IN, who: 'the person' },
+    expected: { ...SIGNED_IN, who: 'the user' },
   },
   {
     id: '2.2-B11-accounts-portal',
@@ -1056,7 +1056,7 @@ export const developmentRows: RequestRow[] = [
       document({}, { path: `/dashboard?a=1&__clerk_handshake_nonce=${await its.handshake('nonce')}&__clerk_help=1&__clerk_db_jwt=x` }),
     expected: {
       ...SIGNED_IN,
-      who: 'the person',
+      who: 'the user',
       token: 'new',
       location: '{origin}/dashboard',
       query: 'a=1',
@@ -1068,7 +1068,7 @@ export const developmentRows: RequestRow[] = [
     id: '3.4-token-development',
     call: 'page with a handshake token in its address',
     request: async (its) => document({}, { path: `/dashboard?__clerk_handshake=${await its.handshake('token')}` }),
-    expected: { ...SIGNED_IN, who: 'the person', token: 'new', location: '{origin}/dashboard', query: '', setNames: DEVELOPMENT_DIRECTIVES },
+    expected: { ...SIGNED_IN, who: 'the user', token: 'new', location: '{origin}/dashboard', query: '', setNames: DEVELOPMENT_DIRECTIVES },
   },
   {
     id: '3.4-signed-out-development',
@@ -1112,7 +1112,7 @@ export const developmentRows: RequestRow[] = [
     id: `3.4-skew-${id}`,
     call: `page, handshake token with a session token ${what}`,
     request: (its) => document({}, { path: `/dashboard?__clerk_handshake=${its.handshakeToken([`__session=${token(its)}; Path=/`])}` }),
-    expected: { ...SIGNED_IN, who: 'the person', firstLine: SKEW },
+    expected: { ...SIGNED_IN, who: 'the user', firstLine: SKEW },
   })),
   {
     id: '3.4-skew-day',
@@ -1129,6 +1129,6 @@ export const developmentRows: RequestRow[] = [
     id: '3.6-refresh-development',
     call: 'page, expired token, __refresh',
     request: (its) => document(its.renewable()),
-    expected: { ...SIGNED_IN, who: 'the person', token: 'new', azp: '{origin}', location: null },
+    expected: { ...SIGNED_IN, who: 'the user', token: 'new', azp: '{origin}', location: null },
   },
 ];

@@ -10,7 +10,7 @@ type Clerk = ReturnType<typeof createClerkClient>;
 
 export interface WebhookDesk {
   clerk: Clerk;
-  /** A new person, of whom the receiver knows already. */
+  /** A new user, of whom the receiver knows already. */
   user: Awaited<ReturnType<Clerk['users']['getUser']>>;
   /** Somebody who is signed in from a browser, of whom it knows as well. */
   its: Visitor;
@@ -74,7 +74,7 @@ const users: WebhookRow[] = [
       return one(desk, 'user.updated', (data) => ({ same: same(data, changed.raw), plan: (data.public_metadata as { plan: string }).plan }));
     },
     expected: { ...VERIFIED, type: 'user.updated', same: true, plan: 'pro' },
-    remark: 'The data is the person as the Backend API answers.',
+    remark: 'The data is the user as the Backend API answers.',
   },
   {
     id: '7-user-updated-sign-in',
@@ -84,7 +84,7 @@ const users: WebhookRow[] = [
       return one(desk, 'user.updated', ({ last_sign_in_at: last }) => ({ signedIn: Number(last) > desk.user.createdAt - 1 }));
     },
     expected: { ...VERIFIED, type: 'user.updated', signedIn: true },
-    remark: 'Whether Clerk tells of every sign-in so is not known. In the emulator it changes the person, so it does.',
+    remark: 'Whether Clerk tells of every sign-in so is not known. In the emulator it changes the user, so it does.',
   },
   {
     id: '7-user-deleted',
@@ -105,7 +105,7 @@ const sessions: WebhookRow[] = [
       const { id } = await desk.clerk.sessions.createSession({ userId: desk.user.id });
       return one(desk, 'session.created', (data) => ({ same: data.id === id, ...ofSession(data, desk.user.id) }));
     },
-    expected: { ...VERIFIED, type: 'session.created', same: true, status: 'active', person: true },
+    expected: { ...VERIFIED, type: 'session.created', same: true, status: 'active', user: true },
   },
   {
     id: '7-session-revoked',
@@ -115,7 +115,7 @@ const sessions: WebhookRow[] = [
       await desk.clerk.sessions.revokeSession(id);
       return one(desk, 'session.revoked', (data) => ({ same: data.id === id, ...ofSession(data, desk.user.id) }));
     },
-    expected: { ...VERIFIED, type: 'session.revoked', same: true, status: 'revoked', person: true },
+    expected: { ...VERIFIED, type: 'session.revoked', same: true, status: 'revoked', user: true },
   },
   ...(['end', 'remove'] as const).map((way): WebhookRow => {
     const status = way === 'end' ? 'ended' : 'removed';
@@ -126,7 +126,7 @@ const sessions: WebhookRow[] = [
         await new Frontend(desk.its.app, desk.its.client).post(`/v1/client/sessions/${desk.its.session}/${way}`, {});
         return one(desk, `session.${status}`, (data) => ({ same: data.id === desk.its.session, ...ofSession(data, desk.its.user) }));
       },
-      expected: { ...VERIFIED, type: `session.${status}`, same: true, status, person: true },
+      expected: { ...VERIFIED, type: `session.${status}`, same: true, status, user: true },
     };
   }),
 ];
@@ -157,7 +157,7 @@ const delivery: WebhookRow[] = [
     id: `7-too-${what}`,
     call: `a webhook, the emulator’s clock ${Math.abs(offset) / 1000} s ${offset < 0 ? 'behind' : 'ahead'}`,
     see: async (desk) => {
-      await desk.emulator.misbehave({ clock_offset_ms: offset });
+      await desk.emulator.setFaults({ clock_offset_ms: offset });
       await desk.clerk.users.updateUserMetadata(desk.user.id, { publicMetadata: { plan: 'pro' } });
       return verified(await desk.receiver.next('user.updated'), desk.secret);
     },
@@ -172,7 +172,7 @@ const delivery: WebhookRow[] = [
     id: `7-again-${what}`,
     call: `a webhook that is answered with ${answer.status}, the waits between tries 0 ms`,
     see: async (desk) => {
-      await desk.emulator.misbehave({ webhooks: { retry_schedule_ms: [0, 0] } });
+      await desk.emulator.setFaults({ webhooks: { retry_schedule_ms: [0, 0] } });
       desk.receiver.answer(answer);
       await desk.clerk.users.updateUserMetadata(desk.user.id, { publicMetadata: { plan: 'pro' } });
       const [first, second] = [await desk.receiver.next('user.updated'), await desk.receiver.next('user.updated')];
@@ -193,8 +193,8 @@ function headed(hook: Hook, name: string, value: string | number): Hook {
   return { ...hook, headers: { ...hook.headers, [name]: String(value) } };
 }
 
-function ofSession(data: Record<string, unknown>, person: string): Values {
-  return { status: String(data.status), person: (data.user as { id: string }).id === person && data.user_id === person };
+function ofSession(data: Record<string, unknown>, user: string): Values {
+  return { status: String(data.status), user: (data.user as { id: string }).id === user && data.user_id === user };
 }
 
 function same(data: unknown, raw: unknown): boolean {

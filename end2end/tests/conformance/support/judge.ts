@@ -74,7 +74,7 @@ function describe(state: State, asked: Asked, its: Visitor): Values {
 function who(state: State, its: Visitor): string {
   const id = state.toAuth()?.userId;
   if (!id) return 'nobody';
-  return id === its.user ? 'the person' : 'somebody else';
+  return id === its.user ? 'the user' : 'somebody else';
 }
 
 /** Where the accepted token came from. */

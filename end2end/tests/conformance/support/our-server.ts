@@ -85,7 +85,7 @@ function answerOf({ status, headers, body }: Answer): string {
 function statusOf(answer: Answer): string {
   const told = answer.headers.get('x-clerk-auth-status') ?? 'signed-in';
   const agreeing: Record<string, RegExp> = {
-    // The person has no organization, so every page but one leads to its form.
+    // The user has no organization, so every page but one leads to its form.
     'signed-in': /^(200|303 \/onboarding)$/,
     // A form keeps what was typed.
     'signed-out': /^(401|403 session_pending|503|303 (\/sign-in|\/token-pending|\/onboarding)$)/,
@@ -117,7 +117,7 @@ function who(token: string | undefined, its: Visitor, { status, body, headers }:
   const api = status === 200 && headers.get('content-type') === 'application/json';
   const id = api ? JSON.parse(body).user_id : token && payload(token).sub;
   if (!id) return 'nobody';
-  return id === its.user ? 'the person' : 'somebody else';
+  return id === its.user ? 'the user' : 'somebody else';
 }
 
 /** Of a token that may be none. */

@@ -1,5 +1,5 @@
 // What a line of the conformance table is, and how its test compares. The rows are data: the table is written from them
-// and from what was seen, and conformance.md holds the last one that was looked at by a person.
+// and from what was seen, and conformance.md holds the last one that was looked at by a user.
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from '@playwright/test';

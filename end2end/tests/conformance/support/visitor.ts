@@ -1,4 +1,4 @@
-// A person who is signed in at the emulator from one app, and everything a request of theirs may carry: tokens that
+// A user who is signed in at the emulator from one app, and everything a request of theirs may carry: tokens that
 // the emulator has minted, tokens that are wrong in one point, cookies by their names, results of handshakes.
 //
 // It needs only what an app is configured with, and the signing key, so that it serves for any app on the emulator.
@@ -67,9 +67,9 @@ export class Visitor {
     this.proxyUrl = isDevelopment(app) ? undefined : `${app.origin}/__clerk`;
   }
 
-  static async signIn(app: App, person: { email: string; password: string }): Promise<Visitor> {
+  static async signIn(app: App, user: { email: string; password: string }): Promise<Visitor> {
     const browser = isDevelopment(app) ? (await (await new Frontend(app).post('/v1/dev_browser', {})).json()).id : '';
-    const form = { strategy: 'password', identifier: person.email, password: person.password };
+    const form = { strategy: 'password', identifier: user.email, password: user.password };
     const signedIn = await new Frontend(app, browser).post('/v1/client/sign_ins', form);
     const { client } = await signedIn.json();
     const [session] = client.sessions;
@@ -81,7 +81,7 @@ export class Visitor {
     return new Visitor(app, session.user.id, session.id, known, refresh, uat, '', '').renewed();
   }
 
-  /** The same person with tokens minted now. */
+  /** The same user with tokens minted now. */
   async renewed(): Promise<Visitor> {
     const minted = await new Frontend(this.app, this.client).post(`/v1/client/sessions/${this.session}/tokens`, {});
     const { jwt } = await minted.json();
@@ -111,7 +111,7 @@ export class Visitor {
     return signWith(stranger, { alg: 'RS256', typ: 'JWT', kid: kid(this.token), cat: 'cl_B7d4PD111AAA' })(header, this.claims(claims));
   }
 
-  /** The person's own session, whose token expired six seconds ago: one more than clocks may differ. */
+  /** The user's own session, whose token expired six seconds ago: one more than clocks may differ. */
   expired(claims: Claims = {}): string {
     return this.signed({ sid: this.session, iat: this.now - 66, nbf: this.now - 76, exp: this.now - 6, ...claims });
   }
@@ -157,7 +157,7 @@ export class Visitor {
   }
 
   /** The result of a handshake made now, as a nonce or as a signed token. */
-  handshake(format: 'nonce' | 'token', who: 'the person' | 'nobody' = 'the person'): Promise<string> {
+  handshake(format: 'nonce' | 'token', who: 'the user' | 'nobody' = 'the user'): Promise<string> {
     return handshake(this.app, who === 'nobody' ? '' : this.client, format);
   }
 
