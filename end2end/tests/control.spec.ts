@@ -1,4 +1,4 @@
-// The Clerk emulator's control page, where a developer changes its fault settings. It has its own address.
+// The page of the emulator's fault settings. It lies outside the app, on the emulator's own address.
 import { accessibilityProblems } from './support/accessibility';
 import { expect, test } from './support/test';
 
@@ -21,7 +21,7 @@ test('the control is used without script, by keyboard too, and says what is set'
 
     await page.getByLabel('Life of a session token').fill('0');
     await page.getByRole('button', { name: 'Set all of this' }).click();
-    expect(await clerk.faultSettings(), 'what cannot be changes nothing').toMatchObject({ token_lifetime_s: null, clock_offset_ms: -1500 });
+    expect(await clerk.faultSettings(), 'a value out of range changes nothing').toMatchObject({ token_lifetime_s: null, clock_offset_ms: -1500 });
 
     await page.goto(app.dev.control_url);
     await page.getByRole('button', { name: 'Everything well again' }).click();

@@ -54,8 +54,8 @@ test("Clerk's server library verifies the emulator's tokens, with the printed ke
   }
 });
 
-test('errors have the form of Clerk’s own', async () => {
-  await expect(client().users.getUser('user_nobody')).rejects.toMatchObject({ status: 404, errors: [{ code: 'resource_not_found' }] });
+test("errors have Clerk's shape", async () => {
+  await expect(client().users.getUser('user_unknown')).rejects.toMatchObject({ status: 404, errors: [{ code: 'resource_not_found' }] });
   const stranger = createClerkClient({ secretKey: 'sk_live_wrong', apiUrl: settings.CLERK_API_URL });
   await expect(stranger.users.getUserList()).rejects.toMatchObject({ status: 401 });
 });

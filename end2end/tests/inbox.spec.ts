@@ -1,4 +1,4 @@
-// The page that shows e-mail codes in development. The emulator runs alone: no app, no database.
+// The page where e-mail codes appear in development, as a user sees it. Only the emulator runs: no app, no database.
 import { expect, test, type Browser, type BrowserContextOptions, type Locator, type Page } from '@playwright/test';
 import { accessibilityProblems } from './support/accessibility';
 import { Emulator } from './support/emulator.mjs';

@@ -1,5 +1,5 @@
-// The requests that the official @clerk/backend has judged, sent to our own server: the same status, reason, token and
-// cookies, but for the differences that our-differences.ts lists with their reasons.
+// The same requests that the official @clerk/backend authenticates, sent to our own server: the same status, reason, token
+// and cookies, except for the differences that our-differences.ts lists with their reasons.
 import { expect, test } from '@playwright/test';
 import { App, type ClerkKind } from '../support/app.mjs';
 import { Clerk } from '../support/clerk';
@@ -9,7 +9,7 @@ import { developmentRows, type RequestRow, requestRows } from './request-rows';
 import { ourAnswer } from './support/our-server';
 import { backend, Visitor } from './support/visitor';
 
-/** Of the library alone: what it writes to the console or throws. */
+/** Only the library has these: its console output and what it throws. */
 const NOT_OURS = ['says', 'firstLine', 'throws'];
 
 const needsNoKeys = ({ id }: RequestRow) => faults[id]?.path_starts_with === '/v1/jwks';
@@ -38,13 +38,13 @@ function rowsOf(kind: ClerkKind, rows: RequestRow[]): void {
         const difference = differences[row.id]?.ours ?? {};
         const expected = { ...Object.fromEntries(Object.entries(row.expected).filter(([name]) => !NOT_OURS.includes(name))), ...difference };
         expect(Object.fromEntries(Object.keys(expected).map((name) => [name, all[name] ?? null]))).toEqual(expected);
-        for (const [name, value] of Object.entries(difference)) expect(value, `${name} is no difference`).not.toEqual(row.expected[name]);
+        for (const [name, value] of Object.entries(difference)) expect(value, `${name} does not differ`).not.toEqual(row.expected[name]);
       });
 
     const asked = rows.filter((row) => !leftOut(row));
     for (const row of asked.filter((row) => !needsNoKeys(row))) send(row);
 
-    test.describe('in a process that has no keys yet', () => {
+    test.describe('in a process without keys', () => {
       test.beforeEach(async () => {
         test.setTimeout(90_000);
         await app.restart();
@@ -56,7 +56,7 @@ function rowsOf(kind: ClerkKind, rows: RequestRow[]): void {
   });
 }
 
-/** A new user, known to the app's own emulator. */
+/** A new user of the app's own emulator. */
 async function signIn(app: App): Promise<Visitor> {
   const { origin, publishable_key: publishableKey, secret_key: secretKey, api_url: address } = app.dev;
   const { email, password } = newUser();

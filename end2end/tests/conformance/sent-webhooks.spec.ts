@@ -19,7 +19,7 @@ test.beforeAll(async () => {
 
 test.afterEach(async () => {
   await emulator.resetFaults();
-  // A row may have looked at one of several events only: the next one begins when all are through.
+  // A row may check only one of several events: the next row starts once all are delivered.
   await expect.poll(async () => (await emulator.webhooks()).filter(({ state }: { state: string }) => state === 'waiting')).toEqual([]);
   receiver.forget();
 });

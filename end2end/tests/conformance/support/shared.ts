@@ -3,11 +3,11 @@ import type { test as Test } from '@playwright/test';
 import { Emulator, type Start } from '../../support/emulator.mjs';
 import { Visitor } from './visitor';
 
-/** Nobody listens there: the app is only an origin. */
+/** Nothing listens there: the app is only an origin. */
 const ORIGIN = 'http://localhost:3000';
 export const USER = { email: 'mary@example.test', password: 'a long password' };
 
-/** Signs the user in, at an emulator that keeps its key. */
+/** Signs the user in at an emulator that stores its key. */
 export function signIn(emulator: Emulator): Promise<Visitor> {
   const { CLERK_PUBLISHABLE_KEY: publishableKey, CLERK_SECRET_KEY: secretKey, CLERK_JWT_KEY: jwtKey } = emulator.settings;
   return Visitor.signIn({ origin: ORIGIN, publishableKey, secretKey, address: emulator.address, jwtKey, sign: emulator.signer() }, USER);
@@ -26,7 +26,7 @@ export function shared(test: typeof Test, { seed, options }: Pick<Start, 'seed' 
   test.afterAll(async () => emulator?.stop());
 
   return {
-    /** The user, with tokens minted now. */
+    /** The user, with new tokens. */
     visitor: () => visitor.renewed(),
     emulator: () => emulator,
   };
