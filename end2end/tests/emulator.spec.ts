@@ -4,7 +4,7 @@ import { expect, test } from '@playwright/test';
 import { Emulator } from './support/emulator.mjs';
 
 const SEED = {
-  people: [{ email: 'mary@example.test', password: 'a long password', first_name: 'Mary', public_metadata: { plan: 'pro', nested: { a: 1 } } }],
+  users: [{ email: 'mary@example.test', password: 'a long password', first_name: 'Mary', public_metadata: { plan: 'pro', nested: { a: 1 } } }],
   claims_template: { plan: '{{user.public_metadata.plan}}' },
 };
 

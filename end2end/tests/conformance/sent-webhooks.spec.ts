@@ -14,7 +14,7 @@ let users = 0;
 test.beforeAll(async () => {
   process.env.CLERK_TELEMETRY_DISABLED = '1';
   receiver = await Receiver.start();
-  emulator = await Emulator.start({ keep: true, options: ['--webhook-url', receiver.url], seed: { people: [USER] } });
+  emulator = await Emulator.start({ keep: true, options: ['--webhook-url', receiver.url], seed: { users: [USER] } });
 });
 
 test.afterEach(async () => {

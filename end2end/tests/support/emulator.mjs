@@ -18,7 +18,7 @@ const STOP_LIMIT_MS = 10_000;
 
 /**
  * Which users exist and what tokens carry: the content of the `--seed` file.
- * @typedef {{ people?: { email: string, password: string, first_name?: string, public_metadata?: object }[], claims_template?: object }} Seed
+ * @typedef {{ users?: { email: string, password: string, first_name?: string, public_metadata?: object }[], claims_template?: object }} Seed
  *
  * @typedef {{ seed?: Seed, binary?: string, options?: string[], keep?: boolean }} Start
  *     keep: with a data directory, where `signer` finds the key; otherwise everything is in memory
