@@ -1,8 +1,8 @@
-// The page where e-mail codes appear in development, as a user sees it. The emulator is alone: no app, no database.
+// The page where e-mail codes appear in development, as a user sees it. Only the emulator runs: no app, no database.
 import { expect, test, type Browser, type BrowserContextOptions, type Locator, type Page } from '@playwright/test';
 import { accessibilityProblems } from './support/accessibility';
 import { Emulator } from './support/emulator.mjs';
-import { unique } from './support/people';
+import { unique } from './support/users';
 import { Problems } from './support/problems';
 
 /** The page renews itself every three seconds. */
