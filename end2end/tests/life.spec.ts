@@ -1,6 +1,6 @@
 // What else happens in a browser while somebody waits for their organization: other tabs, other windows, no connection.
 import type { Page } from '@playwright/test';
-import type { Wishes } from './support/clerk';
+import type { FaultSettings } from './support/clerk';
 import { createWhile, expectBounded, expectInside, fillIn, press, questions, statusQuestions, TELLING, WAIT_LIMIT } from './support/creation';
 import { putBehind } from './support/background';
 import { expect, test } from './support/test';
@@ -60,7 +60,7 @@ test('a tab that is closed during the wait loses nothing: opened again, it arriv
   expect((await answer.json()).organization.slug).toBe(creation.organization.slug);
 });
 
-const SIGNED_OUT: Record<string, Wishes> = {
+const SIGNED_OUT: Record<string, FaultSettings> = {
   'while Clerk hands out old tokens': { metadata_delay_ms: null },
   'while Clerk has not been told': { faults: [{ ...TELLING, status: 503, count: 1_000 }] },
 };

@@ -1,6 +1,6 @@
 // Every way in which Clerk's tokens can be behind what the person just did, alone and in the pairs that hide from each
 // other: they arrive, or stand before a screen that names the cause. What the browser asks for on the way is counted.
-import type { Wishes } from './support/clerk';
+import type { FaultSettings } from './support/clerk';
 import {
   cause, createWhile, expectBounded, expectInside, questions, statusQuestions, stillLoading, TOKENS, WAIT_LIMIT,
 } from './support/creation';
@@ -11,9 +11,9 @@ test.afterEach(async ({ clerk }) => clerk.misbehave());
 
 interface Form {
   /** As it is from the moment the button is pressed. */
-  wishes?: Wishes;
+  wishes?: FaultSettings;
   /** As it is since before the page was loaded. */
-  fromLoad?: Wishes;
+  fromLoad?: FaultSettings;
   /** How often Clerk is asked: exactly, or from how often to how often. */
   questions: number | [least: number, most: number];
 }
@@ -89,7 +89,7 @@ test('a token that does not say for which site it is, is made again', async ({ p
 });
 
 /** The wait fills its bound, then comes the screen with this cause. Once Clerk is healthy again, it opens by itself. */
-const NEVER: Record<string, { wishes: Wishes; because: string; refused?: boolean }> = {
+const NEVER: Record<string, { wishes: FaultSettings; because: string; refused?: boolean }> = {
   'no token ever sees the metadata': {
     wishes: { metadata_delay_ms: null },
     because: 'knows about your organization, but still issues sessions without it',

@@ -28,7 +28,7 @@ interface Message {
 }
 
 test.beforeAll(async () => {
-  emulator = await Emulator.start({ seed: { people: [ADA] } });
+  emulator = await Emulator.start({ seed: { users: [ADA] } });
   const CLERK_WEBHOOK_SIGNING_SECRET = `${NEW},${OLD}`;
   app = await App.start(undefined, 'production', { ...emulator.settings, CLERK_WEBHOOK_SIGNING_SECRET });
   ada = await signIn();

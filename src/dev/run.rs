@@ -89,7 +89,7 @@ pub async fn start(
     }
     if emulated {
         let instance = instance.unwrap_or(Instance::Production);
-        // As with Clerk, people of one instance do not exist in the other.
+        // As with Clerk, users of one instance do not exist in the other.
         let folder = if instance == Instance::Production { "clerk" } else { "clerk-development" };
         let emulator = clerk_emulator::start(clerk_emulator::Options {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
@@ -98,7 +98,7 @@ pub async fn start(
             application_name: "Vestibule".to_owned(),
             claims_template: claims_template()?,
             token_lifetime: TOKEN_LIFETIME,
-            people: seed::people(),
+            users: seed::users(),
             webhook_url: webhook_url(listen),
         })
         .await?;

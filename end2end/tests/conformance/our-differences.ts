@@ -1,5 +1,5 @@
 // Where our server decides otherwise than the official library on purpose, row by row, and which rows it is not sent.
-import type { Wishes } from '../support/clerk';
+import type { FaultSettings } from '../support/clerk';
 import type { RequestRow } from './request-rows';
 import type { Values } from './support/rows';
 
@@ -97,7 +97,7 @@ export const differences: Record<string, Difference> = {
   ),
 };
 
-type Fault = NonNullable<Wishes['faults']>[number];
+type Fault = NonNullable<FaultSettings['faults']>[number];
 
 /** What the emulator does where the official library is shown a stub. */
 export const faults: Record<string, Pick<Fault, 'path_starts_with' | 'path_ends_with' | 'cut' | 'status'>> = {

@@ -14,7 +14,7 @@ let people = 0;
 test.beforeAll(async () => {
   process.env.CLERK_TELEMETRY_DISABLED = '1';
   receiver = await Receiver.start();
-  emulator = await Emulator.start({ keep: true, options: ['--webhook-url', receiver.url], seed: { people: [PERSON] } });
+  emulator = await Emulator.start({ keep: true, options: ['--webhook-url', receiver.url], seed: { users: [PERSON] } });
 });
 
 test.afterEach(async () => {

@@ -10,11 +10,11 @@ export interface Organization {
   slug: string;
 }
 
-/** What the emulator's control takes. */
-export interface Wishes {
+/** The emulator's fault settings (docs/emulator.md). */
+export interface FaultSettings {
   /** How long a change of metadata stays invisible to new tokens; null for ever. */
   metadata_delay_ms?: number | null;
-  /** "old": answers repeat the session token that was handed out last before this wish, until it expires. */
+  /** "old": answers repeat the session token that was handed out last before this setting, until it expires. */
   last_active_token?: 'fresh' | 'old';
   /** Tokens are copied from the last one, unless the browser asks for one from the origin. clerk-js learns of it at load. */
   session_minter?: boolean;
@@ -103,17 +103,17 @@ export class Clerk {
     return (await this.backend('GET', `/users/${userId}`)).public_metadata;
   }
 
-  /** Makes the emulator slow, stale or broken. Nothing named: everything is well again. */
-  async misbehave(wishes?: Wishes): Promise<void> {
-    await this.control(wishes ? { method: 'PUT', body: JSON.stringify(wishes) } : { method: 'DELETE' });
+  /** Sets faults; without an argument clears them all. */
+  async misbehave(settings?: FaultSettings): Promise<void> {
+    await this.control(settings ? { method: 'PUT', body: JSON.stringify(settings) } : { method: 'DELETE' });
   }
 
-  /** What the emulator has been told to do. */
-  async wishes(): Promise<Required<Wishes>> {
+  /** The fault settings in force. */
+  async faultSettings(): Promise<Required<FaultSettings>> {
     return this.control({ method: 'GET' });
   }
 
-  /** How many requests are still to meet each fault: 0 once it has happened as often as was wished. */
+  /** How many requests are still to meet each fault: 0 once it has happened as often as was set. */
   async faultsLeft(): Promise<number[]> {
     const { faults } = await this.control({ method: 'GET' });
     return faults.map(({ count }: { count: number }) => count);

@@ -1,7 +1,7 @@
 // A person presses "Create organization" while Clerk behaves as a test wishes, and what the browser asks for from then on
 // is counted.
 import type { Page } from '@playwright/test';
-import type { Clerk, Wishes } from './clerk';
+import type { Clerk, FaultSettings } from './clerk';
 import { newOrganization } from './people';
 import { expect } from './test';
 import { Traffic } from './traffic';
@@ -25,7 +25,7 @@ export interface Creation {
 }
 
 /** Fills in the form, lets Clerk misbehave, and presses the button. `fromLoad`: what is so before the page is loaded. */
-export async function createWhile(wishes: Wishes, page: Page, clerk: Clerk, fromLoad?: Wishes): Promise<Creation> {
+export async function createWhile(wishes: FaultSettings, page: Page, clerk: Clerk, fromLoad?: FaultSettings): Promise<Creation> {
   if (fromLoad) await clerk.misbehave(fromLoad);
   const creation = await fillIn(page);
   await clerk.misbehave({ ...fromLoad, ...wishes });

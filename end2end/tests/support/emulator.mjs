@@ -17,8 +17,8 @@ const START_LIMIT_MS = 20_000;
 const STOP_LIMIT_MS = 10_000;
 
 /**
- * Who exists and what tokens carry: the content of the file behind `--seed`.
- * @typedef {{ people?: { email: string, password: string, first_name?: string, public_metadata?: object }[], claims_template?: object }} Seed
+ * Which users exist and what tokens carry: the content of the file behind `--seed`.
+ * @typedef {{ users?: { email: string, password: string, first_name?: string, public_metadata?: object }[], claims_template?: object }} Seed
  *
  * @typedef {{ seed?: Seed, binary?: string, options?: string[], keep?: boolean }} Start
  *     keep: with a data directory, which is where `signer` finds the key; without it everything is in memory
@@ -77,11 +77,11 @@ export class Emulator {
     return this.#inbox;
   }
 
-  /** Makes it slow, stale or broken; without wishes everything is well again. */
-  async misbehave(wishes) {
+  /** Sets faults; without an argument clears them all. */
+  async misbehave(settings) {
     const url = new URL(this.#inbox);
     url.pathname = '/control';
-    const response = await fetch(url, wishes ? { method: 'PUT', body: JSON.stringify(wishes) } : { method: 'DELETE' });
+    const response = await fetch(url, settings ? { method: 'PUT', body: JSON.stringify(settings) } : { method: 'DELETE' });
     if (!response.ok) throw new Error(`the emulator answered ${response.status}: ${await response.text()}`);
   }
 
@@ -127,7 +127,7 @@ export class Emulator {
   }
 }
 
-/** Ours without an app's settings, which the emulator would wonder about. */
+/** Ours without an app's settings, which the emulator would take for its own. */
 function environment() {
   const settings = /^(CLERK_|DATABASE_|AUTH_|LEPTOS_|VESTIBULE_|PUBLIC_ORIGIN$|LISTEN$)/;
   return { RUST_LOG: 'warn', ...Object.fromEntries(Object.entries(process.env).filter(([name]) => !settings.test(name))) };

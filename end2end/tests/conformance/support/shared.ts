@@ -19,7 +19,7 @@ export function shared(test: typeof Test, { seed, options }: Pick<Start, 'seed' 
 
   test.beforeAll(async () => {
     process.env.CLERK_TELEMETRY_DISABLED = '1';
-    emulator = await Emulator.start({ keep: true, options, seed: { people: [PERSON], ...seed } });
+    emulator = await Emulator.start({ keep: true, options, seed: { users: [PERSON], ...seed } });
     visitor = await signIn(emulator);
   });
 
