@@ -10,10 +10,12 @@ use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 use url::Url;
 
 use clerk_emulator::{Direct, Emulator, Instance, seed};
-use embedded_postgres::{Cluster, ClusterError, Lifetime};
+use embedded_postgres::{Cluster, ClusterError, Lifetime, Search};
 
 use crate::server::runtime::config;
 
+/// Where the embedded Postgres is installed.
+pub const POSTGRES: Search<'_> = Search { variable: "VESTIBULE_POSTGRES_BINARIES", packages: "end2end/node_modules" };
 /// The database of the app in an embedded cluster.
 const DATABASE: &str = "vestibule";
 /// Life of a session token. Clerk's.
@@ -37,7 +39,7 @@ pub struct Development {
 /// Why a development part did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum DevelopmentError {
-    #[error(transparent)]
+    #[error("{0} (it is installed by `make setup`, and not started if DATABASE_URL is set)")]
     Postgres(#[from] ClusterError),
     #[error("the embedded database: {0}")]
     Database(#[from] sqlx::Error),
@@ -138,8 +140,8 @@ fn webhook_url(listen: SocketAddr) -> Option<Url> {
 /// Looks upwards from the working directory, then from the binary: it may have been started from anywhere.
 fn find_postgres(data_dir: &Path) -> Result<PathBuf, ClusterError> {
     let here = std::env::current_dir().unwrap_or_else(|_| data_dir.to_owned());
-    embedded_postgres::find_binaries(&here).or_else(|error| match std::env::current_exe() {
-        Ok(executable) => embedded_postgres::find_binaries(&executable).map_err(|_| error),
+    POSTGRES.find(&here).or_else(|error| match std::env::current_exe() {
+        Ok(executable) => POSTGRES.find(&executable).map_err(|_| error),
         Err(_) => Err(error),
     })
 }
