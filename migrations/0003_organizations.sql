@@ -165,7 +165,33 @@ begin
 end
 $$;
 
+-- Renames an organization, if the caller owns or administers it. outcome: 'renamed', 'not_allowed' for other members, or
+-- 'not_found' for callers who do not belong to it, whether it exists or not.
+create function vestibule.rename_organization(wanted_id uuid, new_name text) returns text
+language plpgsql security definer
+set search_path = ''
+as $$
+declare
+    caller_role text;
+begin
+    -- The lock keeps the role as it is until the name is written.
+    select member.role into caller_role
+    from public.organization_users as member
+    where member.organization_id = wanted_id and member.user_id = vestibule.requesting_user_id()
+    for share;
+    if not found then
+        return 'not_found';
+    end if;
+    if caller_role not in ('owner', 'admin') then
+        return 'not_allowed';
+    end if;
+    update public.organizations set name = new_name where id = wanted_id;
+    return 'renamed';
+end
+$$;
+
 grant execute on function
+    vestibule.rename_organization(uuid, text),
     vestibule.requesting_user_organization_ids(),
     vestibule.organization_slug_taken(text),
     vestibule.create_organization(uuid, text, text, text, bytea)

@@ -38,7 +38,9 @@ pub fn router(app: AppState) -> Router {
         .route("/sign-up", get(pages::sign_in::sign_up))
         .route("/sign-out", post(pages::sign_out::post))
         .route("/onboarding", get(pages::onboarding::page).post(pages::onboarding::post))
-        .route("/dashboard", get(pages::dashboard::page).post(pages::dashboard::open_anyway))
+        .route("/dashboard", get(pages::dashboard::page).post(pages::inside::open_anyway))
+        .route("/o/{slug}", get(pages::dashboard::of_address))
+        .route("/settings", get(pages::settings::page).post(pages::settings::rename))
         .route("/token-pending", get(pages::token_pending::page))
         .route_layer(from_fn_with_state(app.clone(), session::authenticate_page))
         .route_layer(from_fn_with_state(app.clone(), handshake::renew));

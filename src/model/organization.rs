@@ -198,6 +198,11 @@ impl Role {
         }
     }
 
+    /// Whether this role changes what the organization is called. The database decides; pages only show what it would.
+    pub fn may_rename(self) -> bool {
+        matches!(self, Self::Owner | Self::Admin)
+    }
+
     /// As users read it.
     pub fn label(self) -> &'static str {
         match self {

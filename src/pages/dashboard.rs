@@ -1,131 +1,79 @@
 //! `/dashboard`: inside.
 
-use axum::extract::State;
-use axum::response::{AppendHeaders, IntoResponse, Redirect};
+use axum::extract::Path;
 use leptos::prelude::*;
 
-use super::account_menu::{self, AccountMenu};
-use super::layout::{Brand, Moment, SiteFooter, initials};
-use super::{Document, Entry, Page, Visit, problems};
-use crate::model::gate::{Outage, Place, Verdict, WaitCause};
-use crate::model::next_path::NextPath;
-use crate::server::failures;
-use crate::server::http::handshake::{own_cookie, set_cookie};
-use crate::server::organizations::{self, Dashboard, Member, Person};
-use crate::server::origin::PublicOrigin;
+use super::inside::Inside;
+use super::layout::{Moment, initials};
+use super::{Entry, Page, problems};
+use crate::server::organizations::{self, Member, Membership, Person};
 
-/// Says that the user asked not to wait for their token. Opens nothing by itself: the gate asks the database each time.
-pub const ANYWAY: &str = "vestibule_anyway";
-/// How long that lasts, in seconds. A token that is still behind then is worth another look.
-const ANYWAY_SECONDS: i64 = 600;
-
-/// `POST /dashboard`, from the token-pending screen: opens the dashboard, or the page the user wanted to see, without
-/// waiting for the token.
-pub async fn open_anyway(visit: Visit, State(origin): State<PublicOrigin>) -> impl IntoResponse {
-    let to = visit.next().unwrap_or_else(|| NextPath::or_dashboard(None));
-    let cookie = own_cookie(ANYWAY, "1".to_owned(), origin.is_https());
-    let cookie = cookie.max_age(cookie::time::Duration::seconds(ANYWAY_SECONDS)).http_only(true).build();
-    (AppendHeaders([set_cookie(cookie)]), Redirect::to(to.as_str()))
+/// `GET /dashboard`, of the active organization.
+pub async fn page(inside: Inside) -> Result<Page, Page> {
+    show(inside).await
 }
 
-/// `GET /dashboard`. The gate's transaction goes on: one connection, and the membership just checked still holds.
-pub async fn page(entry: Entry) -> Result<Page, Page> {
-    let visit = &entry.visit;
-    let place = if visit.has_cookie(ANYWAY) { Place::InsideAnyway } else { Place::Inside };
-    let authorization = entry.admit(place).await?;
-    let (id, behind) = match authorization.verdict {
-        Verdict::Inside(id) => (id, false),
-        Verdict::Wait(WaitCause::StaleClaim(id)) => (id, true),
-        _ => return Err(problems::fault(visit)),
+/// `GET /o/{slug}`, of the organization with this web address. 404 if the caller does not belong to it, whether it exists or
+/// not.
+pub async fn of_address(Path(slug): Path<String>, entry: Entry) -> Result<Page, Page> {
+    show(Inside::enter(entry, Some(&slug)).await?).await
+}
+
+async fn show(mut inside: Inside) -> Result<Page, Page> {
+    let id = inside.membership.organization.id;
+    let members = match organizations::list_members(&mut inside.transaction, id).await {
+        Ok(members) => members,
+        Err(error) => return Err(problems::database(&inside.visit, &error)),
     };
-    let Some(mut transaction) = authorization.transaction else { return Err(problems::fault(visit)) };
-    let found = async {
-        let dashboard = organizations::find_dashboard(&mut transaction, id).await?;
-        transaction.commit().await?;
-        Ok::<_, sqlx::Error>(dashboard)
-    };
-    match found.await {
-        Ok(Some(dashboard)) => {
-            let host = entry.sessions.instance().origin.host().to_owned();
-            let title = dashboard.organization.name.to_string();
-            let body = move || view! { <Inside dashboard=dashboard.clone() host=host.clone() behind /> };
-            Ok(Page::Document(Document::new(title, body).with_scripts(account_menu::SCRIPTS)))
-        }
-        // Deleted between two statements: the gate decides anew.
-        Ok(None) => Err(Page::Redirect("/dashboard".to_owned())),
-        Err(error) => {
-            failures::unavailable(&error);
-            Err(problems::outage(visit, Outage::Database))
-        }
-    }
+    let (membership, host) = (inside.membership.clone(), inside.host.clone());
+    let body = move || view! { <Dashboard membership=membership.clone() members=members.clone() host=host.clone() /> };
+    let title = inside.membership.organization.name.to_string();
+    Ok(Page::Document(inside.show(title, body).await?))
 }
 
 #[component]
-fn Inside(dashboard: Dashboard, host: String, behind: bool) -> impl IntoView {
-    let name = dashboard.organization.name.to_string();
-    let my_role = dashboard.members.iter().find(|m| m.person.user_id == dashboard.me.user_id).map(|m| m.role.label());
-    let nameless = dashboard.me.display_name.is_none();
+fn Dashboard(membership: Membership, members: Vec<Member>, host: String) -> impl IntoView {
+    let name = membership.organization.name.to_string();
+    let nameless = membership.me.display_name.is_none();
     view! {
-        <header class="site-header site-header-inside">
-            <Brand />
-            <div class="header-organization">
-                <span class="visually-hidden">"Organization: "</span>
-                <bdi>{name.clone()}</bdi>
+        <header class="page-head">
+            <span class="sign sign-large" aria-hidden="true">
+                {initials(&name)}
+            </span>
+            <div>
+                <h1>
+                    <bdi>{name}</bdi>
+                </h1>
+                <p>"Your role: " {membership.role.label()}</p>
             </div>
-            <AccountMenu me=dashboard.me.clone() />
         </header>
-        <main class="page" id="main" tabindex="-1">
-            <header class="page-head">
-                <span class="sign sign-large" aria-hidden="true">
-                    {initials(&name)}
-                </span>
-                <div>
-                    <h1>
-                        <bdi>{name.clone()}</bdi>
-                    </h1>
-                    {my_role.map(|role| view! { <p>"Your role: " {role}</p> })}
-                </div>
-            </header>
-            {behind
-                .then(|| {
-                    view! {
-                        <div class="notice" data-kind="wait" role="status">
-                            <p>
-                                <strong>"Your session is still catching up."</strong>
-                                " You have full access. Elsewhere your organization may appear a little later."
-                            </p>
+        {nameless
+            .then(|| {
+                view! {
+                    <div class="notice">
+                        <p>
+                            <strong>"Add your name, so that your team recognizes you."</strong>
+                            " It’s in your account, which the menu at the top opens."
+                        </p>
+                        <div class="actions">
+                            <button class="button button-quiet" type="button" data-manage hidden>
+                                "Add your name"
+                            </button>
                         </div>
-                    }
-                })}
-            {nameless
-                .then(|| {
-                    view! {
-                        <div class="notice">
-                            <p>
-                                <strong>"Add your name, so that your team recognizes you."</strong>
-                                " It’s in your account, which the menu at the top opens."
-                            </p>
-                            <div class="actions">
-                                <button class="button button-quiet" type="button" data-manage hidden>
-                                    "Add your name"
-                                </button>
-                            </div>
-                        </div>
-                    }
-                })}
-            <div class="page-columns">
-                <Facts dashboard=dashboard.clone() host />
-                <Members members=dashboard.members.clone() me=dashboard.me.clone() />
-            </div>
-        </main>
-        <SiteFooter />
+                    </div>
+                }
+            })}
+        <div class="page-columns">
+            <Facts membership=membership.clone() host />
+            <Members members me=membership.me />
+        </div>
     }
 }
 
 #[component]
-fn Facts(dashboard: Dashboard, host: String) -> impl IntoView {
-    let creator = &dashboard.created_by;
-    let created_by = match (creator.user_id == dashboard.me.user_id, creator.display_name.as_deref()) {
+fn Facts(membership: Membership, host: String) -> impl IntoView {
+    let Membership { organization, created_at, created_by: creator, me, .. } = membership;
+    let created_by = match (creator.user_id == me.user_id, creator.display_name.as_deref()) {
         (true, Some(name)) => format!("{name} (you)"),
         (true, None) => "You".to_owned(),
         (false, _) => creator.called().unwrap_or("A former member").to_owned(),
@@ -137,17 +85,21 @@ fn Facts(dashboard: Dashboard, host: String) -> impl IntoView {
                 <div>
                     <dt>"Name"</dt>
                     <dd>
-                        <bdi>{dashboard.organization.name.to_string()}</bdi>
+                        <bdi>{organization.name.to_string()}</bdi>
                     </dd>
                 </div>
                 <div>
                     <dt>"Web address"</dt>
-                    <dd>{host} "/" <wbr /> {dashboard.organization.slug.to_string()}</dd>
+                    <dd>
+                        <a href=format!("/o/{}", organization.slug)>
+                            {host} "/o/" <wbr /> {organization.slug.to_string()}
+                        </a>
+                    </dd>
                 </div>
                 <div>
                     <dt>"Created"</dt>
                     <dd>
-                        <Moment at=dashboard.created_at />
+                        <Moment at=created_at />
                     </dd>
                 </div>
                 <div>

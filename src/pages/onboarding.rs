@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use super::door::DoorState;
 use super::layout::Hall;
+use super::visit::{MAX_TYPED, RENEWED};
 use super::{Document, Entry, Page};
 use crate::islands::onboarding_form::OnboardingForm;
 use crate::model::failure::{Failure, FailureCode, Field};
@@ -40,7 +41,7 @@ pub async fn page(entry: Entry, State(outbox): State<Outbox>) -> Result<Page, Pa
         authorization => authorization.transaction,
     };
     let visit = &entry.visit;
-    let text = |name| visit.query(name).map(|text| text.chars().take(MAX_PREFILLED).collect()).unwrap_or_default();
+    let text = |name| visit.query(name).map(|text| text.chars().take(MAX_TYPED).collect()).unwrap_or_default();
     let failure = visit.query(RENEWED).map(|_| RENEWED_TEXT.to_owned()).unwrap_or_default();
     let email = match transaction {
         Some(mut transaction) => email_of(&mut transaction).await,
@@ -61,12 +62,8 @@ async fn email_of(transaction: &mut TenantTransaction) -> String {
     }
 }
 
-/// Says that the form was sent with a session that had expired in the meantime.
-const RENEWED: &str = "renewed";
 const RENEWED_TEXT: &str =
     "Your session had expired and was renewed just now. What you typed is still here: press the button again.";
-/// Longest text that an address may put into a field. What fits in neither is refused when it is sent.
-const MAX_PREFILLED: usize = 200;
 
 /// The form as it is sent. A field that is missing counts as empty.
 #[derive(Deserialize)]
@@ -141,7 +138,7 @@ fn again(entry: &Entry, draft: Draft, failure: Failure) -> Page {
 }
 
 fn form(entry: &Entry, draft: Draft) -> Document {
-    let host = entry.sessions.instance().origin.host().to_owned();
+    let host = format!("{}/o", entry.sessions.instance().origin.host());
     let draft = Draft { host, ..draft };
     Document::new("Create your organization", move || {
         provide_context(draft.clone());

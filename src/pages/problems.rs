@@ -9,6 +9,7 @@ use super::scripts::Script;
 use super::{Document, Page, Visit};
 use crate::model::gate::Outage;
 use crate::server::access::Sessions;
+use crate::server::failures;
 use crate::server::session::TokenError;
 
 /// After how many seconds a page about an outage looks whether it is over; without script it loads itself again.
@@ -185,6 +186,12 @@ pub fn outage(visit: &Visit, outage: Outage) -> Page {
             .with_scripts(&[Script::Retry])
             .with_refresh_without_script(RETRY_SECONDS, again),
     )
+}
+
+/// 503 for a query that failed, which is logged.
+pub fn database(visit: &Visit, error: &sqlx::Error) -> Page {
+    failures::unavailable(error);
+    outage(visit, Outage::Database)
 }
 
 /// 500: a fault of ours.

@@ -19,7 +19,7 @@ pub async fn post(entry: Entry, State(clerk): State<BackendApi>) -> impl IntoRes
     let instance = entry.sessions.instance();
     let sessions = cookies::names(cookies::SESSION, &instance.cookie_suffix);
     // The next user of this browser has asked for nothing yet.
-    let removed = sessions.into_iter().chain([super::dashboard::ANYWAY.to_owned()]).map(|name| {
+    let removed = sessions.into_iter().chain([super::inside::ANYWAY.to_owned()]).map(|name| {
         let cookie = own_cookie(name, String::new(), instance.origin.is_https());
         set_cookie(cookie.max_age(cookie::time::Duration::ZERO).build())
     });

@@ -21,7 +21,7 @@ use crate::model::next_path::NextPath;
 use crate::model::onboarding::{Delivery, WaitTargets};
 use crate::server::failures;
 use crate::server::http::handshake;
-use crate::server::organizations::{self, Dashboard};
+use crate::server::organizations::{self, Membership, Wanted};
 
 /// `GET /token-pending`.
 pub async fn page(entry: Entry) -> Result<Page, Page> {
@@ -38,8 +38,8 @@ pub async fn page(entry: Entry) -> Result<Page, Page> {
         let asked = async {
             let delivery = transaction.delivery().await?;
             let told_at = transaction.told_at().await?;
-            let dashboard = organizations::find_dashboard(&mut transaction, id).await?;
-            Ok::<_, sqlx::Error>((dashboard.map(|dashboard| Facts { dashboard, delivery, told_at }), delivery))
+            let membership = organizations::find_membership(&mut transaction, Wanted::Id(id)).await?;
+            Ok::<_, sqlx::Error>((membership.map(|membership| Facts { membership, delivery, told_at }), delivery))
         };
         match asked.await {
             Ok(found) => (known, delivery) = found,
@@ -259,21 +259,21 @@ fn explain(cause: WaitCause, delivery: Delivery, met: &str) -> &'static str {
 /// What is known of the organization that the token does not name yet.
 #[derive(Clone)]
 struct Facts {
-    dashboard: Dashboard,
+    membership: Membership,
     delivery: Delivery,
     told_at: Option<OffsetDateTime>,
 }
 
 #[component]
 fn Known(known: Facts) -> impl IntoView {
-    let Facts { dashboard, delivery, told_at } = known;
+    let Facts { membership, delivery, told_at } = known;
     let told = match (delivery, told_at) {
         (Delivery::Delivered, Some(at)) => view! { <Moment at /> }.into_any(),
         (Delivery::Delivered, None) => "Yes".into_any(),
         (Delivery::Pending, _) => "Not yet".into_any(),
         (Delivery::Failed, _) => "No, it rejected our message".into_any(),
     };
-    let email = dashboard.me.email.clone();
+    let email = membership.me.email.clone();
     view! {
         <section class="stack" aria-labelledby="known">
             <h2 id="known">"What we know"</h2>
@@ -292,13 +292,13 @@ fn Known(known: Facts) -> impl IntoView {
                 <div>
                     <dt>"Organization"</dt>
                     <dd>
-                        <bdi>{dashboard.organization.name.to_string()}</bdi>
+                        <bdi>{membership.organization.name.to_string()}</bdi>
                     </dd>
                 </div>
                 <div>
                     <dt>"Created"</dt>
                     <dd>
-                        <Moment at=dashboard.created_at />
+                        <Moment at=membership.created_at />
                     </dd>
                 </div>
                 <div>

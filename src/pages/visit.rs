@@ -10,6 +10,11 @@ use cookie::Cookie;
 use crate::model::next_path::NextPath;
 use crate::server::http::failures;
 
+/// The parameter that says that a form was sent with a session that had to be renewed first.
+pub const RENEWED: &str = "renewed";
+/// Longest text that an address may put into a field, in characters. What fits in neither is rejected when it is sent.
+pub const MAX_TYPED: usize = 200;
+
 /// The address and headers of a request for a page.
 #[derive(Clone)]
 pub struct Visit {
@@ -54,6 +59,20 @@ impl Visit {
     /// This page's own path and query, to come back to.
     pub fn here(&self) -> NextPath {
         NextPath::or_dashboard(self.uri.path_and_query().map(|path| path.as_str()))
+    }
+
+    /// The same page, asked for with what was typed into its form.
+    pub fn with_typed(self, typed: &[(&str, &str)]) -> Self {
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        query.extend_pairs(typed).append_pair(RENEWED, "1");
+        let uri = format!("{}?{}", self.uri.path(), query.finish()).parse().unwrap_or(self.uri);
+        Self { uri, ..self }
+    }
+
+    /// What was typed into a field of this page's form before the session had to be renewed.
+    pub fn typed(&self, name: &str) -> Option<String> {
+        self.query(RENEWED)?;
+        Some(self.query(name)?.chars().take(MAX_TYPED).collect())
     }
 
     /// Names this request in the log.

@@ -199,19 +199,20 @@ pub async fn find_role(tx: &mut TenantTransaction, id: OrganizationId) -> Result
     Ok(row.map(|row| row.role))
 }
 
-/// All that the dashboard shows.
+/// An organization as one of its members sees it, with their place in it.
 #[derive(Clone, Debug)]
-pub struct Dashboard {
+pub struct Membership {
     pub organization: Organization,
     pub created_at: OffsetDateTime,
-    /// The name of whoever created it, as far as the caller may see it.
+    /// As far as the caller may see them.
     pub created_by: Person,
-    pub members: Vec<Member>,
+    /// The caller's role.
+    pub role: Role,
     /// The caller.
     pub me: Person,
 }
 
-/// A person in an organization.
+/// A user, as far as they are known here.
 #[derive(Clone, Debug)]
 pub struct Person {
     pub user_id: UserId,
@@ -226,7 +227,7 @@ impl Person {
     }
 }
 
-/// A person with their place in an organization.
+/// A user with their place in an organization.
 #[derive(Clone, Debug)]
 pub struct Member {
     pub person: Person,
@@ -235,11 +236,17 @@ pub struct Member {
 }
 
 #[derive(sqlx::FromRow)]
-struct DashboardRow {
+struct MembershipRow {
     #[sqlx(flatten)]
     organization: OrganizationRow,
-    created_by: String,
     created_at: OffsetDateTime,
+    created_by: String,
+    creator_name: Option<String>,
+    creator_email: Option<String>,
+    #[sqlx(try_from = "String")]
+    role: Role,
+    #[sqlx(flatten)]
+    me: ProfileRow,
 }
 
 #[derive(sqlx::FromRow)]
@@ -266,7 +273,7 @@ impl ProfileRow {
 }
 
 /// Most members shown at once.
-const MEMBERS_SHOWN: i64 = 200;
+pub const MEMBERS_SHOWN: i64 = 200;
 
 /// The caller, as far as they are known here: a profile may come later than its user.
 pub async fn find_caller(tx: &mut TenantTransaction) -> Result<Person, sqlx::Error> {
@@ -278,15 +285,53 @@ pub async fn find_caller(tx: &mut TenantTransaction) -> Result<Person, sqlx::Err
     Ok(row.unwrap_or_default().of(tx.caller().clone()))
 }
 
-/// The dashboard of an organization, or `None` if the caller does not belong to it.
-pub async fn find_dashboard(tx: &mut TenantTransaction, id: OrganizationId) -> Result<Option<Dashboard>, sqlx::Error> {
-    let row: Option<DashboardRow> =
-        sqlx::query_as("select id, name, slug, created_by, created_at from organizations where id = $1")
-            .bind(id.0)
-            .fetch_optional(tx.connection())
-            .await?;
-    let Some(DashboardRow { organization, created_by, created_at }) = row else { return Ok(None) };
-    let members: Vec<MemberRow> = sqlx::query_as(
+/// Which of the caller's organizations is meant.
+#[derive(Clone, Copy, Debug)]
+pub enum Wanted<'a> {
+    Id(OrganizationId),
+    /// As it stands in an address: it need not be a slug at all.
+    Slug(&'a str),
+}
+
+/// The caller's membership in an organization; `None` if they do not belong to it, whether it exists or not.
+pub async fn find_membership(
+    tx: &mut TenantTransaction,
+    wanted: Wanted<'_>,
+) -> Result<Option<Membership>, sqlx::Error> {
+    let (id, slug) = match wanted {
+        Wanted::Id(id) => (Some(id.0), None),
+        Wanted::Slug(slug) => (None, Some(slug)),
+    };
+    let row: Option<MembershipRow> = sqlx::query_as(
+        "select organization.id, organization.name, organization.slug, organization.created_at, organization.created_by,
+                creator.display_name as creator_name, creator.email as creator_email,
+                member.role, profile.display_name, profile.email
+         from organizations as organization
+         join organization_users as member
+           on member.organization_id = organization.id and member.user_id = (select vestibule.requesting_user_id())
+         left join user_profiles as profile on profile.user_id = member.user_id
+         left join user_profiles as creator on creator.user_id = organization.created_by
+         where organization.id = $1 or organization.slug = $2",
+    )
+    .bind(id)
+    .bind(slug)
+    .fetch_optional(tx.connection())
+    .await?;
+    let Some(row) = row else { return Ok(None) };
+    let creator = ProfileRow { display_name: row.creator_name, email: row.creator_email };
+    let created_by = UserId::parse(&row.created_by).map_err(|error| sqlx::Error::Decode(error.into()))?;
+    Ok(Some(Membership {
+        organization: row.organization.into(),
+        created_at: row.created_at,
+        created_by: creator.of(created_by),
+        role: row.role,
+        me: row.me.of(tx.caller().clone()),
+    }))
+}
+
+/// The members of an organization of the caller's, in the order in which they joined; at most [`MEMBERS_SHOWN`].
+pub async fn list_members(tx: &mut TenantTransaction, id: OrganizationId) -> Result<Vec<Member>, sqlx::Error> {
+    let rows: Vec<MemberRow> = sqlx::query_as(
         "select member.user_id, member.role, member.created_at, profile.display_name, profile.email
          from organization_users as member
          left join user_profiles as profile on profile.user_id = member.user_id
@@ -298,21 +343,49 @@ pub async fn find_dashboard(tx: &mut TenantTransaction, id: OrganizationId) -> R
     .bind(MEMBERS_SHOWN)
     .fetch_all(tx.connection())
     .await?;
-    let members: Vec<Member> = members
-        .into_iter()
-        .filter_map(|row| {
-            let person = row.profile.of(UserId::parse(&row.user_id).ok()?);
-            Some(Member { person, role: row.role, joined_at: row.created_at })
-        })
-        .collect();
-    let person = |wanted: &str| {
-        let known = members.iter().map(|member| &member.person).find(|person| person.user_id.as_str() == wanted);
-        known.cloned().map_or_else(|| UserId::parse(wanted).map(|user_id| ProfileRow::default().of(user_id)), Ok)
+    let member = |row: MemberRow| {
+        let person = row.profile.of(UserId::parse(&row.user_id).ok()?);
+        Some(Member { person, role: row.role, joined_at: row.created_at })
     };
-    let decode = |_| sqlx::Error::Decode("an unreadable user id".into());
-    let me = person(tx.caller().as_str()).map_err(decode)?;
-    let created_by = person(&created_by).map_err(decode)?;
-    Ok(Some(Dashboard { organization: organization.into(), created_at, created_by, members, me }))
+    Ok(rows.into_iter().filter_map(member).collect())
+}
+
+/// Why an organization was not renamed.
+#[derive(Debug, thiserror::Error)]
+pub enum RenameError {
+    #[error("only owners and admins rename an organization")]
+    NotAllowed,
+    #[error("the caller does not belong to it")]
+    NotFound,
+    #[error(transparent)]
+    Database(#[from] sqlx::Error),
+}
+
+/// How `rename_organization` ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::Type)]
+#[sqlx(type_name = "text", rename_all = "snake_case")]
+enum RenameOutcome {
+    Renamed,
+    NotAllowed,
+    NotFound,
+}
+
+/// Renames an organization of the caller's. The database checks the role, in the same transaction. Not committed yet.
+pub async fn rename(
+    tx: &mut TenantTransaction,
+    id: OrganizationId,
+    name: &OrganizationName,
+) -> Result<(), RenameError> {
+    let outcome = sqlx::query_scalar("select vestibule.rename_organization(wanted_id => $1, new_name => $2)")
+        .bind(id.0)
+        .bind(name.as_str())
+        .fetch_one(tx.connection())
+        .await?;
+    match outcome {
+        RenameOutcome::Renamed => Ok(()),
+        RenameOutcome::NotAllowed => Err(RenameError::NotAllowed),
+        RenameOutcome::NotFound => Err(RenameError::NotFound),
+    }
 }
 
 #[cfg(test)]

@@ -379,9 +379,9 @@ async fn the_start_refuses_logins_that_could_bypass_the_policies_or_have_no_plac
     let app = TestApp::start().await;
     let with = |request: PgPool| Pools { request, worker: app.pools.worker.clone() };
     let mighty = check_logins(&with(admin_pool(&app.database.name))).await;
-    assert!(matches!(mighty, Err(DatabaseError::TooMighty { name: "DATABASE_URL", .. })), "{mighty:?}");
+    assert!(matches!(mighty, Err(DatabaseError::OverPrivileged { name: "DATABASE_URL", .. })), "{mighty:?}");
     let owner = check_logins(&with(app.database.owner.clone())).await;
-    assert!(matches!(owner, Err(DatabaseError::TooMighty { .. })), "{owner:?}");
+    assert!(matches!(owner, Err(DatabaseError::OverPrivileged { .. })), "{owner:?}");
     let stranger = open(&app.database.config_with_request_login(STRANGER)).expect("addresses");
     let stranger = check_logins(&stranger).await;
     assert!(matches!(stranger, Err(DatabaseError::NotMember { group: "authenticated", .. })), "{stranger:?}");
