@@ -62,6 +62,14 @@ async fn a_database_that_was_never_migrated_lacks_everything() {
 }
 
 #[tokio::test]
+async fn a_database_with_another_form_of_a_migration_is_refused_with_what_to_do() {
+    let database = Database::create().await;
+    database.as_owner("update _sqlx_migrations set checksum = '' where version = 2 and $1 = ''", "").await;
+    let said = database.migrate().await.expect_err("refused").to_string();
+    assert!(said.contains("migration 0002 was applied") && said.contains("`make clean-data`"), "{said}");
+}
+
+#[tokio::test]
 async fn the_start_refuses_an_outdated_database_and_goes_on_without_one_that_is_out_of_reach() {
     let site = std::env::temp_dir().join(format!("vestibule-site-{}", uuid::Uuid::now_v7().simple()));
     std::fs::create_dir_all(site.join("clerk")).expect("a folder");
