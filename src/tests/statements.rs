@@ -1,13 +1,21 @@
 //! Every SQL statement in the server's sources, prepared by a real Postgres: a misspelt table, column, function or argument
-//! fails here, also where no other test runs the statement.
+//! fails here, also where no other test runs the statement. And what reading an unknown value does.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use axum::http::StatusCode;
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection, SqlSafeStr as _};
+use vestibule::model::ids::OrganizationId;
+use vestibule::model::organization::Slug;
+use vestibule::server::organizations;
+use vestibule::server::session::SessionToken;
+use vestibule::server::users::{self, Invitation, InvitedRole};
 
 use crate::support::database::Database;
+use crate::support::keys::{token, token_for};
+use crate::support::{TestApp, Who};
 
 /// Statements that are put together at run time, by file: the database itself quotes the names in them.
 const PUT_TOGETHER: [(&str, usize); 1] = [("runtime/database.rs", 2)];
@@ -245,6 +253,34 @@ async fn postgres_can_prepare_every_statement_of_the_server() {
         "a statement that no test sees"
     );
     assert!(prepared > 40, "the statements were found: {prepared}");
+}
+
+/// Values that a newer version may know and this one does not.
+#[tokio::test]
+async fn what_is_stored_and_unknown_is_an_error_that_names_it() {
+    let app = TestApp::start().await;
+    let id = app.create("user_ada", "Acme", "acme").await;
+    let change = "alter table organization_users drop constraint organization_users_role_known;
+        update organization_users set role = 'guest';
+        create or replace function vestibule.invite_profile(
+            new_id uuid, wanted_email text, wanted_slug text, wanted_role text, at vestibule.moment
+        ) returns text language sql as $$ select 'postponed' $$;";
+    sqlx::raw_sql(change).execute(&app.database.owner).await.expect("the owner");
+
+    let session = SessionToken::new(&token("user_ada")).expect("a token");
+    let session = app.state.verifier().verify(&session).await.expect("verified");
+    let mut transaction = app.state.tenancy().begin(&session).await.expect("a transaction");
+    let id = OrganizationId::parse(&id).expect("an id");
+    let role = organizations::find_role(&mut transaction, id).await.expect_err("unknown").to_string();
+    assert!(role.contains("\"role\"") && role.contains("\"guest\" is not a role"), "{role}");
+    let page = app.get("/dashboard", Who::Cookie(&token_for("user_ada", &id.to_string()))).await;
+    assert_eq!(page.status, StatusCode::SERVICE_UNAVAILABLE, "a page that says so");
+
+    let organization = Slug::parse("acme").expect("a slug");
+    let (email, role, at) = ("eve@example.test", InvitedRole::Member, app.clock.now());
+    let invitation = Invitation { email, organization: &organization, role, at };
+    let outcome = users::invite(&app.pools.worker, invitation).await.expect_err("unknown").to_string();
+    assert!(outcome.contains("postponed") && outcome.contains("Invited"), "{outcome}");
 }
 
 #[test]

@@ -46,7 +46,7 @@ pub enum DatabaseError {
     #[error(
         "the login {login:?} of {name} may bypass row level security or owns tables, itself or through a role it is a member of. Give it no rights of its own, then start again."
     )]
-    TooMighty { name: &'static str, login: String },
+    OverPrivileged { name: &'static str, login: String },
     #[error(
         "the login {login:?} of {name} is not a member of {group:?}. Run `vestibule migrate`, or as an administrator: GRANT {group} TO {login}"
     )]
@@ -187,7 +187,7 @@ pub async fn check_logins(pools: &Pools) -> Result<(), DatabaseError> {
         .fetch_one(pool)
         .await?;
         if is_over_privileged {
-            return Err(DatabaseError::TooMighty { name, login });
+            return Err(DatabaseError::OverPrivileged { name, login });
         }
         if !is_member {
             return Err(DatabaseError::NotMember { name, login, group });
