@@ -2,6 +2,9 @@
 
 use aws_lc_rs::digest::{Digest, SHA256, digest};
 use serde::Serialize;
+use sqlx::Postgres;
+use sqlx::error::BoxDynError;
+use sqlx::postgres::{PgTypeInfo, PgValueRef};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -203,21 +206,36 @@ pub async fn find_organization(
     Ok(row.map(Organization::from))
 }
 
+/// A role as it stands in a row: the model knows no database. One that this version does not know is an error that names it.
+struct StoredRole(Role);
+
+impl sqlx::Type<Postgres> for StoredRole {
+    fn type_info() -> PgTypeInfo {
+        <String as sqlx::Type<Postgres>>::type_info()
+    }
+
+    fn compatible(found: &PgTypeInfo) -> bool {
+        <String as sqlx::Type<Postgres>>::compatible(found)
+    }
+}
+
+impl sqlx::Decode<'_, Postgres> for StoredRole {
+    fn decode(value: PgValueRef<'_>) -> Result<Self, BoxDynError> {
+        let stored = <String as sqlx::Decode<Postgres>>::decode(value)?;
+        Ok(Self(Role::try_from(stored)?))
+    }
+}
+
 /// The caller's role in an organization.
 pub async fn find_role(tx: &mut TenantTransaction, id: OrganizationId) -> Result<Option<Role>, sqlx::Error> {
-    #[derive(sqlx::FromRow)]
-    struct RoleRow {
-        #[sqlx(try_from = "String")]
-        role: Role,
-    }
-    let row: Option<RoleRow> = sqlx::query_as(
+    let role: Option<StoredRole> = sqlx::query_scalar(
         "select role from organization_users
          where organization_id = $1 and user_id = (select vestibule.requesting_user_id())",
     )
     .bind(id.0)
     .fetch_optional(tx.connection())
     .await?;
-    Ok(row.map(|row| row.role))
+    Ok(role.map(|StoredRole(role)| role))
 }
 
 /// All that the dashboard shows.
@@ -266,8 +284,7 @@ struct DashboardRow {
 #[derive(sqlx::FromRow)]
 struct MemberRow {
     user_id: String,
-    #[sqlx(try_from = "String")]
-    role: Role,
+    role: StoredRole,
     created_at: OffsetDateTime,
     #[sqlx(flatten)]
     profile: ProfileRow,
@@ -323,7 +340,7 @@ pub async fn find_dashboard(tx: &mut TenantTransaction, id: OrganizationId) -> R
         .into_iter()
         .filter_map(|row| {
             let person = row.profile.of(UserId::parse(&row.user_id).ok()?);
-            Some(Member { person, role: row.role, joined_at: row.created_at })
+            Some(Member { person, role: row.role.0, joined_at: row.created_at })
         })
         .collect();
     let person = |wanted: &str| {
