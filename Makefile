@@ -1,5 +1,5 @@
-# The commands of this project. `make` alone lists them. Tools that are missing are installed first
-# (.ci/setup), with a line that says what and how long.
+# The commands of this project. `make` alone lists them. Missing tools are installed first (.ci/setup), with a line that
+# says what and how long it takes.
 
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
@@ -12,7 +12,7 @@ CARGO_BIN := $(or $(CARGO_INSTALL_ROOT),$(CARGO_HOME),$(HOME)/.cargo)/bin
 export PATH := $(CARGO_BIN):$(CURDIR)/end2end/node_modules/.bin:$(PATH)
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
-# What the server needs to find its front end. The hashes stand in hash.txt beside the binary.
+# What the server needs to find its front end. The hashes are in hash.txt beside the binary.
 APP_ENV := LEPTOS_OUTPUT_NAME=vestibule LEPTOS_SITE_ROOT=target/site LEPTOS_HASH_FILES=true
 # The features of the development server. Spelled the same everywhere, so that cargo builds it once.
 DEV := --no-default-features --features dev
@@ -80,7 +80,7 @@ clean: ## delete what was built and installed in this folder, keep the data
 	@cargo clean
 	@rm -rf end2end/node_modules end2end/test-results end2end/playwright-report public/clerk
 
-clean-data: ## delete the development data (.vestibule), after a question
+clean-data: ## delete the development data (.vestibule), after asking
 	@[ -d .vestibule ] || { echo "There is no data"; exit 0; }; \
-	read -r -p "Delete all people, organizations and keys in .vestibule? [y/N] " answer; \
+	read -r -p "Delete all users, organizations and keys in .vestibule? [y/N] " answer; \
 	if [ "$$answer" = y ]; then rm -rf .vestibule; echo "Deleted"; else echo "Kept"; fi

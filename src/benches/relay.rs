@@ -12,7 +12,8 @@ use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::routing::patch;
-use embedded_postgres::{Cluster, Lifetime, Options, find_binaries};
+use embedded_postgres::{Cluster, Lifetime, Options};
+use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::json;
 use sqlx::PgPool;
 use sqlx::postgres::PgPoolOptions;
@@ -20,12 +21,12 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use url::Url;
-use vestibule::dev::run::prepare_database;
+use vestibule::dev::run::{POSTGRES, prepare_database};
 use vestibule::server::clerk::backend_api::{BackendApi, TimeLimits};
 use vestibule::server::clerk::limits::CallLimits;
 use vestibule::server::clock::Clock;
 use vestibule::server::outbox::Outbox;
-use vestibule::server::runtime::config::{self, Secret};
+use vestibule::server::runtime::config::{self};
 use vestibule::server::runtime::database;
 
 /// How long Clerk takes to answer, and how many messages wait for it, each for another person.
@@ -42,7 +43,7 @@ async fn main() {
     let folder = tempfile::tempdir().expect("a folder");
     // As root, Postgres runs as another user, who must be able to reach its data.
     std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755)).expect("our own folder");
-    let binaries = find_binaries(Path::new(env!("CARGO_MANIFEST_DIR"))).expect("npm packages are installed");
+    let binaries = POSTGRES.find(Path::new(env!("CARGO_MANIFEST_DIR"))).expect("npm packages are installed");
     let options = Options { binaries, data_dir: folder.path().join("postgres"), lifetime: Lifetime::Kept };
     let cluster = Cluster::start(options).await.expect("Postgres starts");
     let logins = prepare_database(&cluster, "bench").await.expect("a database");
@@ -50,7 +51,7 @@ async fn main() {
     let owner = addresses.migration.clone().expect("the owner's address");
     database::migrate(&owner, &addresses).await.expect("the schema");
     let pools = database::open(&addresses).expect("pools");
-    let owner = PgPoolOptions::new().max_connections(1).connect_lazy(owner.expose()).expect("an address");
+    let owner = PgPoolOptions::new().max_connections(1).connect_lazy(owner.expose_secret()).expect("an address");
 
     for (delay, count) in CASES {
         let (url, answered) = stand_in(delay).await;
@@ -140,7 +141,7 @@ async fn relayed(url: &Url, owner: &PgPool, worker: &PgPool, round: usize, count
     let clock = Clock::system();
     let limits = CallLimits::allowing(CALLS_ALLOWED, clock.clone());
     let time_limits = TimeLimits { connect: Duration::from_secs(2), call: Duration::from_secs(8) };
-    let clerk = BackendApi::with_limits(url.clone(), Secret::new(KEY), time_limits, limits).expect("a client");
+    let clerk = BackendApi::with_limits(url.clone(), SecretString::from(KEY), time_limits, limits).expect("a client");
     let outbox = Outbox::new(worker.clone(), clerk, clock, TaskTracker::new());
     let stop = CancellationToken::new();
     let began = Instant::now();

@@ -1,4 +1,6 @@
-//! Creating an organization, and reading one.
+//! Creating an organization, renaming it, and reading one.
+
+mod service;
 
 use aws_lc_rs::digest::{Digest, SHA256, digest};
 use serde::Serialize;
@@ -8,18 +10,19 @@ use sqlx::postgres::{PgTypeInfo, PgValueRef};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+use crate::model::failure::{Failure, FailureCode, Field};
 use crate::model::ids::{OrganizationId, UserId};
-use crate::model::onboarding::{Availability, Created, Delivery, SUGGESTIONS};
+use crate::model::onboarding::{Availability, SUGGESTIONS};
 use crate::model::organization::{Organization, OrganizationName, Role, Slug};
-use crate::server::runtime::state::AppState;
-use crate::server::runtime::telemetry::point;
-use crate::server::session::SessionClaims;
+use crate::server::failpoint::point;
 use crate::server::tenancy::TenantTransaction;
+
+pub use service::Organizations;
 
 /// Longest idempotency key, in bytes.
 pub const MAX_IDEMPOTENCY_KEY_BYTES: usize = 200;
 
-/// What a client asks for. All of it counts when a request is compared with an earlier one of the same key, so a new field
+/// A request to create an organization. All of it counts when a request is compared with an earlier one of the same key, so a new field
 /// needs no thought there.
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(test, derive(serde::Deserialize))]
@@ -28,6 +31,19 @@ pub struct NewOrganization {
     pub slug: Slug,
     /// A client's own key. Without one, it is the caller's first organization, of which there is only one.
     pub idempotency_key: Option<IdempotencyKey>,
+}
+
+impl NewOrganization {
+    /// Reads what was typed or sent.
+    ///
+    /// # Errors
+    /// The field that is wrong, and why.
+    pub fn parse(name: &str, slug: &str, idempotency_key: Option<IdempotencyKey>) -> Result<Self, Failure> {
+        let at = |field, message: String| Failure::at(field, FailureCode::Invalid, message);
+        let name = OrganizationName::parse(name).map_err(|error| at(Field::Name, error.to_string()))?;
+        let slug = Slug::parse(slug).map_err(|error| at(Field::Slug, error.to_string()))?;
+        Ok(Self { name, slug, idempotency_key })
+    }
 }
 
 /// A client's name for one intention, so that repeating it does nothing.
@@ -58,33 +74,6 @@ pub enum CreateError {
     CallerDeleted,
     #[error("the task that creates the organization failed")]
     TaskFailed,
-}
-
-/// Creates the organization, then tries once to tell Clerk, for at most `outbox::INLINE_LIMIT`.
-///
-/// Both go on if the client hangs up: they run in a task of their own.
-pub async fn create(app: &AppState, session: &SessionClaims, request: NewOrganization) -> Result<Created, CreateError> {
-    let app = app.clone();
-    let session = session.clone();
-    let task = app.tasks().spawn({
-        let app = app.clone();
-        async move {
-            let (organization, replayed) = store(&app, &session, &request).await?;
-            let event = if replayed { "creation repeated, nothing new" } else { "organization created" };
-            tracing::info!(organization.id = %organization.id, user.id = %session.user_id(), "{event}");
-            let delivery = match (app.config().relay, replayed) {
-                // Others deliver it, and have just been woken.
-                (false, false) => Delivery::Pending,
-                _ => app.outbox().deliver_now(session.user_id()).await,
-            };
-            point("creation.told");
-            if app.config().relay && delivery != Delivery::Delivered {
-                tracing::warn!(user.id = %session.user_id(), ?delivery, "Clerk is not told yet");
-            }
-            Ok(Created { organization, delivery, replayed })
-        }
-    });
-    task.await.map_err(|_| CreateError::TaskFailed)?
 }
 
 /// How `create_organization` ended.
@@ -127,12 +116,7 @@ fn request_hash(request: &NewOrganization) -> Result<Digest, sqlx::Error> {
 }
 
 /// The one transaction: organization, membership, profile, outbox message and idempotency key.
-async fn store(
-    app: &AppState,
-    session: &SessionClaims,
-    request: &NewOrganization,
-) -> Result<(Organization, bool), CreateError> {
-    let mut tx = app.tenancy().begin(session).await?;
+async fn store(mut tx: TenantTransaction, request: &NewOrganization) -> Result<(Organization, bool), CreateError> {
     point("creation.opened");
     let row: Result<CreationRow, sqlx::Error> = sqlx::query_as(
         "select outcome, id, name, slug from vestibule.create_organization(
@@ -167,12 +151,7 @@ async fn store(
 }
 
 /// Whether a slug is available, and what is if it is not. True for a moment: only creating decides.
-pub async fn slug_availability(
-    app: &AppState,
-    session: &SessionClaims,
-    slug: &Slug,
-) -> Result<Availability, sqlx::Error> {
-    let mut tx = app.tenancy().begin(session).await?;
+async fn slug_availability(mut tx: TenantTransaction, slug: &Slug) -> Result<Availability, sqlx::Error> {
     let taken: bool = sqlx::query_scalar("select vestibule.organization_slug_taken($1)")
         .bind(slug.as_str())
         .fetch_one(tx.connection())

@@ -12,8 +12,6 @@ use uuid::Uuid;
 use crate::model::ids::UserId;
 use crate::model::organization::{Role, Slug};
 use crate::server::clerk::user::ClerkUser;
-use crate::server::runtime::state::AppState;
-use crate::server::tenancy::TenantTransaction;
 
 /// How far a comparison may go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -222,18 +220,4 @@ pub async fn invite(executor: impl PgExecutor<'_>, invitation: Invitation<'_>) -
     .bind(at)
     .fetch_one(executor)
     .await
-}
-
-/// Meets a person who belongs to no organization, before they are shown the form: makes their profile if no webhook has
-/// made it yet, and if they may have been invited, waits a moment for Clerk to say who they are. True: ask again where
-/// they belong. Clerk being slow or down only means that they see the form.
-pub async fn meet(app: &AppState, mut transaction: TenantTransaction) -> Result<bool, sqlx::Error> {
-    let caller = transaction.caller().clone();
-    let is_worth_waiting: bool =
-        sqlx::query_scalar("select vestibule.ensure_profile()").fetch_one(transaction.connection()).await?;
-    transaction.commit().await?;
-    if is_worth_waiting {
-        app.outbox().settle(&caller).await;
-    }
-    Ok(is_worth_waiting)
 }

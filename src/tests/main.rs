@@ -6,6 +6,7 @@ mod call_limits;
 mod commands;
 mod creation;
 mod development;
+mod documents;
 mod faults;
 mod gate;
 mod handshake;

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 
+use secrecy::SecretString;
 use serde_json::{Value, json};
 use sqlx::AssertSqlSafe;
 use time::Duration;
@@ -12,7 +13,6 @@ use vestibule::model::ids::UserId;
 use vestibule::server::clerk::backend_api::BackendApi;
 use vestibule::server::outbox::RelayOutcome;
 use vestibule::server::reconcile::{End, Finding, FindingEnd, Pass, ReconcileError, Reconciler, in_flight};
-use vestibule::server::runtime::config::Secret;
 use vestibule::server::users::DriftKind;
 
 use crate::outbox::relay;
@@ -211,7 +211,7 @@ async fn the_keys_of_another_instance_empty_nothing() {
     // The other one knows people too, but none of ours.
     other.person("stranger@example.test", "Stranger").await;
     let before = everything(&app).await;
-    let (url, key) = (other.api_url().parse().expect("an address"), Secret::new(other.secret_key()));
+    let (url, key) = (other.api_url().parse().expect("an address"), SecretString::from(other.secret_key()));
     let foreign = BackendApi::new(url, key, app.clock.clone(), app.state.clerk().time_limits());
     let pace = NonZeroU32::new(10_000).expect("not zero");
     let (pool, clock) = (app.pools.worker.clone(), app.clock.clone());

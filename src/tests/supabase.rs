@@ -1,7 +1,8 @@
 //! Migrations: where Supabase's roles and default grants exist already, and when several run at once.
 
+use secrecy::{ExposeSecret as _, SecretString};
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
-use vestibule::server::runtime::config::{DatabaseConfig, Secret};
+use vestibule::server::runtime::config::DatabaseConfig;
 use vestibule::server::runtime::database::{check_logins, migrate, open};
 
 use crate::support::database::{Database, OWNER, STRANGER, admin_pool, run};
@@ -61,8 +62,9 @@ const MEANT: [&str; 16] = [
 #[tokio::test]
 async fn supabases_default_grants_are_taken_back() {
     let database = Database::create_empty().await;
-    let mut owner =
-        PgConnection::connect(database.config().migration.expect("the owner").expose()).await.expect("the owner");
+    let mut owner = PgConnection::connect(database.config().migration.expect("the owner").expose_secret())
+        .await
+        .expect("the owner");
     run(&mut owner, SUPABASE_DEFAULTS).await;
     database.migrate().await.expect("the schema");
     assert_eq!(grants(&database, "anon").await, Vec::<String>::new());
@@ -148,9 +150,9 @@ async fn several_databases_may_be_migrated_at_once_with_new_logins() {
     let migrated = databases.each_ref().map(|database| {
         let config = database.config();
         let with = |login: &str| {
-            let mut url = url::Url::parse(config.request.expose()).expect("an address");
+            let mut url = url::Url::parse(config.request.expose_secret()).expect("an address");
             url.set_username(login).expect("a name");
-            Secret::new(String::from(url))
+            SecretString::from(String::from(url))
         };
         let owner = config.migration.clone().expect("the owner");
         let changed = DatabaseConfig { request: with(&logins[0]), worker: with(&logins[1]), migration: None };

@@ -18,7 +18,8 @@ use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{Connection as _, PgConnection};
 use url::Url;
 
-use crate::server::runtime::config::{DatabaseConfig, Secret};
+use crate::server::runtime::config::DatabaseConfig;
+use secrecy::{ExposeSecret as _, SecretString};
 
 /// How long a request waits for a free connection.
 const ACQUIRE_LIMIT: Duration = Duration::from_secs(3);
@@ -75,8 +76,8 @@ pub struct Pools {
 
 /// Opens the pools. Connects when first used, so that the server can start, and say what is wrong, while the database is down.
 pub fn open(config: &DatabaseConfig) -> Result<Pools, DatabaseError> {
-    let pool = |url: &Secret, name, connections| {
-        let options = PgConnectOptions::from_str(url.expose()).map_err(|_| DatabaseError::Address(name))?;
+    let pool = |url: &SecretString, name, connections| {
+        let options = PgConnectOptions::from_str(url.expose_secret()).map_err(|_| DatabaseError::Address(name))?;
         Ok::<_, DatabaseError>(
             PgPoolOptions::new()
                 .max_connections(connections)
@@ -91,8 +92,8 @@ pub fn open(config: &DatabaseConfig) -> Result<Pools, DatabaseError> {
 }
 
 /// Creates tables and the roles that are missing. Safe to repeat, and to run twice at once.
-pub async fn migrate(owner: &Secret, config: &DatabaseConfig) -> Result<(), DatabaseError> {
-    let mut connection = PgConnection::connect(owner.expose()).await?;
+pub async fn migrate(owner: &SecretString, config: &DatabaseConfig) -> Result<(), DatabaseError> {
+    let mut connection = PgConnection::connect(owner.expose_secret()).await?;
     // By default, what an owner called `vestibule` makes would lie in the schema of that name.
     sqlx::query("set search_path to public").execute(&mut connection).await?;
     MIGRATOR.run(&mut connection).await?;
@@ -105,12 +106,12 @@ pub async fn migrate(owner: &Secret, config: &DatabaseConfig) -> Result<(), Data
 /// Creates the login that an address names, unless it exists, and makes it a member of `group`.
 async fn ensure_login(
     connection: &mut PgConnection,
-    url: &Secret,
+    url: &SecretString,
     name: &'static str,
     group: &'static str,
     inherit: &str,
 ) -> Result<(), DatabaseError> {
-    let parsed = Url::parse(url.expose()).map_err(|_| DatabaseError::Address(name))?;
+    let parsed = Url::parse(url.expose_secret()).map_err(|_| DatabaseError::Address(name))?;
     let login = percent_decoded(parsed.username());
     let password = parsed.password().map(percent_decoded);
     let mut tx = connection.begin().await?;

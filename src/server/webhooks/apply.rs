@@ -16,9 +16,10 @@ use uuid::Uuid;
 
 use super::Received;
 use super::event::{Event, Unreadable, is_meant_for_us, user_of};
+use super::signature::SigningKey;
 use crate::server::clerk::user::without_nul;
 use crate::server::clock::Clock;
-use crate::server::runtime::telemetry::point;
+use crate::server::failpoint::point;
 use crate::server::users::{self, Comparison, SyncOutcome, SyncRights};
 
 /// Pause between two looks when nothing woke the loop: messages that another process received, and retries.
@@ -35,6 +36,7 @@ const MAX_ATTEMPTS: i32 = 50;
 pub struct Webhooks(Arc<Inner>);
 
 struct Inner {
+    keys: Vec<SigningKey>,
     pool: PgPool,
     clock: Clock,
     wake: Notify,
@@ -106,9 +108,18 @@ impl From<sqlx::Error> for Failed {
 }
 
 impl Webhooks {
-    /// `pool` must be the worker login's.
-    pub fn new(pool: PgPool, clock: Clock) -> Self {
-        Self(Arc::new(Inner { pool, clock, wake: Notify::new() }))
+    pub(super) fn keys(&self) -> &[SigningKey] {
+        &self.0.keys
+    }
+
+    /// Seconds since the Unix epoch.
+    pub(super) fn now(&self) -> i64 {
+        self.0.clock.now().unix_timestamp()
+    }
+
+    /// `pool` must be the worker login's. `keys`: the endpoint's signing secrets; without any, nothing is verified.
+    pub fn new(keys: Vec<SigningKey>, pool: PgPool, clock: Clock) -> Self {
+        Self(Arc::new(Inner { keys, pool, clock, wake: Notify::new() }))
     }
 
     /// Stores a verified message, unless its id is known.

@@ -7,12 +7,14 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::OnceLock;
 
-use embedded_postgres::{Cluster, Lifetime, Options, find_binaries};
+use embedded_postgres::{Cluster, Lifetime, Options};
+use secrecy::{ExposeSecret as _, SecretString};
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 use time::OffsetDateTime;
 use url::Url;
-use vestibule::server::runtime::config::{DatabaseConfig, Secret};
+use vestibule::dev::run::POSTGRES;
+use vestibule::server::runtime::config::DatabaseConfig;
 use vestibule::server::runtime::database;
 
 pub const OWNER: &str = "vestibule_test_owner";
@@ -70,7 +72,7 @@ async fn start() -> Server {
         Some(url) => (None, url),
         None => {
             let binaries =
-                find_binaries(Path::new(env!("CARGO_MANIFEST_DIR"))).expect("npm packages are installed: make setup");
+                POSTGRES.find(Path::new(env!("CARGO_MANIFEST_DIR"))).expect("npm packages are installed: make setup");
             let options = Options { binaries, data_dir: std::env::temp_dir(), lifetime: Lifetime::Throwaway };
             let cluster = Cluster::start(options).await.expect("Postgres starts");
             let admin = cluster.superuser_url("postgres");
@@ -127,12 +129,12 @@ async fn ensure_role(connection: &mut PgConnection, name: &str, rights: &str) {
 }
 
 impl Server {
-    fn url(&self, login: &str, database: &str) -> Secret {
+    fn url(&self, login: &str, database: &str) -> SecretString {
         let mut url = Url::parse(&self.admin).expect("an address");
         url.set_username(login).expect("a name");
         url.set_password(Some(PASSWORD)).expect("a password");
         url.set_path(database);
-        Secret::new(String::from(url))
+        SecretString::from(String::from(url))
     }
 
     fn config(&self, database: &str, request: &str) -> DatabaseConfig {
@@ -173,7 +175,7 @@ impl Database {
         let mut connection = PgConnection::connect(&server().admin).await.expect("the administrator");
         run(&mut connection, &format!("create database {name} template {template} owner {OWNER}")).await;
         connection.close().await.expect("closed");
-        let owner = pool(server().url(OWNER, &name).expose(), 2);
+        let owner = pool(server().url(OWNER, &name).expose_secret(), 2);
         Self { name, owner }
     }
 
@@ -181,7 +183,7 @@ impl Database {
     pub fn variables(&self) -> BTreeMap<String, String> {
         let config = self.config();
         let addresses = [("DATABASE_URL", config.request), ("DATABASE_WORKER_URL", config.worker)];
-        addresses.map(|(name, url)| (name.to_owned(), url.expose().to_owned())).into()
+        addresses.map(|(name, url)| (name.to_owned(), url.expose_secret().to_owned())).into()
     }
 
     pub fn config(&self) -> DatabaseConfig {
@@ -199,7 +201,7 @@ impl Database {
 
     /// A pool of one of the logins.
     pub fn pool_of(&self, login: &str, connections: u32) -> PgPool {
-        pool(server().url(login, &self.name).expose(), connections)
+        pool(server().url(login, &self.name).expose_secret(), connections)
     }
 
     /// Runs a statement as the owner, with one text as its parameter.

@@ -4,19 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use secrecy::SecretString;
 use url::Url;
 
 use super::{
-    ClerkConfig, Config, ConfigError, ConfigProblem, DatabaseConfig, Secret, frontend_api_of, is_development,
-    is_emulator, user_of,
+    ClerkConfig, Config, ConfigError, ConfigProblem, DatabaseConfig, frontend_api_of, is_development, is_emulator,
+    user_of, variables,
 };
 use crate::server::session::{self, cookies};
 use crate::server::webhooks::signature::SigningKey;
 
-/// Where Clerk's Backend API is.
-const CLERK_API: &str = "https://api.clerk.com";
-/// Where Clerk wants proxied Frontend API calls to go.
-const CLERK_FRONTEND_API: &str = "https://frontend-api.clerk.dev";
 /// Shortest and longest limit of a call of the Backend API, in milliseconds. Clerk needs up to a second; and what a dead
 /// process was about to tell Clerk waits for two and a half times the limit.
 const TIMEOUT_MS: RangeInclusive<u64> = 100..=60_000;
@@ -40,12 +37,8 @@ impl<'a> Reader<'a> {
     }
 
     pub fn read(&mut self, development: bool) -> Option<Config> {
-        let listen = self.parsed(
-            "LISTEN",
-            "127.0.0.1:3000",
-            |text| text.parse().ok(),
-            "must be an address and a port, such as 0.0.0.0:3000",
-        );
+        let listen =
+            self.parsed("LISTEN", |text| text.parse().ok(), "must be an address and a port, such as 0.0.0.0:3000");
         let public_origin =
             self.required("PUBLIC_ORIGIN", "set it to what the browser's address bar shows").and_then(|text| {
                 let origin = origin_of(&text);
@@ -81,10 +74,9 @@ impl<'a> Reader<'a> {
                 "belongs to the development emulator, which a production build refuses".into(),
             );
         }
-        let api_url = self.url("CLERK_API_URL", CLERK_API);
+        let api_url = self.url("CLERK_API_URL");
         let timeout = self.parsed(
             "CLERK_TIMEOUT_MS",
-            "8000",
             |text| text.parse().ok().filter(|ms| TIMEOUT_MS.contains(ms)).map(Duration::from_millis),
             "must be a whole number from 100 to 60000, of milliseconds",
         );
@@ -95,7 +87,7 @@ impl<'a> Reader<'a> {
                 "is not used with a development key (pk_test_): the browser calls the host in the key itself. Remove it, or use the pk_live_ key".into(),
             );
         }
-        let frontend_api_url = (!direct).then(|| self.url("CLERK_FRONTEND_API_URL", CLERK_FRONTEND_API));
+        let frontend_api_url = (!direct).then(|| self.url("CLERK_FRONTEND_API_URL"));
         let issuer =
             self.optional("CLERK_ISSUER").or_else(|| frontend_api.as_ref().map(|host| format!("https://{host}")));
         if issuer.as_deref().is_some_and(|issuer| !issuer.contains("://") || issuer.ends_with('/')) {
@@ -123,14 +115,13 @@ impl<'a> Reader<'a> {
         }
         let webhook_keys = self.read_webhook_keys();
         let database = self.read_database();
-        let auth_debug_log = self.parsed("AUTH_DEBUG_LOG", "false", |text| text.parse().ok(), "must be true or false");
+        let auth_debug_log = self.parsed("AUTH_DEBUG_LOG", |text| text.parse().ok(), "must be true or false");
         let reconcile_hours = self.parsed(
             "RECONCILE_HOURS",
-            "24",
             |text| text.parse().ok().filter(|hours| (0..=MAX_RECONCILE_HOURS).contains(hours)),
             "must be a whole number of hours, 0 (never) to 720",
         );
-        let site_root = self.optional("LEPTOS_SITE_ROOT").unwrap_or_else(|| "target/site".to_owned()).into();
+        let site_root = self.text("LEPTOS_SITE_ROOT").into();
 
         let public_origin = public_origin?;
         authorized_parties.insert(public_origin.clone());
@@ -140,7 +131,7 @@ impl<'a> Reader<'a> {
             clerk: ClerkConfig {
                 cookie_suffix: cookies::suffix_of(&publishable_key),
                 publishable_key,
-                secret_key: Secret::new(secret_key?),
+                secret_key: SecretString::from(secret_key?),
                 api_url: api_url?,
                 timeout: timeout?,
                 frontend_api_url: match frontend_api_url {
@@ -192,7 +183,7 @@ impl<'a> Reader<'a> {
     pub fn read_database(&mut self) -> Option<DatabaseConfig> {
         let request = self.database_url("DATABASE_URL", "the login of the request role");
         let worker = self.database_url("DATABASE_WORKER_URL", "the login of the worker role");
-        let migration = self.optional("DATABASE_MIGRATION_URL").map(Secret::new);
+        let migration = self.optional("DATABASE_MIGRATION_URL").map(SecretString::from);
         if let (Some(request), Some(worker)) = (&request, &worker)
             && user_of(request) == user_of(worker)
         {
@@ -209,6 +200,7 @@ impl<'a> Reader<'a> {
     }
 
     fn optional(&self, name: &str) -> Option<String> {
+        debug_assert!(variables::is_known(name), "{name} is not in the table of variables");
         self.variables.get(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
     }
 
@@ -220,14 +212,13 @@ impl<'a> Reader<'a> {
         value
     }
 
-    fn parsed<T>(
-        &mut self,
-        name: &'static str,
-        default: &str,
-        parse: impl Fn(&str) -> Option<T>,
-        help: &str,
-    ) -> Option<T> {
-        let text = self.optional(name).unwrap_or_else(|| default.to_owned());
+    /// The value, or the table's default.
+    fn text(&self, name: &str) -> String {
+        self.optional(name).or_else(|| variables::default_of(name).map(str::to_owned)).unwrap_or_default()
+    }
+
+    fn parsed<T>(&mut self, name: &'static str, parse: impl Fn(&str) -> Option<T>, help: &str) -> Option<T> {
+        let text = self.text(name);
         let value = parse(&text);
         if value.is_none() {
             self.problem(name, format!("{help}; it is {text:?}"));
@@ -235,15 +226,15 @@ impl<'a> Reader<'a> {
         value
     }
 
-    fn url(&mut self, name: &'static str, default: &str) -> Option<Url> {
+    fn url(&mut self, name: &'static str) -> Option<Url> {
         let http = |text: &str| Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
-        self.parsed(name, default, http, "must be an http or https address")
+        self.parsed(name, http, "must be an http or https address")
     }
 
-    fn database_url(&mut self, name: &'static str, what: &str) -> Option<Secret> {
+    fn database_url(&mut self, name: &'static str, what: &str) -> Option<SecretString> {
         let url = self.required(name, &format!("{what}, as postgres://user:password@host/database"))?;
         if Url::parse(&url).is_ok_and(|url| matches!(url.scheme(), "postgres" | "postgresql")) {
-            Some(Secret::new(url))
+            Some(SecretString::from(url))
         } else {
             // The value may hold a password, so it is not repeated.
             self.problem(name, "must be an address like postgres://user:password@host/database".into());

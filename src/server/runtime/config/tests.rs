@@ -94,7 +94,7 @@ fn contradictions_are_named() {
 fn a_production_build_refuses_the_emulator() {
     for (key, secret_key) in [
         (key("live", "clerk-00000000.emulator.localhost"), "sk_live_x"),
-        (key("test", "vestibule-0123cdef.clerk.accounts.dev"), "sk_test_x"),
+        (key("test", "emulator-0123cdef.clerk.accounts.dev"), "sk_test_x"),
     ] {
         let changes = [("CLERK_PUBLISHABLE_KEY", key.as_str()), ("CLERK_SECRET_KEY", secret_key)];
         assert_eq!(problems(&changes), ["CLERK_PUBLISHABLE_KEY"]);
@@ -102,7 +102,7 @@ fn a_production_build_refuses_the_emulator() {
         variables.extend(changes.map(|(name, value)| (name.to_owned(), value.to_owned())));
         assert!(Config::from_variables(&variables, true).is_ok());
     }
-    assert!(!is_emulator("vestibule-otter-12.clerk.accounts.dev") && !is_emulator("happy-otter-12.clerk.accounts.dev"));
+    assert!(!is_emulator("emulator-otter-12.clerk.accounts.dev") && !is_emulator("happy-otter-12.clerk.accounts.dev"));
 }
 
 const WEBHOOK_SECRET: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
@@ -157,9 +157,37 @@ fn unknown_names_are_noticed() {
 }
 
 #[test]
-fn the_readme_explains_every_variable() {
-    let readme = include_str!("../../../../README.md");
-    for (name, _) in NAMES {
-        assert!(readme.contains(&format!("| `{name}` |")), "{name}");
-    }
+fn what_is_known_is_not_noticed_as_unknown() {
+    let all = variables::all().map(|variable| (variable.name.to_owned(), "x".to_owned()));
+    let mut set: BTreeMap<_, _> = all.collect();
+    // Clerk's own libraries read it.
+    set.insert("CLERK_TELEMETRY_DISABLED".into(), "1".into());
+    assert_eq!(unknown_names(&set), Vec::<String>::new());
+    set.insert("DATABASE_ULR".into(), "x".into());
+    assert_eq!(unknown_names(&set), ["DATABASE_ULR"]);
+}
+
+#[test]
+fn defaults_are_what_is_used_when_nothing_is_set() {
+    let mut variables = complete();
+    let defaults = variables::all().filter_map(|variable| {
+        let variables::Value::Default(text) = variable.value else { return None };
+        Some((variable.name.to_owned(), text.to_owned()))
+    });
+    variables.extend(defaults);
+    let [written, left_out] = [variables, complete()]
+        .map(|variables| format!("{:?}", Config::from_variables(&variables, false).expect("complete")));
+    assert_eq!(written, left_out);
+}
+
+#[test]
+fn exactly_the_required_variables_are_required() {
+    use variables::Value;
+    let by = |wanted: fn(Value) -> bool| {
+        variables::all().filter(|variable| wanted(variable.value)).map(|variable| variable.name).collect::<Vec<_>>()
+    };
+    let error = Config::from_variables(&BTreeMap::new(), false).expect_err("nothing is set");
+    let missing: Vec<_> = error.0.iter().map(|problem| problem.name).collect();
+    assert_eq!(by(|value| matches!(value, Value::Required(_))), missing);
+    assert_eq!(by(|value| matches!(value, Value::ForMigrate(_))), ["DATABASE_MIGRATION_URL"]);
 }
