@@ -93,7 +93,8 @@ async fn what_a_later_migration_creates_is_closed_until_it_grants_it() {
     for defaults in ["", SUPABASE_DEFAULTS, DEFAULTS_FOR_ALL_SCHEMAS] {
         let database = Database::create_empty().await;
         let config = database.config();
-        let mut owner = PgConnection::connect(config.migration.expect("the owner").expose()).await.expect("the owner");
+        let mut owner =
+            PgConnection::connect(config.migration.expect("the owner").expose_secret()).await.expect("the owner");
         run(&mut owner, defaults).await;
         database.migrate().await.expect("the schema");
         run(&mut owner, LATER).await;
