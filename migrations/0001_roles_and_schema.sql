@@ -30,23 +30,22 @@ $$;
 
 -- Whatever the owner creates from here on is closed until a file grants it by name.
 --
--- Every role may execute a new function unless this is taken back for all schemas at once: default privileges of a
--- single schema can only add to those of the database.
-alter default privileges revoke execute on functions from public;
-
--- Supabase grants everything new in `public` to the roles of its API.
+-- Postgres lets everyone execute a new function, and that can only be taken back for all schemas at once: default
+-- privileges of a single schema add to it. Supabase grants everything new in `public` to the roles of its API.
 do $$
 declare
     role_name text;
     kind text;
 begin
     for role_name in
+        select 'public' union all
         select rolname from pg_roles where rolname in ('anon', 'authenticated', 'service_role')
     loop
         foreach kind in array array['tables', 'sequences', 'functions'] loop
             execute format('alter default privileges revoke all on %s from %I', kind, role_name);
             execute format('alter default privileges in schema public revoke all on %s from %I', kind, role_name);
         end loop;
+        execute format('alter default privileges revoke all on schemas from %I', role_name);
         -- The migrator's own table was made just before this file ran.
         if to_regclass('public._sqlx_migrations') is not null then
             execute format('revoke all on public._sqlx_migrations from %I', role_name);

@@ -65,11 +65,11 @@ $$;
 create trigger outbox_messages_wake_the_relay after insert on public.outbox_messages
     for each statement execute function vestibule.wake_the_relay();
 
--- Up to which time messages are due, by the clock of the relay that asks. New messages carry the time of the database, which
--- may be a little ahead of the relay's, and are due all the same. Only a little: what is to be retried must wait.
+-- Up to which time messages are due, by the clock of the relay that asks. New messages carry the time of the database,
+-- which may be a little ahead of the relay's, and are due all the same. Only a little: what is to be retried must wait.
 create function vestibule.due_until(at timestamptz) returns timestamptz
 language sql stable parallel safe
-as $$ select least(greatest(at, vestibule.clock()), at + interval '5 seconds') $$;
+as $$ select least(greatest(at, vestibule.clock()), at + interval '2 seconds') $$;
 grant execute on function vestibule.due_until(timestamptz) to outbox_worker;
 
 -- Asks the relay to compare a user with Clerk, unless it has been asked already and has not begun.

@@ -27,7 +27,7 @@ const STATEMENTS = `
 \\set number :number + 1
 begin;
 select set_config('role', 'authenticated', true), set_config('request.jwt.claims', format('{"role":"authenticated","sid":"sess_user_pgbench_%s_%s_%s","sub":"user_pgbench_%s_%s_%s"}', :round::text, :client_id::text, :number::text, :round::text, :client_id::text, :number::text), true);
-select outcome, id, name, slug from create_organization(uuidv7(), format('Organization pgbench-%s-%s-%s', :round::text, :client_id::text, :number::text), format('pgbench-%s-%s-%s', :round::text, :client_id::text, :number::text), null, '\\x9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08', now());
+select outcome, id, name, slug from vestibule.create_organization(new_id => uuidv7(), new_name => format('Organization pgbench-%s-%s-%s', :round::text, :client_id::text, :number::text), new_slug => format('pgbench-%s-%s-%s', :round::text, :client_id::text, :number::text), wanted_key => null, wanted_hash => '\\x9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08');
 commit;
 `;
 

@@ -4,6 +4,9 @@ mod service;
 
 use aws_lc_rs::digest::{Digest, SHA256, digest};
 use serde::Serialize;
+use sqlx::Postgres;
+use sqlx::error::BoxDynError;
+use sqlx::postgres::{PgTypeInfo, PgValueRef};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -182,21 +185,36 @@ pub async fn find_organization(
     Ok(row.map(Organization::from))
 }
 
+/// A role as it stands in a row: the model knows no database. One that this version does not know is an error that names it.
+struct StoredRole(Role);
+
+impl sqlx::Type<Postgres> for StoredRole {
+    fn type_info() -> PgTypeInfo {
+        <String as sqlx::Type<Postgres>>::type_info()
+    }
+
+    fn compatible(found: &PgTypeInfo) -> bool {
+        <String as sqlx::Type<Postgres>>::compatible(found)
+    }
+}
+
+impl sqlx::Decode<'_, Postgres> for StoredRole {
+    fn decode(value: PgValueRef<'_>) -> Result<Self, BoxDynError> {
+        let stored = <String as sqlx::Decode<Postgres>>::decode(value)?;
+        Ok(Self(Role::try_from(stored)?))
+    }
+}
+
 /// The caller's role in an organization.
 pub async fn find_role(tx: &mut TenantTransaction, id: OrganizationId) -> Result<Option<Role>, sqlx::Error> {
-    #[derive(sqlx::FromRow)]
-    struct RoleRow {
-        #[sqlx(try_from = "String")]
-        role: Role,
-    }
-    let row: Option<RoleRow> = sqlx::query_as(
+    let role: Option<StoredRole> = sqlx::query_scalar(
         "select role from organization_users
          where organization_id = $1 and user_id = (select vestibule.requesting_user_id())",
     )
     .bind(id.0)
     .fetch_optional(tx.connection())
     .await?;
-    Ok(row.map(|row| row.role))
+    Ok(role.map(|StoredRole(role)| role))
 }
 
 /// An organization as one of its members sees it, with their place in it.
@@ -243,8 +261,7 @@ struct MembershipRow {
     created_by: String,
     creator_name: Option<String>,
     creator_email: Option<String>,
-    #[sqlx(try_from = "String")]
-    role: Role,
+    role: StoredRole,
     #[sqlx(flatten)]
     me: ProfileRow,
 }
@@ -252,8 +269,7 @@ struct MembershipRow {
 #[derive(sqlx::FromRow)]
 struct MemberRow {
     user_id: String,
-    #[sqlx(try_from = "String")]
-    role: Role,
+    role: StoredRole,
     created_at: OffsetDateTime,
     #[sqlx(flatten)]
     profile: ProfileRow,
@@ -324,7 +340,7 @@ pub async fn find_membership(
         organization: row.organization.into(),
         created_at: row.created_at,
         created_by: creator.of(created_by),
-        role: row.role,
+        role: row.role.0,
         me: row.me.of(tx.caller().clone()),
     }))
 }
@@ -345,7 +361,7 @@ pub async fn list_members(tx: &mut TenantTransaction, id: OrganizationId) -> Res
     .await?;
     let member = |row: MemberRow| {
         let person = row.profile.of(UserId::parse(&row.user_id).ok()?);
-        Some(Member { person, role: row.role, joined_at: row.created_at })
+        Some(Member { person, role: row.role.0, joined_at: row.created_at })
     };
     Ok(rows.into_iter().filter_map(member).collect())
 }

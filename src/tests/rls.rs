@@ -100,6 +100,9 @@ async fn functions_with_the_owners_rights_have_a_fixed_search_path_and_no_public
     .await
     .expect("the catalog");
     assert_eq!(loose, Vec::<String>::new());
+    // PostgREST serves the functions of this schema to every client.
+    let in_public = "select count(*) from pg_proc where pronamespace = 'public'::regnamespace and $1 = ''";
+    assert_eq!(app.database.value::<i64>(in_public, "").await, 0);
 }
 
 #[tokio::test]
@@ -378,8 +381,8 @@ async fn the_worker_reaches_the_outbox_webhooks_and_profiles_only() {
 async fn the_start_refuses_logins_that_could_bypass_the_policies_or_have_no_place() {
     let app = TestApp::start().await;
     let with = |request: PgPool| Pools { request, worker: app.pools.worker.clone() };
-    let mighty = check_logins(&with(admin_pool(&app.database.name))).await;
-    assert!(matches!(mighty, Err(DatabaseError::OverPrivileged { name: "DATABASE_URL", .. })), "{mighty:?}");
+    let superuser = check_logins(&with(admin_pool(&app.database.name))).await;
+    assert!(matches!(superuser, Err(DatabaseError::OverPrivileged { name: "DATABASE_URL", .. })), "{superuser:?}");
     let owner = check_logins(&with(app.database.owner.clone())).await;
     assert!(matches!(owner, Err(DatabaseError::OverPrivileged { .. })), "{owner:?}");
     let stranger = open(&app.database.config_with_request_login(STRANGER)).expect("addresses");

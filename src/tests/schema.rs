@@ -63,6 +63,28 @@ async fn a_database_that_was_never_migrated_lacks_everything() {
 }
 
 #[tokio::test]
+async fn a_database_with_another_form_of_a_migration_is_refused_with_what_to_do() {
+    let database = Database::create().await;
+    database.as_owner("update _sqlx_migrations set checksum = '' where version = 2 and $1 = ''", "").await;
+    let said = database.migrate().await.expect_err("refused").to_string();
+    assert!(said.contains("migration 0002 was applied") && said.contains("`make clean-data`"), "{said}");
+}
+
+/// As it is for an owner who is called `vestibule`: Postgres puts the schema of a login's own name first.
+#[tokio::test]
+async fn an_owner_whose_first_schema_is_ours_makes_tables_in_public_all_the_same() {
+    let database = Database::create_empty().await;
+    let first = format!("alter database {} set search_path to vestibule, public", database.name);
+    sqlx::raw_sql(sqlx::AssertSqlSafe(first)).execute(&database.owner).await.expect("the owner");
+    for _ in 0..2 {
+        database.migrate().await.expect("the schema");
+    }
+    let in_vestibule = "select count(*) from pg_tables where schemaname = 'vestibule' and $1 = ''";
+    assert_eq!(database.value::<i64>(in_vestibule, "").await, 0);
+    assert_eq!(check(&database).await.expect("up to date"), Vec::<i64>::new());
+}
+
+#[tokio::test]
 async fn the_start_refuses_an_outdated_database_and_goes_on_without_one_that_is_out_of_reach() {
     let site = std::env::temp_dir().join(format!("vestibule-site-{}", uuid::Uuid::now_v7().simple()));
     std::fs::create_dir_all(site.join("clerk")).expect("a folder");

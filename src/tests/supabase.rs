@@ -5,7 +5,7 @@ use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 use vestibule::server::runtime::config::DatabaseConfig;
 use vestibule::server::runtime::database::{check_logins, migrate, open};
 
-use crate::support::database::{Database, OWNER, admin_pool, run};
+use crate::support::database::{Database, OWNER, STRANGER, admin_pool, run};
 
 /// What Supabase does to every project's `public` schema.
 const SUPABASE_DEFAULTS: &str = "
@@ -71,6 +71,54 @@ async fn supabases_default_grants_are_taken_back() {
     assert_eq!(grants(&database, "service_role").await, Vec::<String>::new());
     assert_eq!(grants(&database, "authenticated").await, MEANT);
     check_logins(&open(&database.config()).expect("addresses")).await.expect("the logins fit");
+}
+
+/// The same for all schemas: a project may have been set up so.
+const DEFAULTS_FOR_ALL_SCHEMAS: &str = "
+    alter default privileges grant all on tables to public, anon, authenticated, service_role;
+    alter default privileges grant all on functions to anon, authenticated, service_role;
+    alter default privileges grant all on sequences to public, anon, authenticated, service_role;
+    alter default privileges grant all on schemas to public, anon, authenticated, service_role;";
+
+/// What a later migration may create, and forget to close.
+const LATER: &str = "
+    create table public.later (id bigint generated always as identity);
+    create view public.later_view as select id from public.later;
+    create function public.later() returns int language sql as 'select 1';
+    create table vestibule.later (id bigint generated always as identity);
+    create function vestibule.later() returns int language sql security definer set search_path = '' as 'select 1';";
+
+#[tokio::test]
+async fn what_a_later_migration_creates_is_closed_until_it_grants_it() {
+    for defaults in ["", SUPABASE_DEFAULTS, DEFAULTS_FOR_ALL_SCHEMAS] {
+        let database = Database::create_empty().await;
+        let config = database.config();
+        let mut owner =
+            PgConnection::connect(config.migration.expect("the owner").expose_secret()).await.expect("the owner");
+        run(&mut owner, defaults).await;
+        database.migrate().await.expect("the schema");
+        run(&mut owner, LATER).await;
+        let admin = admin_pool(&database.name);
+        for role in ["anon", "authenticated", "service_role", "outbox_worker", STRANGER] {
+            for statement in [
+                "select id from public.later",
+                "insert into public.later default values",
+                "select nextval('public.later_id_seq')",
+                "select id from public.later_view",
+                "select public.later()",
+                "select id from vestibule.later",
+                "select vestibule.later()",
+            ] {
+                let mut transaction = admin.begin().await.expect("a transaction");
+                run(&mut transaction, &format!("set local role {role}")).await;
+                let refused = sqlx::raw_sql(statement).execute(&mut *transaction).await;
+                let code = refused.err().and_then(|error| Some(error.as_database_error()?.code()?.into_owned()));
+                assert_eq!(code.as_deref(), Some("42501"), "{role}: {statement}, after {defaults:?}");
+            }
+        }
+        assert_eq!(grants(&database, "anon").await, Vec::<String>::new());
+        assert_eq!(grants(&database, "authenticated").await, MEANT);
+    }
 }
 
 #[tokio::test]

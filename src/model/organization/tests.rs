@@ -315,3 +315,13 @@ fn alternatives_are_valid_different_and_enough() {
 fn the_list_of_reserved_slugs_is_sorted_and_plain() {
     assert!(RESERVED_SLUGS.is_sorted());
 }
+
+#[test]
+fn roles_are_read_as_they_are_stored() {
+    for role in Role::ALL {
+        assert_eq!(Role::try_from(role.as_str().to_owned()), Ok(role));
+        assert_eq!(serde_json::to_value(role).expect("JSON"), serde_json::json!(role.as_str()));
+    }
+    let unknown = Role::try_from("guest".to_owned()).expect_err("unknown");
+    assert_eq!(unknown.to_string(), "\"guest\" is not a role");
+}

@@ -227,7 +227,7 @@ pub(super) async fn mark_delivered(
     sqlx::query(
         "update outbox_messages
          set delivered_at = $2, dead_at = null, leased_until = null, last_error = null,
-             attempts = attempts + (id <> $1[1])::int
+             attempts = attempts + (id <> ($1::bigint[])[1])::int
          where id = any ($1) and delivered_at is null",
     )
     .bind(sent)
@@ -258,11 +258,11 @@ pub(super) async fn mark_postponed(
     cause: &str,
 ) -> Result<(), sqlx::Error> {
     sqlx::query(
-        "with held as (select id from outbox_messages where id = $1[1] and leased_until = $3 for update)
+        "with held as (select id from outbox_messages where id = ($1::bigint[])[1] and leased_until = $3 for update)
          update outbox_messages as message
          set available_at = $4, leased_until = null,
              last_error = case when message.id = any ($1) then $5 else message.last_error end,
-             attempts = message.attempts + (message.id <> $1[1] and message.id = any ($1))::int
+             attempts = message.attempts + (message.id <> ($1::bigint[])[1] and message.id = any ($1))::int
          from held where message.id = any ($2)",
     )
     .bind(sent)

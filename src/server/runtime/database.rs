@@ -39,7 +39,11 @@ pub enum DatabaseError {
     #[error("database: {0}")]
     Sql(#[from] sqlx::Error),
     #[error("migration: {0}")]
-    Migrate(#[from] sqlx::migrate::MigrateError),
+    Migrate(sqlx::migrate::MigrateError),
+    #[error(
+        "migration {0:04} was applied to this database in another form. Nothing was changed. A development database is made anew: `make clean-data`, then start again."
+    )]
+    Changed(i64),
     #[error(
         "the login {login:?} of {name} may bypass row level security or owns tables, itself or through a role it is a member of. Give it no rights of its own, then start again."
     )]
@@ -52,6 +56,15 @@ pub enum DatabaseError {
         "the database is older than this program: migration {missing} was not applied. Run `vestibule migrate`, then start again."
     )]
     Outdated { missing: String },
+}
+
+impl From<sqlx::migrate::MigrateError> for DatabaseError {
+    fn from(error: sqlx::migrate::MigrateError) -> Self {
+        match error {
+            sqlx::migrate::MigrateError::VersionMismatch(version) => Self::Changed(version),
+            other => Self::Migrate(other),
+        }
+    }
 }
 
 /// The pools of a running server.

@@ -218,15 +218,14 @@ impl Webhooks {
         // Another process may have applied it since the rollback.
         sqlx::query(
             "update webhook_messages
-             set attempts = $2, last_error = $3, available_at = $4, dead_at = case when $5 then $6 end
+             set attempts = $2, last_error = $3, available_at = $4, dead_at = $5
              where id = $1 and applied_at is null and dead_at is null",
         )
         .bind(&id)
         .bind(attempts)
         .bind(&reason)
         .bind(now + wait)
-        .bind(final_)
-        .bind(now)
+        .bind(final_.then_some(now))
         .execute(&self.0.pool)
         .await?;
         if final_ {
