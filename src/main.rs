@@ -171,9 +171,9 @@ async fn run(variables: &BTreeMap<String, String>, arguments: &ServeArguments) -
     let stop = CancellationToken::new();
     serve::stop_on_signals(stop.clone())?;
     let listener = serve::listen(config.listen).await?;
-    let (app, pools) = serve::prepare(config).await?;
-    tracing::info!(address = %app::address(app.config()), "serving");
-    serve::serve(listener, app::router(app.clone()), app, pools, stop).await?;
+    let (app, pools) = serve::prepare(&config).await?;
+    tracing::info!(address = %config.public_origin, "serving");
+    serve::serve(listener, app::router(app.clone()), app, pools, config.reconcile_every, stop).await?;
     Ok(())
 }
 
@@ -278,9 +278,9 @@ mod development {
             if let Some(owner) = &config.database.migration {
                 database::migrate(owner, &config.database).await?;
             }
-            let (app, pools) = serve::prepare(config).await?;
-            development.announce(app::address(app.config()), variables)?;
-            println!("\n  Vestibule is running at {}\n", app::address(app.config()));
+            let (app, pools) = serve::prepare(&config).await?;
+            development.announce(&config.public_origin, variables)?;
+            println!("\n  Vestibule is running at {}\n", config.public_origin);
             if let Some(inbox) = development.inbox_url() {
                 println!("  E-mail codes arrive at   {inbox}");
                 println!("  or sign in as            ada@example.test / {}", seed::PASSWORD);
@@ -294,7 +294,7 @@ mod development {
                 println!("  {}\n", cli::chromium_command(direct));
             }
             println!("  Stop with Ctrl-C\n");
-            serve::serve(listener, app::router(app.clone()), app, pools, stop).await?;
+            serve::serve(listener, app::router(app.clone()), app, pools, config.reconcile_every, stop).await?;
             Ok::<_, Box<dyn Error>>(())
         };
         let result = served.await;

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use axum::Router;
 use axum::routing::patch;
 use embedded_postgres::{Cluster, Lifetime, Options, find_binaries};
+use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::json;
 use sqlx::PgPool;
 use sqlx::postgres::PgPoolOptions;
@@ -25,7 +26,7 @@ use vestibule::server::clerk::backend_api::{BackendApi, TimeLimits};
 use vestibule::server::clerk::limits::CallLimits;
 use vestibule::server::clock::Clock;
 use vestibule::server::outbox::Outbox;
-use vestibule::server::runtime::config::{self, Secret};
+use vestibule::server::runtime::config::{self};
 use vestibule::server::runtime::database;
 
 /// How long Clerk takes to answer, and how many messages wait for it, each for another person.
@@ -50,7 +51,7 @@ async fn main() {
     let owner = addresses.migration.clone().expect("the owner's address");
     database::migrate(&owner, &addresses).await.expect("the schema");
     let pools = database::open(&addresses).expect("pools");
-    let owner = PgPoolOptions::new().max_connections(1).connect_lazy(owner.expose()).expect("an address");
+    let owner = PgPoolOptions::new().max_connections(1).connect_lazy(owner.expose_secret()).expect("an address");
 
     for (delay, count) in CASES {
         let (url, answered) = stand_in(delay).await;
@@ -140,7 +141,7 @@ async fn relayed(url: &Url, owner: &PgPool, worker: &PgPool, round: usize, count
     let clock = Clock::system();
     let limits = CallLimits::allowing(CALLS_ALLOWED, clock.clone());
     let time_limits = TimeLimits { connect: Duration::from_secs(2), call: Duration::from_secs(8) };
-    let clerk = BackendApi::with_limits(url.clone(), Secret::new(KEY), time_limits, limits).expect("a client");
+    let clerk = BackendApi::with_limits(url.clone(), SecretString::from(KEY), time_limits, limits).expect("a client");
     let outbox = Outbox::new(worker.clone(), clerk, clock, TaskTracker::new());
     let stop = CancellationToken::new();
     let began = Instant::now();

@@ -1,4 +1,4 @@
-//! Ends its own process at a named point, exactly as `kill -9` would at that instruction: for the crash tests.
+//! Ends its own process at a failpoint, exactly as `kill -9` would at that instruction: for the crash tests.
 //!
 //! What must stay true: nothing runs after the point, no destructor and no handler; whatever is logged, every pass of the
 //! point is counted.
@@ -12,20 +12,21 @@ use tracing::{Event, Subscriber};
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::{Context, Layer};
 
-use crate::server::runtime::telemetry::{Listener, POINTS, POINTS_TARGET};
+use crate::server::failpoint;
+use crate::server::runtime::telemetry::Listener;
 
 /// The variable that says where.
 pub const VARIABLE: &str = "VESTIBULE_CRASH_AT";
 
 /// What the variable says cannot be meant.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{VARIABLE} must be a point and which pass of it, such as relay.answered:3; it is {0:?}. The points: {points}", points = POINTS.join(", "))]
+#[error("{VARIABLE} must be a failpoint and which pass of it, such as relay.answered:3; it is {0:?}. The failpoints: {points}", points = failpoint::ALL.join(", "))]
 pub struct Malformed(String);
 
 /// One that ends the process at `wanted`, such as `relay.answered:3`.
 pub fn listener(wanted: &str) -> Result<Listener, Malformed> {
     let crash = Crash::parse(wanted).ok_or_else(|| Malformed(wanted.to_owned()))?;
-    Ok(crash.with_filter(Targets::new().with_target(POINTS_TARGET, LevelFilter::TRACE)).boxed())
+    Ok(crash.with_filter(Targets::new().with_target(failpoint::TARGET, LevelFilter::TRACE)).boxed())
 }
 
 struct Crash {
@@ -37,7 +38,7 @@ struct Crash {
 impl Crash {
     fn parse(wanted: &str) -> Option<Self> {
         let (point, pass) = wanted.split_once(':')?;
-        let point = POINTS.iter().find(|known| **known == point)?;
+        let point = failpoint::ALL.iter().find(|known| **known == point)?;
         let pass = pass.parse().ok().filter(|pass| *pass > 0)?;
         Some(Self { point, left: AtomicU32::new(pass) })
     }

@@ -5,7 +5,7 @@ use leptos::prelude::*;
 use super::progress::Unreachable;
 use super::{wait, when, words};
 use crate::browser;
-use crate::model::freshness::{GaveUp, REFRESH_BOUNDS, Stage};
+use crate::model::freshness::{Destination, REFRESH_BOUNDS, Stage};
 use crate::model::onboarding::{Delivery, WaitTargets};
 
 /// Tries for a bounded time, then goes where the server names the cause as it is by then, and a script without WebAssembly
@@ -21,10 +21,10 @@ pub fn TokenPending() -> impl IntoView {
         browser::awake();
         let enter = move |stage| loading.set(stage == Stage::Loading);
         // What is late is not known here: the server's first answer tells.
-        match wait::until_fresh(None, Delivery::Delivered, REFRESH_BOUNDS, &enter).await {
-            Ok(()) | Err(GaveUp::Elsewhere) => browser::go_to(&next),
-            Err(GaveUp::SignedOut) => browser::go_to(&sign_in),
-            Err(GaveUp::NoConnection) => {
+        match Destination::of(wait::until_fresh(None, Delivery::Delivered, REFRESH_BOUNDS, &enter).await) {
+            Destination::Next => browser::go_to(&next),
+            Destination::SignIn => browser::go_to(&sign_in),
+            Destination::Stay => {
                 unreachable.set(true);
                 browser::on_connection_change(move |online| {
                     if online {
@@ -32,7 +32,7 @@ pub fn TokenPending() -> impl IntoView {
                     }
                 });
             }
-            Err(reason) => browser::go_to(&(exhausted + reason.tried())),
+            Destination::Exhausted(reason) => browser::go_to(&(exhausted + reason.tried())),
         }
     });
     let sentence = move || {

@@ -4,7 +4,6 @@ use std::pin::Pin;
 
 use crate::browser::{self, Clerk, NotStarted};
 use crate::model::claims::ActiveOrganizationClaim;
-use crate::model::failure::FailureCode;
 use crate::model::freshness::{Bounds, GaveUp, Seen, Stage, Step, Wait};
 use crate::model::ids::OrganizationId;
 use crate::model::onboarding::Delivery;
@@ -128,13 +127,6 @@ async fn ask_clerk(limit_ms: u32, reload: bool) -> Seen {
 async fn ask_server(limit_ms: u32) -> Seen {
     match browser::within(limit_ms, browser::call::<SessionStatus>(&[])).await {
         None => Seen::TimedOut,
-        Some(Ok(status)) => Seen::Server(status),
-        Some(Err(failure)) => match failure.code {
-            FailureCode::SessionStale => Seen::Stale,
-            FailureCode::SessionRefused | FailureCode::SessionPending => Seen::Refused,
-            FailureCode::SignedOut => Seen::SignedOut,
-            FailureCode::Network => Seen::Failed,
-            _ => Seen::Unavailable,
-        },
+        Some(answer) => Seen::from_server(answer.map_err(|failure| failure.code)),
     }
 }

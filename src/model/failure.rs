@@ -5,6 +5,7 @@
 use leptos::server_fn::error::{FromServerFnError, ServerFnErrorErr};
 use serde::{Deserialize, Serialize};
 
+use super::gate::Denial;
 use super::json_text::JsonText;
 
 /// What went wrong, for programs. Part of the public API: codes are added, never renamed.
@@ -112,11 +113,44 @@ impl Failure {
         )
     }
 
+    /// What a caller is answered whom the gate denies a call. `cause`: why the token was rejected, in words, where it was.
+    pub fn denied(denial: Denial, cause: &str) -> Self {
+        match denial {
+            Denial::SignedOut => Self::signed_out(),
+            Denial::Stale => Self::new(
+                FailureCode::SessionStale,
+                "Your session has expired and is being renewed. Nothing was saved, and what you typed is still here. Try again.",
+            ),
+            Denial::TaskPending => Self::new(
+                FailureCode::SessionPending,
+                "The sign-in service wants something done first. Nothing was saved. Open the sign-in page and finish it.",
+            ),
+            Denial::Refused(_) => Self::new(
+                FailureCode::SessionRefused,
+                format!(
+                    "This app does not accept your session ({cause}). Nothing was saved. Sign out and in again; if that doesn’t help, contact support."
+                ),
+            ),
+            Denial::Unavailable(_) => Self::unavailable(),
+        }
+    }
+
     pub fn unavailable() -> Self {
         Self::new(
             FailureCode::Unavailable,
             "We can’t reach a service we need. What you typed is still here. Try again in a moment.",
         )
+    }
+
+    pub fn too_large() -> Self {
+        Self::new(
+            FailureCode::TooLarge,
+            "That was more than this address takes. Nothing was stored. Shorten it and try again.",
+        )
+    }
+
+    pub fn rate_limited() -> Self {
+        Self::new(FailureCode::RateLimited, "Too many requests. Nothing is lost. Wait a few seconds, then try again.")
     }
 
     pub fn network() -> Self {

@@ -16,6 +16,7 @@
 //!   which side does not answer.
 
 use super::claims::ActiveOrganizationClaim;
+use super::failure::FailureCode;
 use super::ids::OrganizationId;
 use super::onboarding::{Delivery, SessionStatus};
 
@@ -76,6 +77,45 @@ pub enum Seen {
     Paused,
 }
 
+impl Seen {
+    /// What the server's answer to "how do you see this session?" means.
+    pub fn from_server(answer: Result<SessionStatus, FailureCode>) -> Self {
+        match answer {
+            Ok(status) => Self::Server(status),
+            Err(FailureCode::SessionStale) => Self::Stale,
+            Err(FailureCode::SessionRefused | FailureCode::SessionPending) => Self::Refused,
+            Err(FailureCode::SignedOut) => Self::SignedOut,
+            Err(FailureCode::Network) => Self::Failed,
+            Err(_) => Self::Unavailable,
+        }
+    }
+}
+
+/// Where the token-pending screen goes when its wait has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Destination {
+    /// Where the user wants to be. The gate has an answer there.
+    Next,
+    /// The sign-in page.
+    SignIn,
+    /// The page that names the cause.
+    Exhausted(GaveUp),
+    /// Nowhere, until there is a connection.
+    Stay,
+}
+
+impl Destination {
+    /// Where a wait leads that ended like this.
+    pub fn of(ended: Result<(), GaveUp>) -> Self {
+        match ended {
+            Ok(()) | Err(GaveUp::Elsewhere) => Self::Next,
+            Err(GaveUp::SignedOut) => Self::SignIn,
+            Err(GaveUp::NoConnection) => Self::Stay,
+            Err(reason) => Self::Exhausted(reason),
+        }
+    }
+}
+
 /// Why the wait ended without arriving.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum GaveUp {
@@ -123,6 +163,9 @@ pub const TRIED_NOT_LOADED: &str = "not-loaded";
 pub const TRIED_SLOW: &str = "slow";
 /// WebAssembly did not run, so nothing was tried by it.
 pub const TRIED_NO_WASM: &str = "no-wasm";
+
+/// Tries without script before the token-pending screen names the cause, about a second apart.
+pub const ATTEMPTS_WITHOUT_SCRIPT: u32 = 3;
 
 /// What the user reads during the wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

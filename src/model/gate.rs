@@ -1,12 +1,12 @@
 //! The gate: one pure function from what is known about a request to where it may go.
 //!
-//! Pages, server functions and API routes gather [`Evidence`], call [`decide`], and carry the [`Verdict`] out; pages
-//! ask [`at`] how. What must stay true:
-//! - A person who has an organization in our database is never sent to onboarding.
-//! - Only a verified token leads inside, and only to an organization the database lets this person into.
+//! Pages, server functions and API routes gather [`Evidence`], call [`decide`], and carry the [`Verdict`] out: pages as
+//! [`at`] says, calls as [`for_call`] says. There is no other table. What must stay true:
+//! - A user who has an organization in our database is never sent to onboarding.
+//! - Only a verified token leads inside, and only to an organization the database lets this user into.
 //! - A cause that waiting cannot cure never leads to a page that waits.
 //! - "We cannot check now" is never "signed out".
-//! - Nobody is sent in a circle: `gate/circles.rs` searches everything that server, browser, Clerk and time can do.
+//! - No visit loops: `gate/loops.rs` searches everything that server, browser, Clerk and time can do.
 
 use super::ids::OrganizationId;
 
@@ -23,9 +23,9 @@ pub struct Evidence {
 /// What is known about the session token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum SessionEvidence {
-    /// No token, and nothing says that somebody is signed in.
+    /// No token, and nothing says that a user is signed in.
     Missing,
-    /// No token, but Clerk's `__client_uat` cookie says somebody is signed in.
+    /// No token, but Clerk's `__client_uat` cookie says a user is signed in.
     NotReady,
     /// A token, but no `__client_uat` beside it: half of what a sign-in leaves.
     WithoutClientUat,
@@ -39,15 +39,15 @@ pub enum SessionEvidence {
     Expired,
     /// `nbf` or `iat` lie in the future by more than the allowed skew.
     NotYetValid,
-    /// Right in all else, but `azp` is missing. The browser repairs it by having a new token made.
+    /// Valid in all else, but `azp` is missing. The browser repairs it by having a new token made.
     AuthorizedPartyMissing,
-    /// Refused for a cause that waiting cannot cure.
+    /// Rejected for a cause that waiting cannot cure.
     Refused(Refusal),
-    /// The keys cannot be had now.
+    /// The keys cannot be fetched now.
     KeysUnreachable,
     /// Valid, but Clerk wants something done first (`sts: pending`).
     Pending,
-    /// Every rule is kept.
+    /// Every rule holds.
     Verified(ClaimEvidence),
 }
 
@@ -55,14 +55,17 @@ pub enum SessionEvidence {
 /// cookies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum HandshakeEvidence {
-    /// Not a document that a browser navigates to: a redirect would help nobody.
+    /// Not a document that a browser navigates to: a redirect would not help.
     NotEligible,
     Possible,
     /// Tried as often as Clerk's counter allows, or as often as is of use.
     Exhausted,
 }
 
-/// Why a token was refused for good.
+/// Handshakes that Clerk allows within its counter's two seconds (`backend: handshake.ts`).
+pub const MAX_HANDSHAKES: u32 = 3;
+
+/// Why a token was rejected for good.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Refusal {
     /// Not a token we can read, or without a required claim.
@@ -71,7 +74,7 @@ pub enum Refusal {
     Algorithm,
     /// The key id is not one of the instance's.
     UnknownKey,
-    /// The signature does not fit.
+    /// The signature does not match.
     Signature,
     /// `iss` is not the configured issuer.
     Issuer,
@@ -92,14 +95,14 @@ pub enum ClaimEvidence {
     Names,
 }
 
-/// What the database says about the person's organizations.
+/// What the database says about the user's organizations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum MembershipEvidence {
-    /// The person belongs to none.
+    /// The user belongs to none.
     None,
-    /// The person is a member of the organization the token names.
+    /// The user is a member of the organization the token names.
     Claimed(OrganizationId),
-    /// The person is not a member of what the token names, or it names none, but belongs to this one.
+    /// The user is not a member of what the token names, or it names none, but belongs to this one.
     Other(OrganizationId),
     /// The database cannot be asked now.
     Unreachable,
@@ -114,15 +117,15 @@ pub enum Verdict {
     NeedsOnboarding,
     /// Signed out.
     SignedOut,
-    /// Clerk can give the browser fresh cookies, by a redirect that nobody sees.
+    /// Clerk can give the browser fresh cookies, by a redirect that the user does not see.
     Handshake(HandshakeCause),
     /// The browser can get a usable token; until then, wait.
     Wait(WaitCause),
     /// Clerk wants something done first.
     FinishTask,
-    /// Not with this token, however long one waits.
+    /// Not with this token, however long the browser waits.
     Refused(Refusal),
-    /// Cannot be judged now.
+    /// Cannot be decided now.
     CannotVerify(Outage),
 }
 
@@ -142,7 +145,7 @@ pub enum HandshakeCause {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum WaitCause {
     NotReady,
-    /// Token and `__client_uat` do not fit each other.
+    /// Token and `__client_uat` do not match.
     CookiesDisagree,
     Expired,
     NotYetValid,
@@ -205,8 +208,8 @@ pub fn decide(evidence: &Evidence) -> Verdict {
 pub enum Place {
     /// Needs an organization.
     Inside,
-    /// The same, for a person who was told that their token is behind, and asked not to wait for it. The database's word
-    /// is enough: it is asked for every request, and the token has proved who is calling.
+    /// The same, for a user who chose not to wait for their token. The database decides alone: it is asked for every
+    /// request, and the token has proved who is calling.
     InsideAnyway,
     /// The form that creates one.
     Onboarding,
@@ -221,7 +224,7 @@ pub enum Place {
 pub enum Answer {
     /// Show the page.
     Show,
-    /// Go where the person wanted to go (`next`, else the dashboard).
+    /// Go where the user wanted to go (`next`, else the dashboard).
     GoOn,
     /// Go to the onboarding form.
     ToOnboarding,
@@ -231,9 +234,9 @@ pub enum Answer {
     ToTokenPending,
     /// Go to Clerk, and come back here with fresh cookies.
     ToHandshake(HandshakeCause),
-    /// Say why this token is refused (401).
+    /// Say why this token is rejected (401).
     ExplainRefusal(Refusal),
-    /// Say what is out of reach (503), and try again by itself.
+    /// Say what is out of reach (503), and retry automatically.
     ExplainOutage(Outage),
 }
 
@@ -241,7 +244,7 @@ pub enum Answer {
 pub fn at(place: Place, verdict: Verdict) -> Answer {
     match (place, verdict) {
         (_, Verdict::Handshake(cause)) => Answer::ToHandshake(cause),
-        // The sign-in page is the way out of almost everything, so it always shows, unless one is signed in already.
+        // The sign-in page is the way out of almost everything, so it shows unless the user is signed in already.
         (Place::SignIn | Place::Onboarding | Place::TokenPending, Verdict::Inside(_)) => Answer::GoOn,
         (Place::SignIn | Place::TokenPending, Verdict::NeedsOnboarding) => Answer::ToOnboarding,
         (Place::SignIn, _) => Answer::Show,
@@ -260,7 +263,38 @@ pub fn at(place: Place, verdict: Verdict) -> Answer {
     }
 }
 
+/// Why a call (a server function, an API route) is not carried out. The counterpart of [`at`] for callers that no page
+/// can be shown to and that are never redirected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Denial {
+    SignedOut,
+    /// The browser can get a usable token; nothing is wrong with the session.
+    Stale,
+    /// Clerk wants something done first.
+    TaskPending,
+    /// Not with this token, however long the browser waits.
+    Refused(Refusal),
+    /// Cannot be decided now.
+    Unavailable(Outage),
+}
+
+/// How a call answers `verdict`: `Ok` if a verified user is calling. Which organization they may reach is then the
+/// verdict's and the transaction's matter.
+pub fn for_call(verdict: Verdict) -> Result<(), Denial> {
+    match verdict {
+        Verdict::Inside(_) | Verdict::NeedsOnboarding | Verdict::Wait(WaitCause::StaleClaim(_)) => Ok(()),
+        Verdict::SignedOut => Err(Denial::SignedOut),
+        // A handshake is for documents only; a call is never eligible for one.
+        Verdict::Wait(_) | Verdict::Handshake(_) => Err(Denial::Stale),
+        Verdict::FinishTask => Err(Denial::TaskPending),
+        Verdict::Refused(refusal) => Err(Denial::Refused(refusal)),
+        Verdict::CannotVerify(outage) => Err(Denial::Unavailable(outage)),
+    }
+}
+
 #[cfg(test)]
-mod circles;
+mod doors;
+#[cfg(test)]
+mod loops;
 #[cfg(test)]
 mod tests;

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::gate::Verdict;
 use super::organization::Organization;
 
 /// Whether Clerk knows about a change yet.
@@ -44,6 +45,14 @@ pub struct SessionStatus {
     /// The gate would send this very token to the token-pending screen.
     pub waiting: bool,
     pub delivery: Delivery,
+}
+
+impl SessionStatus {
+    /// The status of a verified caller.
+    pub fn of(verdict: Verdict, delivery: Delivery) -> Self {
+        let (inside, waiting) = (matches!(verdict, Verdict::Inside(_)), matches!(verdict, Verdict::Wait(_)));
+        Self { inside, waiting, delivery }
+    }
 }
 
 /// What the onboarding form shows when it is drawn. Empty: nothing.

@@ -1,46 +1,44 @@
 //! `/dashboard`: inside.
 
-use axum::http::{HeaderValue, header};
-use axum::response::{IntoResponse, Redirect, Response};
+use axum::extract::State;
+use axum::response::{AppendHeaders, IntoResponse, Redirect};
 use leptos::prelude::*;
 
 use super::account_menu::{self, AccountMenu};
 use super::layout::{Brand, Moment, SiteFooter, initials};
-use super::{Admission, Document, Page, Visit, admit, problems};
+use super::{Document, Entry, Page, Visit, problems};
 use crate::model::gate::{Outage, Place, Verdict, WaitCause};
+use crate::model::next_path::NextPath;
 use crate::server::failures;
+use crate::server::http::handshake::{own_cookie, set_cookie};
 use crate::server::organizations::{self, Dashboard, Member, Person};
-use crate::server::runtime::state::AppState;
+use crate::server::origin::PublicOrigin;
 
 /// Says that the user asked not to wait for their token. Opens nothing by itself: the gate asks the database each time.
 pub const ANYWAY: &str = "vestibule_anyway";
 /// How long that lasts, in seconds. A token that is still behind then is worth another look.
-const ANYWAY_SECONDS: u32 = 600;
+const ANYWAY_SECONDS: i64 = 600;
 
-/// `POST /dashboard`, from the token-pending screen: opens the dashboard without waiting for the token.
-pub fn open_anyway(app: &AppState) -> Response {
-    let mut response = Redirect::to("/dashboard").into_response();
-    let secure = if app.config().is_https() { "; Secure" } else { "" };
-    let cookie = format!("{ANYWAY}=1; Path=/; Max-Age={ANYWAY_SECONDS}; HttpOnly; SameSite=Lax{secure}");
-    if let Ok(value) = HeaderValue::from_str(&cookie) {
-        response.headers_mut().append(header::SET_COOKIE, value);
-    }
-    response
+/// `POST /dashboard`, from the token-pending screen: opens the dashboard, or the page the user wanted to see, without
+/// waiting for the token.
+pub async fn open_anyway(visit: Visit, State(origin): State<PublicOrigin>) -> impl IntoResponse {
+    let to = visit.next().unwrap_or_else(|| NextPath::or_dashboard(None));
+    let cookie = own_cookie(ANYWAY, "1".to_owned(), origin.is_https());
+    let cookie = cookie.max_age(cookie::time::Duration::seconds(ANYWAY_SECONDS)).http_only(true).build();
+    (AppendHeaders([set_cookie(cookie)]), Redirect::to(to.as_str()))
 }
 
 /// `GET /dashboard`. The gate's transaction goes on: one connection, and the membership just checked still holds.
-pub async fn page(app: &AppState, visit: &Visit) -> Page {
+pub async fn page(entry: Entry) -> Result<Page, Page> {
+    let visit = &entry.visit;
     let place = if visit.has_cookie(ANYWAY) { Place::InsideAnyway } else { Place::Inside };
-    let (_, judged) = match admit(app, visit, place).await {
-        Admission::Instead(page) => return page,
-        Admission::Show(shown) => *shown,
-    };
-    let (id, behind) = match judged.verdict {
+    let authorization = entry.admit(place).await?;
+    let (id, behind) = match authorization.verdict {
         Verdict::Inside(id) => (id, false),
         Verdict::Wait(WaitCause::StaleClaim(id)) => (id, true),
-        _ => return problems::fault(visit),
+        _ => return Err(problems::fault(visit)),
     };
-    let Some(mut transaction) = judged.transaction else { return problems::fault(visit) };
+    let Some(mut transaction) = authorization.transaction else { return Err(problems::fault(visit)) };
     let found = async {
         let dashboard = organizations::find_dashboard(&mut transaction, id).await?;
         transaction.commit().await?;
@@ -48,16 +46,16 @@ pub async fn page(app: &AppState, visit: &Visit) -> Page {
     };
     match found.await {
         Ok(Some(dashboard)) => {
-            let host = app.config().public_host().unwrap_or_default().to_owned();
+            let host = entry.sessions.instance().origin.host().to_owned();
             let title = dashboard.organization.name.to_string();
             let body = move || view! { <Inside dashboard=dashboard.clone() host=host.clone() behind /> };
-            Page::Document(Document::new(title, body).with_scripts(account_menu::SCRIPTS))
+            Ok(Page::Document(Document::new(title, body).with_scripts(account_menu::SCRIPTS)))
         }
         // Deleted between two statements: the gate decides anew.
-        Ok(None) => Page::Redirect("/dashboard".to_owned()),
+        Ok(None) => Err(Page::Redirect("/dashboard".to_owned())),
         Err(error) => {
             failures::unavailable(&error);
-            problems::outage(visit, Outage::Database)
+            Err(problems::outage(visit, Outage::Database))
         }
     }
 }
@@ -65,8 +63,7 @@ pub async fn page(app: &AppState, visit: &Visit) -> Page {
 #[component]
 fn Inside(dashboard: Dashboard, host: String, behind: bool) -> impl IntoView {
     let name = dashboard.organization.name.to_string();
-    let my_role =
-        dashboard.members.iter().find(|m| m.person.user_id == dashboard.me.user_id).map(|m| role_name(&m.role));
+    let my_role = dashboard.members.iter().find(|m| m.person.user_id == dashboard.me.user_id).map(|m| m.role.label());
     let nameless = dashboard.me.display_name.is_none();
     view! {
         <header class="site-header site-header-inside">
@@ -197,8 +194,8 @@ fn Members(members: Vec<Member>, me: Person) -> impl IntoView {
                         </span>
                     </th>
                     <td role="cell" data-label="Role">
-                        <span class="badge" data-kind=member.role.clone()>
-                            {role_name(&member.role)}
+                        <span class="badge" data-kind=member.role.as_str()>
+                            {member.role.label()}
                         </span>
                     </td>
                     <td role="cell" data-label="Since">
@@ -239,13 +236,5 @@ fn Members(members: Vec<Member>, me: Person) -> impl IntoView {
                     }
                 })}
         </section>
-    }
-}
-
-fn role_name(role: &str) -> &'static str {
-    match role {
-        "owner" => "Owner",
-        "admin" => "Admin",
-        _ => "Member",
     }
 }

@@ -3,17 +3,15 @@
 use leptos::prelude::*;
 
 use super::layout::{Brand, SiteFooter};
-use super::{Document, Page, Visit};
+use super::{Document, Entry, Page};
 use crate::model::gate::SessionEvidence;
-use crate::server::runtime::state::AppState;
-use crate::server::session::check;
 
 /// The parameter that says that the user has just signed out.
 pub const SIGNED_OUT: &str = "signed-out";
 
 /// Looks at the token only: which buttons to show is no secret, so the database is not asked.
-pub async fn page(app: &AppState, visit: &Visit) -> Page {
-    let signed_in = match check(app, &visit.asked).await.evidence {
+pub async fn page(Entry { visit, authentication, .. }: Entry) -> Page {
+    let signed_in = match authentication.evidence {
         // Signed in somewhere at Clerk, but not here: after a sign-out without script it looks like this too.
         SessionEvidence::Missing
         | SessionEvidence::NotReady

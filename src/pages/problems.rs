@@ -8,13 +8,18 @@ use super::layout::{HallWithHead, Reference, SignOutButton};
 use super::scripts::Script;
 use super::{Document, Page, Visit};
 use crate::model::gate::Outage;
-use crate::server::runtime::config::Config;
+use crate::server::access::Sessions;
 use crate::server::session::TokenError;
 
 /// After how many seconds a page about an outage looks whether it is over; without script it loads itself again.
 const RETRY_SECONDS: u32 = 5;
 
-/// 404.
+/// 404, for an address that leads nowhere.
+pub async fn page_not_found(visit: Visit) -> Page {
+    not_found(&visit)
+}
+
+/// 404. The same for what does not exist and for what is not the caller's.
 pub fn not_found(visit: &Visit) -> Page {
     let path: String = visit.uri.path().chars().take(120).collect();
     let document = Document::new("Page not found", move || {
@@ -39,18 +44,18 @@ pub fn not_found(visit: &Visit) -> Page {
 
 /// What a developer is shown beside a refusal, where the app runs for development. Holds public addresses only.
 #[derive(Clone)]
-pub struct Diagnosis {
+struct Diagnosis {
     /// What is the matter and what to do.
-    pub explanation: String,
+    explanation: String,
     /// The issuer that is expected, and the one found, when it is about that.
-    pub issuers: Option<(String, String)>,
+    issuers: Option<(String, String)>,
 }
 
 impl Diagnosis {
     /// The diagnosis of a refusal, if this app may show it.
-    pub fn of(config: &Config, error: Option<&TokenError>) -> Option<Self> {
-        let error = error.filter(|_| config.shows_diagnoses())?;
-        let expected = config.clerk.issuer.clone();
+    fn of(sessions: &Sessions, error: Option<&TokenError>) -> Option<Self> {
+        let error = error.filter(|_| sessions.shows_diagnoses())?;
+        let expected = sessions.instance().issuer.clone();
         let issuers = match error {
             TokenError::Issuer { found } => Some((expected.clone(), found.clone())),
             _ => None,
@@ -93,7 +98,8 @@ fn ForDevelopers(diagnosis: Diagnosis) -> impl IntoView {
 }
 
 /// 401: a token that is refused for good. Waiting and reloading cannot help, and the page says so.
-pub fn refusal(visit: &Visit, error: Option<&TokenError>, diagnosis: Option<Diagnosis>) -> Page {
+pub fn refusal(visit: &Visit, sessions: &Sessions, error: Option<&TokenError>) -> Page {
+    let diagnosis = Diagnosis::of(sessions, error);
     let cause = error.map(ToString::to_string).unwrap_or_default();
     let lead = match error {
         Some(TokenError::Issuer { .. }) => {

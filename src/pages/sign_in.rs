@@ -6,28 +6,26 @@ use leptos::prelude::*;
 use super::door::DoorState;
 use super::layout::HallWithHead;
 use super::scripts::Script;
-use super::{Admission, Document, Page, Visit, admit};
+use super::{Document, Entry, Page};
 use crate::model::gate::Place;
 use crate::model::next_path::NextPath;
-use crate::server::runtime::state::AppState;
 
 /// `/sign-in`.
-pub async fn sign_in(app: &AppState, visit: &Visit) -> Page {
-    page(app, visit, false).await
+pub async fn sign_in(entry: Entry) -> Result<Page, Page> {
+    page(entry, false).await
 }
 
 /// `/sign-up`.
-pub async fn sign_up(app: &AppState, visit: &Visit) -> Page {
-    page(app, visit, true).await
+pub async fn sign_up(entry: Entry) -> Result<Page, Page> {
+    page(entry, true).await
 }
 
 /// The parameter that says that a wait ended here because the session did, in another tab or at Clerk.
 const SIGNED_OUT: &str = "signed-out";
 
-async fn page(app: &AppState, visit: &Visit, sign_up: bool) -> Page {
-    if let Admission::Instead(page) = admit(app, visit, Place::SignIn).await {
-        return page;
-    }
+async fn page(entry: Entry, sign_up: bool) -> Result<Page, Page> {
+    entry.admit(Place::SignIn).await?;
+    let visit = &entry.visit;
     let after = visit.next().unwrap_or_else(|| NextPath::or_dashboard(None));
     let (title, lead, other) = if sign_up {
         ("Create your account", "Then name your organization, and you’re in.", "/sign-in")
@@ -44,7 +42,7 @@ async fn page(app: &AppState, visit: &Visit, sign_up: bool) -> Page {
         if sign_up { "/sign-up" } else { "/sign-in" },
         NextPath::or_dashboard(Some(&after)).encoded()
     );
-    Page::Document(
+    Ok(Page::Document(
         Document::new(title, move || {
             let (after, other, here) = (after.clone(), other_form.clone(), here.clone());
             view! {
@@ -54,7 +52,7 @@ async fn page(app: &AppState, visit: &Visit, sign_up: bool) -> Page {
             }
         })
         .with_scripts(&[Script::Clerk, Script::SignIn]),
-    )
+    ))
 }
 
 /// Where `sign-in.js` mounts Clerk's form, with all that may have to be said instead. `form`: Clerk's method. `after`: where

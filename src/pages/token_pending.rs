@@ -10,11 +10,11 @@ use time::OffsetDateTime;
 use super::door::DoorState;
 use super::layout::{HallWithHead, Moment, Reference};
 use super::scripts::Script;
-use super::{Admission, Document, Page, Visit, admit};
+use super::{Document, Entry, Page, Visit};
 use crate::islands::token_pending::TokenPending;
 use crate::model::freshness::{
-    self, RECHECK_WITHOUT_SCRIPT_MS, RECHECKS_WITHOUT_SCRIPT, TRIED_NO_COOKIE, TRIED_NO_WASM, TRIED_NOT_LOADED,
-    TRIED_SLOW, TRIED_UNREACHABLE,
+    self, ATTEMPTS_WITHOUT_SCRIPT, RECHECK_WITHOUT_SCRIPT_MS, RECHECKS_WITHOUT_SCRIPT, TRIED_NO_COOKIE, TRIED_NO_WASM,
+    TRIED_NOT_LOADED, TRIED_SLOW, TRIED_UNREACHABLE,
 };
 use crate::model::gate::{Place, Verdict, WaitCause};
 use crate::model::next_path::NextPath;
@@ -22,24 +22,19 @@ use crate::model::onboarding::{Delivery, WaitTargets};
 use crate::server::failures;
 use crate::server::http::handshake;
 use crate::server::organizations::{self, Dashboard};
-use crate::server::runtime::state::AppState;
 
 /// `GET /token-pending`.
-pub async fn page(app: &AppState, visit: &Visit) -> Page {
-    // The third try without script, and every try after the bound, is judged as it is.
-    let attempt = visit.query(ATTEMPT).and_then(|attempt| attempt.parse().ok()).unwrap_or(0);
-    let tried = visit.query(TRIED).is_some() || attempt >= ATTEMPTS_WITHOUT_SCRIPT;
-    if tried {
-        visit.asked.notes.note_handshake();
-    }
-    let (_, judged) = match admit(app, visit, Place::TokenPending).await {
-        Admission::Instead(page) => return page,
-        Admission::Show(shown) => *shown,
-    };
-    let Verdict::Wait(cause) = judged.verdict else { return Page::Redirect("/dashboard".to_owned()) };
+pub async fn page(entry: Entry) -> Result<Page, Page> {
+    // The third try without script, and every try after the bound, is decided as it is.
+    let attempt = entry.visit.query(ATTEMPT).and_then(|attempt| attempt.parse().ok()).unwrap_or(0);
+    let tried = entry.visit.query(TRIED).is_some() || attempt >= ATTEMPTS_WITHOUT_SCRIPT;
+    let entry = if tried { entry.exhausted().await } else { entry };
+    let authorization = entry.admit(Place::TokenPending).await?;
+    let visit = &entry.visit;
+    let Verdict::Wait(cause) = authorization.verdict else { return Err(Page::Redirect("/dashboard".to_owned())) };
     let mut known = None;
     let mut delivery = Delivery::Delivered;
-    if let (WaitCause::StaleClaim(id), Some(mut transaction)) = (cause, judged.transaction) {
+    if let (WaitCause::StaleClaim(id), Some(mut transaction)) = (cause, authorization.transaction) {
         let asked = async {
             let delivery = transaction.delivery().await?;
             let told_at = transaction.told_at().await?;
@@ -61,26 +56,24 @@ pub async fn page(app: &AppState, visit: &Visit) -> Page {
             query.append_pair("next", next.as_str());
             query.append_pair(TRIED, if met.is_empty() { freshness::TRIED } else { &met });
             query.append_pair(ATTEMPT, &attempt.to_string());
-            handshake::address_for(app, &format!("/token-pending?{}", query.finish()), visit.headers())
+            handshake::address_for(&entry.sessions, &format!("/token-pending?{}", query.finish()), &visit.headers)
         });
         exhausted(visit, &next, explain(cause, delivery, &met), known, delivery, again)
     } else {
-        refreshing(app, visit, &next, attempt + 1)
+        refreshing(&entry, &next, attempt + 1)
     };
-    Page::Document(document)
+    Ok(Page::Document(document))
 }
 
 /// The parameter that says that the browser has tried already, and what it met (`GaveUp::tried`).
 const TRIED: &str = "tried";
 /// The parameter that counts tries without script.
 const ATTEMPT: &str = "attempt";
-/// Tries without script before the cause is named, about a second apart.
-const ATTEMPTS_WITHOUT_SCRIPT: u32 = 3;
 
 /// The page that refreshes by itself: by its island, or without script by way of Clerk's handshake, which makes a new token.
-fn refreshing(app: &AppState, visit: &Visit, next: &NextPath, attempt: u32) -> Document {
+fn refreshing(entry: &Entry, next: &NextPath, attempt: u32) -> Document {
     let again = format!("/token-pending?next={}&{ATTEMPT}={attempt}", next.encoded());
-    let without_script = handshake::address_for(app, &again, visit.headers());
+    let without_script = handshake::address_for(&entry.sessions, &again, &entry.visit.headers);
     let sign_in = sign_in_after(next);
     let exhausted = format!("/token-pending?next={}&{TRIED}=", next.encoded());
     let (tried, without_wasm) = (format!("{exhausted}{}", freshness::TRIED), format!("{exhausted}{TRIED_NO_WASM}"));
@@ -137,6 +130,7 @@ fn exhausted(
 ) -> Document {
     let reference = visit.reference();
     let sign_in = sign_in_after(next);
+    let open_at = format!("/dashboard?next={}", next.encoded());
     let next = next.as_str().to_owned();
     let title = "Session still loading";
     let lead = match known {
@@ -154,6 +148,7 @@ fn exhausted(
         let (next, known, reference) = (next.clone(), known.clone(), reference.clone());
         let (again, sign_in, pauses) = (again.clone(), sign_in.clone(), pauses.clone());
         let open = known.is_some();
+        let open_at = open_at.clone();
         view! {
             <HallWithHead door=DoorState::Waiting title lead wide=true>
                 <div class="stack">
@@ -167,7 +162,7 @@ fn exhausted(
                         {open
                             .then(|| {
                                 view! {
-                                    <form method="post" action="/dashboard">
+                                    <form method="post" action=open_at.clone()>
                                         <button class="button" type="submit">
                                             "Open the dashboard"
                                         </button>

@@ -30,7 +30,7 @@ pub struct Retention {
 }
 
 /// How many rows went.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, sqlx::FromRow)]
 pub struct Forgotten {
     pub webhooks: i64,
     pub outbox: i64,
@@ -85,11 +85,10 @@ impl Retention {
 
     /// Deletes at most so many old rows of each table.
     pub async fn forget_batch(&self, at_most: i32) -> Result<Forgotten, sqlx::Error> {
-        let (webhooks, outbox, keys) = sqlx::query_as("select webhooks, outbox, keys from forget_old_rows($1, $2)")
+        sqlx::query_as("select webhooks, outbox, keys from vestibule.forget_old_rows(older_than => $1, at_most => $2)")
             .bind(self.clock.now() - KEPT)
             .bind(at_most)
             .fetch_one(&self.pool)
-            .await?;
-        Ok(Forgotten { webhooks, outbox, keys })
+            .await
     }
 }

@@ -27,6 +27,14 @@ pub struct TenantTransaction {
     caller: UserId,
 }
 
+/// One of the caller's organizations.
+#[derive(sqlx::FromRow)]
+struct MembershipRow {
+    organization_id: uuid::Uuid,
+    /// Whether it is the one that the token names.
+    is_claimed: bool,
+}
+
 impl Tenancy {
     /// `pool` must be the request login's: it has no rights outside of such a transaction.
     pub fn new(pool: PgPool) -> Self {
@@ -72,12 +80,15 @@ impl TenantTransaction {
             ActiveOrganizationClaim::Organization(id) => Some(id.0),
             _ => None,
         };
-        let found: Option<(uuid::Uuid, bool)> = sqlx::query_as(
-            "select m.organization_id, coalesce(m.organization_id = $1, false) as is_claimed
-             from organization_users as m
-             left join user_profiles as p on p.user_id = m.user_id
-             where m.user_id = (select requesting_user_id())
-             order by is_claimed desc, coalesce(m.organization_id = p.active_organization_id, false) desc, m.created_at
+        let found: Option<MembershipRow> = sqlx::query_as(
+            "select member.organization_id, coalesce(member.organization_id = $1, false) as is_claimed
+             from organization_users as member
+             left join user_profiles as profile on profile.user_id = member.user_id
+             where member.user_id = (select vestibule.requesting_user_id())
+             order by
+                is_claimed desc,
+                coalesce(member.organization_id = profile.active_organization_id, false) desc,
+                member.created_at
              limit 1",
         )
         .bind(claimed)
@@ -85,8 +96,8 @@ impl TenantTransaction {
         .await?;
         Ok(match found {
             None => MembershipEvidence::None,
-            Some((id, true)) => MembershipEvidence::Claimed(OrganizationId(id)),
-            Some((id, false)) => MembershipEvidence::Other(OrganizationId(id)),
+            Some(row) if row.is_claimed => MembershipEvidence::Claimed(OrganizationId(row.organization_id)),
+            Some(row) => MembershipEvidence::Other(OrganizationId(row.organization_id)),
         })
     }
 
@@ -94,7 +105,7 @@ impl TenantTransaction {
     pub async fn told_at(&mut self) -> Result<Option<OffsetDateTime>, sqlx::Error> {
         sqlx::query_scalar(
             "select max(delivered_at) from outbox_messages
-             where user_id = (select requesting_user_id()) and kind = 'update_user_metadata'",
+             where user_id = (select vestibule.requesting_user_id()) and kind = 'update_user_metadata'",
         )
         .fetch_one(self.connection())
         .await

@@ -7,11 +7,11 @@
 use serde::{Deserialize, Serialize};
 use sqlx::PgExecutor;
 use time::OffsetDateTime;
+use uuid::Uuid;
 
-use crate::model::organization::Slug;
+use crate::model::ids::UserId;
+use crate::model::organization::{Role, Slug};
 use crate::server::clerk::user::ClerkUser;
-use crate::server::runtime::state::AppState;
-use crate::server::tenancy::TenantTransaction;
 
 /// How far a comparison may go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,11 +86,23 @@ impl DriftKind {
     }
 }
 
+/// How a comparison ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, sqlx::Type)]
+#[sqlx(type_name = "text", rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
+pub enum SyncOutcome {
+    /// Both sides are equal, as far as the rights went.
+    Applied,
+    /// Something newer is known already. Nothing was compared.
+    Superseded,
+    /// The user was deleted. Nothing was compared.
+    Deleted,
+}
+
 /// What a comparison did.
 #[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
 pub struct Synced {
-    /// `applied`, `superseded` by newer knowledge, or about a person who was `deleted`.
-    pub outcome: String,
+    pub outcome: SyncOutcome,
     #[sqlx(json)]
     pub repaired: Vec<DriftKind>,
     /// What was found and left alone.
@@ -98,83 +110,114 @@ pub struct Synced {
     pub remaining: Vec<DriftKind>,
 }
 
-/// Compares a person with what Clerk says, and settles it as far as `rights` go. `seen`: whose metadata are compared too.
-/// The worker login may do this. A message for the relay is committed with it.
-pub async fn sync(
-    executor: impl PgExecutor<'_>,
-    user: &ClerkUser,
-    seen: Option<&ClerkUser>,
-    rights: SyncRights,
-    now: OffsetDateTime,
-) -> Result<Synced, sqlx::Error> {
+/// A user to compare.
+#[derive(Clone, Copy, Debug)]
+pub struct Comparison<'a> {
+    /// What Clerk says.
+    pub user: &'a ClerkUser,
+    /// Whether what Clerk keeps in the user's metadata is as new as the rest, and so compared too.
+    pub with_metadata: bool,
+    pub rights: SyncRights,
+    /// Now.
+    pub at: OffsetDateTime,
+}
+
+/// Compares a user with what Clerk says, and settles it as far as the rights go. The worker login may do this. A message for
+/// the relay is committed with it.
+pub async fn sync(executor: impl PgExecutor<'_>, comparison: Comparison<'_>) -> Result<Synced, sqlx::Error> {
+    let Comparison { user, with_metadata, rights, at } = comparison;
     sqlx::query_as(
         "select outcome, to_jsonb(repaired) as repaired, to_jsonb(remaining) as remaining
-         from sync_clerk_user($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+         from vestibule.sync_clerk_user(
+            synced_user => $1, new_display_name => $2, new_email => $3, changed_at => $4, seen => $5,
+            may_link => $6, may_clear => $7, dry_run => $8, at => $9)",
     )
     .bind(user.id.as_str())
     .bind(user.display_name())
     .bind(user.primary_email())
     .bind(user.updated_at())
-    .bind(seen.and_then(ClerkUser::public_metadata))
+    .bind(user.public_metadata().filter(|_| with_metadata))
     .bind(rights.may_link)
     .bind(rights.may_clear)
     .bind(rights.dry_run)
-    .bind(now)
+    .bind(at)
     .fetch_one(executor)
     .await
 }
 
-/// What came of inviting somebody.
+/// Asks the relay to compare a user with Clerk. The worker login may do this.
+pub async fn ask_to_sync(executor: impl PgExecutor<'_>, user: &UserId, at: OffsetDateTime) -> Result<(), sqlx::Error> {
+    sqlx::query("select vestibule.ask_to_sync(asked_user => $1, at => $2)")
+        .bind(user.as_str())
+        .bind(at)
+        .execute(executor)
+        .await
+        .map(|_| ())
+}
+
+/// Forgets a user who was deleted at Clerk, and gives the organizations that lost their last owner by it. The worker login
+/// may do this.
+pub async fn forget(
+    executor: impl PgExecutor<'_>,
+    user: &UserId,
+    at: OffsetDateTime,
+) -> Result<Vec<Uuid>, sqlx::Error> {
+    sqlx::query_scalar("select vestibule.forget_clerk_user(gone_user => $1, at => $2)")
+        .bind(user.as_str())
+        .bind(at)
+        .fetch_all(executor)
+        .await
+}
+
+/// What came of inviting an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::Type)]
 #[sqlx(type_name = "text", rename_all = "snake_case")]
 pub enum Invited {
-    /// There is a place for whoever has this address at Clerk.
+    /// The user who has this address at Clerk becomes a member.
     Invited,
-    /// Somebody with this address is a member already.
+    /// A member has this address already.
     AlreadyMember,
     NoOrganization,
 }
 
-/// A role that somebody can be invited to. Nobody becomes an owner by an address.
+/// A role that an address can be invited to: it makes no one an owner.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum InvitedRole {
     Admin,
     Member,
 }
 
-/// Makes a place in an organization for whoever has this address at Clerk. The worker login may do this.
-pub async fn invite(
-    executor: impl PgExecutor<'_>,
-    email: &str,
-    organization: &Slug,
-    role: InvitedRole,
-    now: OffsetDateTime,
-) -> Result<Invited, sqlx::Error> {
-    sqlx::query_scalar("select invite_profile($1, $2, $3, $4, $5)")
-        .bind(uuid::Uuid::now_v7())
-        .bind(email)
-        .bind(organization.as_str())
-        .bind(match role {
-            InvitedRole::Admin => "admin",
-            InvitedRole::Member => "member",
-        })
-        .bind(now)
-        .fetch_one(executor)
-        .await
+impl From<InvitedRole> for Role {
+    fn from(role: InvitedRole) -> Self {
+        match role {
+            InvitedRole::Admin => Self::Admin,
+            InvitedRole::Member => Self::Member,
+        }
+    }
 }
 
-/// Meets a person who belongs to no organization, before they are shown the form: makes their profile if no webhook has
-/// made it yet, and if they may have been invited, waits a moment for Clerk to say who they are. True: ask again where
-/// they belong. Clerk being slow or down only means that they see the form.
-pub async fn meet(app: &AppState, mut transaction: TenantTransaction) -> Result<bool, sqlx::Error> {
-    let caller = transaction.caller().clone();
-    let is_worth_waiting: bool = sqlx::query_scalar("select ensure_profile($1)")
-        .bind(app.clock().now())
-        .fetch_one(transaction.connection())
-        .await?;
-    transaction.commit().await?;
-    if is_worth_waiting {
-        app.outbox().settle(&caller).await;
-    }
-    Ok(is_worth_waiting)
+/// An address to invite.
+#[derive(Clone, Copy, Debug)]
+pub struct Invitation<'a> {
+    pub email: &'a str,
+    pub organization: &'a Slug,
+    pub role: InvitedRole,
+    /// Now.
+    pub at: OffsetDateTime,
+}
+
+/// Makes the user who has this address at Clerk a future member of an organization. The worker login may do this.
+pub async fn invite(executor: impl PgExecutor<'_>, invitation: Invitation<'_>) -> Result<Invited, sqlx::Error> {
+    let Invitation { email, organization, role, at } = invitation;
+    sqlx::query_scalar(
+        "select vestibule.invite_profile(
+            new_id => $1, wanted_email => $2, wanted_slug => $3, wanted_role => $4, at => $5)",
+    )
+    .bind(Uuid::now_v7())
+    .bind(email)
+    .bind(organization.as_str())
+    .bind(Role::from(role).as_str())
+    .bind(at)
+    .fetch_one(executor)
+    .await
 }

@@ -1,12 +1,12 @@
 //! The relay keeps to Clerk's limits: what is over them waits, and holds up nobody else.
 
+use secrecy::SecretString;
 use serde_json::{Value, json};
 use time::Duration;
 use vestibule::model::ids::UserId;
 use vestibule::server::clerk::backend_api::{BackendApi, ClerkError};
 use vestibule::server::clerk::limits::LimitOf;
 use vestibule::server::outbox::{Outbox, RelayOutcome};
-use vestibule::server::runtime::config::Secret;
 
 use crate::outbox::{commit_only, delivered, relay};
 use crate::support::TestApp;
@@ -45,7 +45,7 @@ async fn one_persons_changes_are_spread_and_hold_up_nobody_else() {
 async fn a_development_key_has_its_smaller_limit_and_keys_are_exempt() {
     let app = TestApp::start().await;
     let url = app.clerk.url.parse().expect("an address");
-    let (key, limits) = (Secret::new("sk_test_of_somebody_else"), app.state.clerk().time_limits());
+    let (key, limits) = (SecretString::from("sk_test_of_somebody_else"), app.state.clerk().time_limits());
     let clerk = BackendApi::new(url, key, app.clock.clone(), limits).expect("a client");
     let user = UserId::parse(ADA).expect("an id");
     let mut calls = 0;

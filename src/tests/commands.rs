@@ -45,7 +45,10 @@ fn vestibule(app: &TestApp, clerk: &Emulated, arguments: &[&str]) -> Command {
 }
 
 async fn run(app: &TestApp, clerk: &Emulated, arguments: &[&str]) -> Ended {
+    // The command has the machine's clock.
+    app.database.release_clock().await;
     let output = tokio::time::timeout(LIMIT, vestibule(app, clerk, arguments).output()).await;
+    app.database.set_clock(app.clock.now()).await;
     let output = output.expect("it ends").expect("it starts");
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let out = text(&output.stdout).lines().map(str::to_owned).collect();

@@ -71,7 +71,7 @@ fn is_clean(reply: &Reply, address: &str, seconds: u32) {
     assert_eq!(reply.header("location"), format!("{ORIGIN}{address}"));
     assert_eq!(reply.header("cache-control"), "no-store");
     let set = set_cookies(reply);
-    let counter = format!("__clerk_redirect_count=3; Path=/; Max-Age={seconds}; SameSite=Lax; HttpOnly; Secure");
+    let counter = format!("__clerk_redirect_count=3; HttpOnly; SameSite=Lax; Secure; Path=/; Max-Age={seconds}");
     assert_eq!(
         set.iter().filter(|cookie| cookie.starts_with("__clerk_redirect_count=")).collect::<Vec<_>>(),
         [&counter]
@@ -98,7 +98,7 @@ async fn a_new_browser_is_introduced_at_clerks_own_host() {
     assert_eq!(asked_of_clerk(&reply), expected.map(|(name, value)| (name.to_owned(), value.to_owned())));
     assert_eq!(reply.header("x-clerk-auth-status"), "handshake");
     assert_eq!(reply.header("x-clerk-auth-reason"), "dev-browser-missing");
-    assert!(set_cookies(&reply)[0].starts_with("__clerk_redirect_count=1; Path=/; Max-Age=2;"), "{reply:?}");
+    assert_eq!(set_cookies(&reply)[0], "__clerk_redirect_count=1; HttpOnly; SameSite=Lax; Secure; Path=/; Max-Age=2");
 
     // A session does not make up for it, nor does the other form of the cookie.
     let fresh = token(json!({}));
@@ -146,7 +146,10 @@ async fn a_result_is_taken_out_of_the_address() {
             assert!(set.iter().any(|cookie| directive == cookie), "{directive}: {set:?}");
         }
         for name in ["__clerk_handshake", "__clerk_handshake_nonce"] {
-            assert!(set.iter().any(|cookie| cookie.starts_with(&format!("{name}=; Path=/; Max-Age=0"))), "{set:?}");
+            assert!(
+                set.iter().any(|cookie| *cookie == format!("{name}=; SameSite=Lax; Secure; Path=/; Max-Age=0")),
+                "{set:?}"
+            );
         }
         let page = open(&app, "/dashboard?a=%20&b=2", &cookies_after(&reply)).await;
         assert!(page.status == StatusCode::OK && page.body.contains("Acme Studio"), "{page:?}");

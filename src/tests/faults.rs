@@ -228,6 +228,7 @@ async fn what_becomes_of_the_message(app: &TestApp, error: &ClerkError) -> (Stri
     let wait = available_at - clock.now();
     if is_dead {
         clock.advance(time::Duration::days(2));
+        app.database.set_clock(clock.now()).await;
         assert_eq!(relay(well.outbox()).await, RelayOutcome::Idle, "never again");
         assert_eq!(delivery().await, Delivery::Failed);
         commit_only(app, ADA).await;

@@ -66,7 +66,7 @@ async fn a_stale_token_waits_and_never_sees_the_form_again() {
     let anyway = app.post_form("/dashboard", who, &[]).await;
     assert_eq!((anyway.status, anyway.location()), (StatusCode::SEE_OTHER, "/dashboard"));
     let cookie = anyway.header("set-cookie");
-    assert!(cookie.starts_with("vestibule_anyway=1; Path=/; Max-Age=600; HttpOnly; SameSite=Lax"), "{cookie}");
+    assert_eq!(cookie, "vestibule_anyway=1; HttpOnly; SameSite=Lax; Secure; Path=/; Max-Age=600");
 
     let fresh = token_for(ADA, &id);
     let who = Who::Cookie(&fresh);

@@ -75,7 +75,7 @@ async fn an_expired_session_goes_to_clerk_with_all_that_clerk_needs() {
     assert_eq!(asked_of_clerk(&reply), expected.map(|(name, value)| (name.to_owned(), value.to_owned())));
     assert_eq!(
         set_cookies(&reply),
-        ["__clerk_redirect_count=1; Path=/; Max-Age=2; SameSite=Lax; HttpOnly; Secure".to_owned()]
+        ["__clerk_redirect_count=1; HttpOnly; SameSite=Lax; Secure; Path=/; Max-Age=2".to_owned()]
     );
     assert_eq!(reply.header("cache-control"), "no-store");
     assert_eq!(reply.header("x-clerk-auth-status"), "handshake");
@@ -184,7 +184,10 @@ async fn what_clerk_left_under_a_nonce_opens_the_page_in_the_same_request() {
         assert!(set.iter().any(|cookie| cookie.starts_with(part)), "{part}: {set:?}");
     }
     for name in ["__clerk_handshake", "__clerk_handshake_nonce"] {
-        assert!(set.iter().any(|cookie| cookie.starts_with(&format!("{name}=; Path=/; Max-Age=0"))), "{name}: {set:?}");
+        assert!(
+            set.iter().any(|cookie| *cookie == format!("{name}=; SameSite=Lax; Secure; Path=/; Max-Age=0")),
+            "{name}: {set:?}"
+        );
     }
     assert_eq!(app.clerk.nonces_asked(), ["n0nce"]);
 }
@@ -218,8 +221,15 @@ async fn a_signed_result_opens_the_page_too_and_a_forged_one_does_not() {
         let set = set_cookies(&reply);
         assert!(set.iter().all(|cookie| !cookie.starts_with("__session")), "{set:?}");
         // It is removed, and Clerk is not asked for another one at once.
-        assert!(set.iter().any(|cookie| cookie.starts_with("__clerk_handshake=; Path=/; Max-Age=0")), "{set:?}");
-        assert!(set.iter().any(|cookie| cookie.starts_with("__clerk_redirect_count=3; Path=/; Max-Age=10")), "{set:?}");
+        assert!(
+            set.iter().any(|cookie| cookie == "__clerk_handshake=; SameSite=Lax; Secure; Path=/; Max-Age=0"),
+            "{set:?}"
+        );
+        assert!(
+            set.iter()
+                .any(|cookie| cookie == "__clerk_redirect_count=3; HttpOnly; SameSite=Lax; Secure; Path=/; Max-Age=10"),
+            "{set:?}"
+        );
     }
     // Nobody is signed in by an address that somebody else has made up.
     for address in ["/dashboard?__clerk_handshake=", "/sign-in?__clerk_handshake="] {
@@ -344,7 +354,7 @@ async fn a_handshake_that_cannot_reach_clerk_comes_back() {
     let back = open(&app, &location, &old_session()).await;
     assert_eq!(back.status, StatusCode::TEMPORARY_REDIRECT);
     assert_eq!(back.header("location"), "https://app.example.com/dashboard?a=1");
-    assert!(set_cookies(&back)[0].starts_with("__clerk_redirect_count=3; Path=/; Max-Age=10;"), "{back:?}");
+    assert_eq!(set_cookies(&back)[0], "__clerk_redirect_count=3; HttpOnly; SameSite=Lax; Secure; Path=/; Max-Age=10");
     // Only to our own site, and only from there.
     for path in [
         "/__clerk/v1/client/handshake?redirect_url=https%3A%2F%2Fevil.example%2F",

@@ -3,12 +3,12 @@
 
 use std::time::Duration;
 
+use secrecy::SecretString;
 use serde_json::json;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use vestibule::server::clerk::backend_api::BackendApi;
 use vestibule::server::outbox::{Outbox, RelayOutcome};
-use vestibule::server::runtime::config::Secret;
 
 use crate::outbox::{commit_only, delivered, relay};
 use crate::support::clerk::DEVELOPMENT_SECRET_KEY;
@@ -123,7 +123,7 @@ async fn at_our_own_limit_all_wait_and_none_is_lost() {
     }
     // A development key: about fifty calls, then no more while the clock stands still.
     let url = app.clerk.url.parse().expect("an address");
-    let key = Secret::new(DEVELOPMENT_SECRET_KEY);
+    let key = SecretString::from(DEVELOPMENT_SECRET_KEY);
     let clerk = BackendApi::new(url, key, app.clock.clone(), app.state.clerk().time_limits()).expect("a client");
     let outbox = Outbox::new(app.pools.worker.clone(), clerk, app.clock.clone(), app.state.tasks().clone());
     let (running, stop) = run(&outbox);

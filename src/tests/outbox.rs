@@ -119,7 +119,7 @@ async fn what_can_never_succeed_is_given_up_with_its_reason() {
     let dead = message(&app, ADA).await;
     assert_eq!(dead["last_error"], json!("Clerk answered 404 planned"));
     assert!(!dead["dead_at"].is_null() && dead["delivered_at"].is_null(), "{dead}");
-    app.clock.advance(Duration::days(2));
+    app.advance(Duration::days(2)).await;
     assert_eq!(relay(app.state.outbox()).await, RelayOutcome::Idle);
     assert_eq!(app.clerk.calls().len(), 1);
     // The person is not locked out by it, and a later message gets through.

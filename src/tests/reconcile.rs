@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 
+use secrecy::SecretString;
 use serde_json::{Value, json};
 use sqlx::AssertSqlSafe;
 use time::Duration;
@@ -12,7 +13,6 @@ use vestibule::model::ids::UserId;
 use vestibule::server::clerk::backend_api::BackendApi;
 use vestibule::server::outbox::RelayOutcome;
 use vestibule::server::reconcile::{End, Finding, FindingEnd, Pass, ReconcileError, Reconciler, in_flight};
-use vestibule::server::runtime::config::Secret;
 use vestibule::server::users::DriftKind;
 
 use crate::outbox::relay;
@@ -63,7 +63,7 @@ async fn organizations(app: &TestApp, clerk: &Emulated, owners: &[String]) {
     for (number, owner) in owners.iter().enumerate() {
         let statement = format!(
             "begin; select set_config('request.jwt.claims', '{{\"sub\": \"{owner}\"}}', true);
-             select create_organization(gen_random_uuid(), 'Number {number}', 'number-{number}', null, '', now()); commit"
+             select vestibule.create_organization(gen_random_uuid(), 'Number {number}', 'number-{number}', null, ''); commit"
         );
         sqlx::raw_sql(AssertSqlSafe(statement)).execute(&app.database.owner).await.expect("created");
     }
@@ -211,7 +211,7 @@ async fn the_keys_of_another_instance_empty_nothing() {
     // The other one knows people too, but none of ours.
     other.person("stranger@example.test", "Stranger").await;
     let before = everything(&app).await;
-    let (url, key) = (other.api_url().parse().expect("an address"), Secret::new(other.secret_key()));
+    let (url, key) = (other.api_url().parse().expect("an address"), SecretString::from(other.secret_key()));
     let foreign = BackendApi::new(url, key, app.clock.clone(), app.state.clerk().time_limits());
     let pace = NonZeroU32::new(10_000).expect("not zero");
     let (pool, clock) = (app.pools.worker.clone(), app.clock.clone());
@@ -343,14 +343,14 @@ mod regularly {
         let ada = clerk.person("ada@example.test", "Ada").await;
         finished_now(&app).await;
         assert_eq!(run(&app).await, None);
-        app.clock.advance(DAY - Duration::seconds(1));
+        app.advance(DAY - Duration::seconds(1)).await;
         assert_eq!(run(&app).await, None);
-        app.clock.advance(Duration::seconds(1));
+        app.advance(Duration::seconds(1)).await;
         assert_eq!(run(&app).await, Some(End::Finished));
         let known = "select count(*) from user_profiles where user_id = $1";
         assert_eq!(app.database.value::<i64>(known, &ada).await, 1);
         assert_eq!(run(&app).await, None);
-        app.clock.advance(DAY);
+        app.advance(DAY).await;
         assert_eq!(run(&app).await, Some(End::Finished));
     }
 
@@ -361,7 +361,7 @@ mod regularly {
         let people = people(&clerk, 130).await;
         organizations(&app, &clerk, &people).await;
         finished_now(&app).await;
-        app.clock.advance(DAY);
+        app.advance(DAY).await;
         // Dies after the first page: whoever holds the pass is dropped at once.
         let first = reconciler(&app);
         let place = || async {
@@ -384,7 +384,7 @@ mod regularly {
         // On the page that is done.
         let first = people.iter().min().expect("people");
         clerk.call("PATCH", &format!("/users/{first}"), json!({"first_name": "Later"})).await;
-        app.clock.advance(Duration::minutes(10));
+        app.advance(Duration::minutes(10)).await;
         assert_eq!(run(&app).await, Some(End::Finished));
         assert_eq!(place().await, None);
         let missed = (first.clone(), DriftKind::ProfileOutdated, false);
@@ -397,14 +397,14 @@ mod regularly {
         let app = clerk.app().await;
         clerk.person("ada@example.test", "Ada").await;
         finished_now(&app).await;
-        app.clock.advance(DAY);
+        app.advance(DAY).await;
         let stopped = CancellationToken::new();
         stopped.cancel();
         let ended = reconciler(&app).run_if_due(DAY, &stopped).await.expect("the database answers");
         assert_eq!(ended, Some(End::Interrupted));
         assert_eq!(run(&app).await, Some(End::Finished));
         // What another version wrote down is begun anew.
-        app.clock.advance(DAY);
+        app.advance(DAY).await;
         let odd = "update reconcile_progress set started_at = finished_at + interval '1 s', place = '{\"odd\": 1}' where $1 = ''";
         app.database.as_owner(odd, "").await;
         assert_eq!(run(&app).await, Some(End::Finished));

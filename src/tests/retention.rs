@@ -67,7 +67,7 @@ async fn outbox_messages_go_once_delivered_and_followed_by_another_one() {
     );
     assert_eq!(left(&app, OUTBOX).await, "ada2 grace2 hedy1 hedy2 joan2 radia1 radia2 zoe1");
     assert_eq!(deliveries().await, before, "what a person is told does not change");
-    app.clock.advance(Duration::days(400));
+    app.advance(Duration::days(400)).await;
     assert_eq!(
         retention(&app).forget_batch(100).await.expect("the database answers"),
         Forgotten { outbox: 1, ..NOTHING }
@@ -107,16 +107,16 @@ async fn keys_of_clients_go_and_a_persons_first_organization_stays_their_first()
             "user_ada",
         )
         .await;
-    app.clock.advance(Duration::days(30));
+    app.advance(Duration::days(30)).await;
     assert_eq!(retention(&app).forget_batch(100).await.expect("the database answers"), NOTHING, "not a moment early");
-    app.clock.advance(Duration::days(1));
+    app.advance(Duration::days(1)).await;
     assert_eq!(
         retention(&app).forget_batch(100).await.expect("the database answers"),
         Forgotten { keys: 1, ..NOTHING }
     );
     assert_eq!(left(&app, KEYS).await, "user_ada/client new user_ada/first-organization");
 
-    app.clock.advance(Duration::days(1_000));
+    app.advance(Duration::days(1_000)).await;
     assert_eq!(
         retention(&app).forget_batch(100).await.expect("the database answers"),
         Forgotten { keys: 1, ..NOTHING }

@@ -92,7 +92,7 @@ async fn functions_with_the_owners_rights_have_a_fixed_search_path_and_no_public
     let app = TestApp::start().await;
     let loose: Vec<String> = sqlx::query_scalar(
         "select p.oid::regprocedure::text from pg_proc p
-         where p.pronamespace = 'public'::regnamespace
+         where p.pronamespace in ('public'::regnamespace, 'vestibule'::regnamespace)
            and (has_function_privilege('public', p.oid, 'execute')
              or p.prosecdef and not coalesce('search_path=\"\"' = any (p.proconfig), false))",
     )
@@ -123,16 +123,16 @@ async fn outside_of_a_tenant_transaction_the_request_login_reaches_nothing() {
     let mut statements: Vec<String> = TABLES.iter().map(|table| format!("select count(*) from {table}")).collect();
     statements.extend(
         [
-            "select requesting_user_id()",
-            "select organization_slug_taken('acme')",
-            "select * from requesting_user_organization_ids()",
+            "select vestibule.requesting_user_id()",
+            "select vestibule.organization_slug_taken('acme')",
+            "select * from vestibule.requesting_user_organization_ids()",
             "select id from outbox_messages",
             "select * from _sqlx_migrations",
             "create table mine (id int)",
             "set role outbox_worker",
             "set role vestibule_test_owner",
-            "select * from create_organization(gen_random_uuid(), 'A', 'aa', null, '', now())",
-            "select ensure_profile(now())",
+            "select * from vestibule.create_organization(gen_random_uuid(), 'A', 'aa', null, '')",
+            "select vestibule.ensure_profile()",
         ]
         .map(str::to_owned),
     );
@@ -191,7 +191,7 @@ async fn claims_without_a_subject_see_nothing() {
         }
     }
     let mut nobody = as_caller(&pool, "").await;
-    let create = "select * from create_organization(gen_random_uuid(), 'Evil', 'evil', null, '', now())";
+    let create = "select * from vestibule.create_organization(gen_random_uuid(), 'Evil', 'evil', null, '')";
     assert_eq!(outcome(&mut nobody, create).await, DENIED);
 }
 
@@ -258,20 +258,22 @@ async fn nobody_reaches_webhooks_or_what_they_do() {
         "insert into webhook_messages (id, type, received_at, available_at) values ('m2', 'user.deleted', now(), now())",
         "update webhook_messages set payload = null",
         "delete from webhook_messages",
-        "select apply_clerk_user('user_ada', 'Eve', 'ada@example.test', now(), null, now())",
-        "select sync_clerk_user('user_ada', 'Eve', 'ada@example.test', now(), null, true, true, false, now())",
-        "select forget_clerk_user('user_grace', now())",
-        "select list_people('', 10)",
-        "select list_strangers(array['user_grace'])",
-        "select ask_to_sync('user_ada', now())",
-        "select invite_profile(gen_random_uuid(), 'ada@example.test', 'harbour', 'admin', now())",
-        "select list_ownerless_organizations()",
+        "select vestibule.clock()",
+        "select vestibule.due_until(now())",
+        "select vestibule.wake_the_relay()",
+        "select vestibule.sync_clerk_user('user_ada', 'Eve', 'ada@example.test', now(), null, true, true, false, now())",
+        "select vestibule.forget_clerk_user('user_grace', now())",
+        "select vestibule.list_users('', 10)",
+        "select vestibule.list_unknown_users(array['user_grace'])",
+        "select vestibule.ask_to_sync('user_ada', now())",
+        "select vestibule.invite_profile(gen_random_uuid(), 'ada@example.test', 'harbour', 'admin', now())",
+        "select vestibule.list_ownerless_organizations()",
         "select from invited_profiles",
         "insert into invited_profiles select gen_random_uuid(), 'ada@example.test', id, 'admin', now() from organizations",
         "select from reconcile_progress",
-        "select keep_members_alive()",
-        "select * from forget_old_rows(now(), 1)",
-        "select applied_migrations()",
+        "select vestibule.check_new_member()",
+        "select * from vestibule.forget_old_rows(now(), 1)",
+        "select vestibule.applied_migrations()",
         "select version from _sqlx_migrations",
         "update organizations set ownerless_since = null",
         "update user_profiles set deleted_at = null, clerk_updated_at = now()",
@@ -314,8 +316,10 @@ async fn a_pooled_connection_keeps_neither_role_nor_claims() {
         // A door left open by mistake, without claims, leads nowhere.
         let mut transaction = pool.begin().await.expect("a transaction");
         sqlx::query("set local role authenticated").execute(&mut *transaction).await.expect("the role");
-        let caller: Option<String> =
-            sqlx::query_scalar("select requesting_user_id()").fetch_one(&mut *transaction).await.expect("an answer");
+        let caller: Option<String> = sqlx::query_scalar("select vestibule.requesting_user_id()")
+            .fetch_one(&mut *transaction)
+            .await
+            .expect("an answer");
         assert_eq!(caller, None);
         assert_eq!(count(&mut transaction, "organizations").await, 0);
     }
@@ -332,10 +336,10 @@ async fn the_worker_reaches_the_outbox_webhooks_and_profiles_only() {
         ("select from organization_users", DENIED),
         ("select from idempotency_keys", DENIED),
         ("delete from webhook_messages", DENIED),
-        ("select create_organization(gen_random_uuid(), 'A', 'aa', null, '', now())", DENIED),
-        ("select keep_members_alive()", DENIED),
-        ("select organization_slug_taken('acme')", DENIED),
-        ("select requesting_user_id()", DENIED),
+        ("select vestibule.create_organization(gen_random_uuid(), 'A', 'aa', null, '')", DENIED),
+        ("select vestibule.check_new_member()", DENIED),
+        ("select vestibule.organization_slug_taken('acme')", DENIED),
+        ("select vestibule.requesting_user_id()", DENIED),
         ("set role authenticated", DENIED),
         (
             "insert into outbox_messages (user_id, kind, payload, created_at, available_at) values ('u', 'update_user_metadata', '{}', now(), now())",
@@ -352,12 +356,16 @@ async fn the_worker_reaches_the_outbox_webhooks_and_profiles_only() {
             "insert into webhook_messages (id, type, received_at, available_at) values ('m2', 'user.created', now(), now())",
             "1 rows",
         ),
-        ("select apply_clerk_user('user_eve', 'Eve', null, now(), null, now())", "1 rows"),
-        ("select forget_clerk_user('user_eve', now())", "0 rows"),
-        ("select * from forget_old_rows(now() - interval '1 day', 1)", "1 rows"),
-        ("select applied_migrations() limit 1", "1 rows"),
+        (
+            "select vestibule.sync_clerk_user('user_eve', 'Eve', null, now(), null, false, false, false, vestibule.clock())",
+            "1 rows",
+        ),
+        ("select vestibule.forget_clerk_user('user_eve', vestibule.clock())", "0 rows"),
+        ("select * from vestibule.forget_old_rows(vestibule.clock() - interval '1 day', 1)", "1 rows"),
+        ("select vestibule.applied_migrations() limit 1", "1 rows"),
         ("update outbox_messages set attempts = attempts", "2 rows"),
-        ("update user_profiles set display_name = display_name", "2 rows"),
+        ("select from user_profiles", "2 rows"),
+        ("update user_profiles set display_name = display_name", DENIED),
     ];
     for (statement, end) in expected {
         let mut transaction = pool.begin().await.expect("a transaction");

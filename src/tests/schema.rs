@@ -1,6 +1,7 @@
 //! Whether the database fits the binary: a forgotten migration is noticed at the start.
 
-use vestibule::server::runtime::config::{Config, DatabaseConfig, Secret};
+use secrecy::SecretString;
+use vestibule::server::runtime::config::{Config, DatabaseConfig};
 use vestibule::server::runtime::database::{DatabaseError, check_schema, open};
 use vestibule::server::runtime::serve::{ServeError, prepare};
 
@@ -48,14 +49,15 @@ async fn a_forgotten_migration_is_named_with_what_to_do() {
 }
 
 #[tokio::test]
-async fn a_database_from_before_the_question_is_outdated_too() {
+async fn a_database_that_was_never_migrated_lacks_everything() {
     let database = Database::create().await;
-    sqlx::raw_sql("drop function applied_migrations()").execute(&database.owner).await.expect("the owner");
+    sqlx::raw_sql("drop function vestibule.applied_migrations()").execute(&database.owner).await.expect("the owner");
     let said = refusal(&database).await;
-    assert!(said.contains("migration 0006"), "{said}");
+    assert!(said.contains("migration 0001, 0002, ") && said.contains("0006 was"), "{said}");
 
     let database = Database::create_empty().await;
-    refusal(&database).await;
+    let said = refusal(&database).await;
+    assert!(said.contains("migration 0001, 0002, ") && said.contains("0006 was"), "{said}");
     database.migrate().await.expect("as the message says");
     assert_eq!(check(&database).await.expect("up to date"), Vec::<i64>::new());
 }
@@ -66,17 +68,17 @@ async fn the_start_refuses_an_outdated_database_and_goes_on_without_one_that_is_
     std::fs::create_dir_all(site.join("clerk")).expect("a folder");
     std::fs::write(site.join("clerk/manifest.json"), r#"{"clerk_js": "/a.js", "clerk_ui": "/b.js"}"#).expect("a file");
     let app = TestApp::start_with(&[("LEPTOS_SITE_ROOT", site.to_str().expect("a path"))]).await;
-    let config = || app.state.config().clone();
-    prepare(config()).await.expect("it starts");
+    let config = || app.config.clone();
+    prepare(&config()).await.expect("it starts");
 
     app.database.as_owner("delete from _sqlx_migrations where version = 6 and $1 = ''", "").await;
-    match prepare(config()).await.map(|_| ()) {
+    match prepare(&config()).await.map(|_| ()) {
         Err(ServeError::Database(DatabaseError::Outdated { missing })) => assert_eq!(missing, "0006"),
         other => panic!("{other:?}"),
     }
 
-    let nowhere = || Secret::new("postgres://nobody:nothing@127.0.0.1:1/nowhere");
+    let nowhere = || SecretString::from("postgres://nobody:nothing@127.0.0.1:1/nowhere");
     let database = DatabaseConfig { request: nowhere(), worker: nowhere(), migration: None };
-    prepare(Config { database, ..config() }).await.expect("it starts, and pages say 503 until the database is there");
+    prepare(&Config { database, ..config() }).await.expect("it starts, and pages say 503 until the database is there");
     std::fs::remove_dir_all(&site).expect("removed");
 }

@@ -1,7 +1,8 @@
 //! Migrations: where Supabase's roles and default grants exist already, and when several run at once.
 
+use secrecy::{ExposeSecret as _, SecretString};
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
-use vestibule::server::runtime::config::{DatabaseConfig, Secret};
+use vestibule::server::runtime::config::DatabaseConfig;
 use vestibule::server::runtime::database::{check_logins, migrate, open};
 
 use crate::support::database::{Database, OWNER, admin_pool, run};
@@ -13,21 +14,23 @@ const SUPABASE_DEFAULTS: &str = "
     alter default privileges in schema public grant all on functions to anon, authenticated, service_role;
     alter default privileges in schema public grant all on sequences to anon, authenticated, service_role;";
 
-/// Every privilege that a role was given on anything in `public`, as `object privilege`.
+/// Every privilege that a role, or every role, was given on anything in `public` and `vestibule`, as `object privilege`.
 async fn grants(database: &Database, role: &str) -> Vec<String> {
     sqlx::query_scalar(
         "select distinct found.object || ' ' || lower(found.privilege) from (
-            select c.relname::text, a.privilege_type, a.grantee from pg_class c, aclexplode(c.relacl) a
-            where c.relnamespace = 'public'::regnamespace
+            select c.relnamespace, c.relname::text, a.privilege_type, a.grantee from pg_class c, aclexplode(c.relacl) a
             union all
-            select c.relname || '.' || t.attname, a.privilege_type, a.grantee
+            select c.relnamespace, c.relname || '.' || t.attname, a.privilege_type, a.grantee
             from pg_class c join pg_attribute t on t.attrelid = c.oid, aclexplode(t.attacl) a
-            where c.relnamespace = 'public'::regnamespace
             union all
-            select p.proname::text || '()', a.privilege_type, a.grantee from pg_proc p, aclexplode(p.proacl) a
-            where p.pronamespace = 'public'::regnamespace
-         ) as found (object, privilege, grantee)
-         where found.grantee = 0 or found.grantee = (select oid from pg_roles where rolname = $1)
+            select p.pronamespace, p.proname || '()', a.privilege_type, a.grantee
+            from pg_proc p, aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a
+            union all
+            select n.oid, n.nspname::text, a.privilege_type, a.grantee
+            from pg_namespace n, aclexplode(n.nspacl) a where n.nspname = 'vestibule'
+         ) as found (namespace, object, privilege, grantee)
+         where found.namespace in ('public'::regnamespace, 'vestibule'::regnamespace)
+           and (found.grantee = 0 or found.grantee = (select oid from pg_roles where rolname = $1))
          order by 1",
     )
     .bind(role)
@@ -37,7 +40,7 @@ async fn grants(database: &Database, role: &str) -> Vec<String> {
 }
 
 /// All that callers may do.
-const MEANT: [&str; 15] = [
+const MEANT: [&str; 16] = [
     "create_organization() execute",
     "ensure_profile() execute",
     "organization_slug_taken() execute",
@@ -53,13 +56,15 @@ const MEANT: [&str; 15] = [
     "requesting_user_id() execute",
     "requesting_user_organization_ids() execute",
     "user_profiles select",
+    "vestibule usage",
 ];
 
 #[tokio::test]
 async fn supabases_default_grants_are_taken_back() {
     let database = Database::create_empty().await;
-    let mut owner =
-        PgConnection::connect(database.config().migration.expect("the owner").expose()).await.expect("the owner");
+    let mut owner = PgConnection::connect(database.config().migration.expect("the owner").expose_secret())
+        .await
+        .expect("the owner");
     run(&mut owner, SUPABASE_DEFAULTS).await;
     database.migrate().await.expect("the schema");
     assert_eq!(grants(&database, "anon").await, Vec::<String>::new());
@@ -98,9 +103,9 @@ async fn several_databases_may_be_migrated_at_once_with_new_logins() {
     let migrated = databases.each_ref().map(|database| {
         let config = database.config();
         let with = |login: &str| {
-            let mut url = url::Url::parse(config.request.expose()).expect("an address");
+            let mut url = url::Url::parse(config.request.expose_secret()).expect("an address");
             url.set_username(login).expect("a name");
-            Secret::new(String::from(url))
+            SecretString::from(String::from(url))
         };
         let owner = config.migration.clone().expect("the owner");
         let changed = DatabaseConfig { request: with(&logins[0]), worker: with(&logins[1]), migration: None };

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use vestibule::model::ids::UserId;
 use vestibule::model::onboarding::Delivery;
 use vestibule::server::outbox::{Outbox, RelayOutcome};
-use vestibule::server::users::{DriftKind, SyncRights, Synced, sync};
+use vestibule::server::users::{Comparison, DriftKind, SyncOutcome, SyncRights, Synced, sync};
 
 use crate::outbox::{delivered, relay};
 use crate::support::emulated::Emulated;
@@ -201,15 +201,16 @@ fn id(user: &str) -> UserId {
 /// Compares one person as the Backend API describes them now.
 async fn compare(app: &TestApp, user: &str, rights: SyncRights) -> Synced {
     let known = app.state.clerk().user(&id(user)).await.expect("known");
-    sync(&app.pools.worker, &known, Some(&known), rights, app.clock.now()).await.expect("the database answers")
+    let comparison = Comparison { user: &known, with_metadata: true, rights, at: app.clock.now() };
+    sync(&app.pools.worker, comparison).await.expect("the database answers")
 }
 
 fn settled(kinds: &[DriftKind]) -> Synced {
-    Synced { outcome: "applied".to_owned(), repaired: kinds.to_vec(), remaining: Vec::new() }
+    Synced { outcome: SyncOutcome::Applied, repaired: kinds.to_vec(), remaining: Vec::new() }
 }
 
 fn found(kinds: &[DriftKind]) -> Synced {
-    Synced { outcome: "applied".to_owned(), repaired: Vec::new(), remaining: kinds.to_vec() }
+    Synced { outcome: SyncOutcome::Applied, repaired: Vec::new(), remaining: kinds.to_vec() }
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use axum::body::Body;
 use axum::http::{Method, Request, StatusCode};
 use serde_json::{Value, json};
 use standardwebhooks::Webhook;
-use vestibule::server::webhooks::{ApplyOutcome, Webhooks};
+use vestibule::server::webhooks::{ApplyOutcome, WebhookOutcome, Webhooks};
 
 use crate::support::{NOW, Reply, TestApp, soon};
 
@@ -82,7 +82,7 @@ async fn apply(webhooks: &Webhooks) -> ApplyOutcome {
 }
 
 /// Applies everything that is due, and gives how each ended.
-async fn drain(webhooks: &Webhooks) -> Vec<String> {
+async fn drain(webhooks: &Webhooks) -> Vec<WebhookOutcome> {
     let mut ends = Vec::new();
     loop {
         match apply(webhooks).await {
@@ -99,8 +99,8 @@ async fn take(app: &TestApp, id: &str, kind: &str, data: &Value) -> ApplyOutcome
     apply(app.state.webhooks()).await
 }
 
-fn done(id: &str, end: &str) -> ApplyOutcome {
-    ApplyOutcome::Done { id: id.to_owned(), end: end.to_owned(), ownerless: Vec::new() }
+fn done(id: &str, end: WebhookOutcome) -> ApplyOutcome {
+    ApplyOutcome::Done { id: id.to_owned(), end, ownerless: Vec::new() }
 }
 
 /// A row as JSON, or null.

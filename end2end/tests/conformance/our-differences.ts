@@ -13,10 +13,10 @@ const SIGNED_IN = { status: 'signed-in', reason: null };
 const signedOut = (reason: string, answer: string) => ({ status: 'signed-out', reason, answer });
 const EXPIRED = 'session-token-expired';
 const NO_RESULT =
-  '__clerk_redirect_count=3; Path=/; Max-Age=10; SameSite=Lax; HttpOnly, ' +
-  '__clerk_handshake=; Path=/; Max-Age=0; SameSite=Lax, __clerk_handshake_nonce=; Path=/; Max-Age=0; SameSite=Lax';
+  '__clerk_redirect_count=3; HttpOnly; SameSite=Lax; Path=/; Max-Age=10, ' +
+  '__clerk_handshake=; SameSite=Lax; Path=/; Max-Age=0, __clerk_handshake_nonce=; SameSite=Lax; Path=/; Max-Age=0';
 const counted = (count: number): Difference => ({
-  ours: { sets: `__clerk_redirect_count=${count}; Path=/; Max-Age=2; SameSite=Lax; HttpOnly` },
+  ours: { sets: `__clerk_redirect_count=${count}; HttpOnly; SameSite=Lax; Path=/; Max-Age=2` },
   why: 'The same attributes in another order, and Path=/ (Secure over https): without it each folder of addresses would have a counter of its own.',
 });
 

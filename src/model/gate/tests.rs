@@ -44,7 +44,7 @@ pub(super) fn sessions() -> Vec<SessionEvidence> {
 pub(super) const HANDSHAKES: [HandshakeEvidence; 3] =
     [HandshakeEvidence::NotEligible, HandshakeEvidence::Possible, HandshakeEvidence::Exhausted];
 
-fn every_evidence() -> Vec<Evidence> {
+pub(super) fn every_evidence() -> Vec<Evidence> {
     let mut all = Vec::new();
     for session in sessions() {
         for handshake in HANDSHAKES {

@@ -18,7 +18,7 @@ use super::metadata::MetadataChange;
 use super::user::{ClerkUser, without_nul};
 use crate::model::ids::{SessionId, UserId};
 use crate::server::clock::Clock;
-use crate::server::runtime::config::Secret;
+use secrecy::{ExposeSecret as _, SecretString};
 
 /// The version of the Backend API we speak.
 const API_VERSION: &str = "2026-05-12";
@@ -31,7 +31,7 @@ pub const LARGEST_PAGE: usize = 100;
 pub struct BackendApi {
     http: reqwest::Client,
     base: Url,
-    secret_key: Secret,
+    secret_key: SecretString,
     limits: Arc<CallLimits>,
     time_limits: TimeLimits,
 }
@@ -129,14 +129,19 @@ struct ErrorItem {
 
 impl BackendApi {
     /// `base` is the address without `/v1`.
-    pub fn new(base: Url, secret_key: Secret, clock: Clock, time_limits: TimeLimits) -> Result<Self, reqwest::Error> {
-        let limits = CallLimits::new(secret_key.expose().starts_with("sk_test_"), clock);
+    pub fn new(
+        base: Url,
+        secret_key: SecretString,
+        clock: Clock,
+        time_limits: TimeLimits,
+    ) -> Result<Self, reqwest::Error> {
+        let limits = CallLimits::new(secret_key.expose_secret().starts_with("sk_test_"), clock);
         Self::with_limits(base, secret_key, time_limits, limits)
     }
 
     pub fn with_limits(
         base: Url,
-        secret_key: Secret,
+        secret_key: SecretString,
         time_limits: TimeLimits,
         limits: CallLimits,
     ) -> Result<Self, reqwest::Error> {
@@ -262,7 +267,7 @@ impl BackendApi {
         let mut request = self
             .http
             .request(method, url)
-            .bearer_auth(self.secret_key.expose())
+            .bearer_auth(self.secret_key.expose_secret())
             .header("Clerk-API-Version", API_VERSION)
             .header(header::ACCEPT, "application/json");
         if let Some(body) = body {

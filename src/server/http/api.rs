@@ -1,91 +1,26 @@
 //! The JSON API, for clients that are not our pages.
 
-use axum::Json;
-use axum::body::Bytes;
-use axum::extract::State;
-use axum::http::request::Parts;
-use axum::http::{StatusCode, header};
+use axum::extract::{Extension, State};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 
-use crate::model::failure::{Failure, FailureCode, Field};
+use super::body::Json;
+use super::failures::Explained;
+use super::idempotency::KeyHeader;
+use crate::model::failure::{Failure, FailureCode};
 use crate::model::gate::Verdict;
 use crate::model::ids::{SessionId, UserId};
-use crate::model::onboarding::{Availability, Created, SessionStatus};
-use crate::model::organization::{Organization, OrganizationName, SLUG_TAKEN, Slug};
+use crate::model::onboarding::Created;
+use crate::model::organization::{Organization, Role};
+use crate::server::access::{Authentication, Caller, Sessions};
 use crate::server::failures;
-use crate::server::organizations::{self, CreateError, IdempotencyKey, NewOrganization};
-use crate::server::runtime::state::AppState;
-use crate::server::runtime::telemetry;
-use crate::server::session::visit::judge;
-use crate::server::session::{Asked, SessionClaims, check};
+use crate::server::organizations::{self, NewOrganization, Organizations};
+use crate::server::tenancy::Tenancy;
 
-/// The caller of an API route or server function, or what to tell them.
-pub async fn authenticate(app: &AppState, asked: &Asked) -> Result<SessionClaims, Failure> {
-    let checked = check(app, asked).await;
-    checked.claims.ok_or_else(|| failures::refused(checked.error.as_ref(), checked.evidence))
-}
-
-/// Creates an organization from raw text: the one path of form, server function and JSON route.
-pub async fn create(
-    app: &AppState,
-    session: &SessionClaims,
-    name: &str,
-    slug: &str,
-    idempotency_key: Option<IdempotencyKey>,
-) -> Result<Created, Failure> {
-    let name = OrganizationName::parse(name)
-        .map_err(|error| Failure::at(Field::Name, FailureCode::Invalid, error.to_string()))?;
-    let slug = Slug::parse(slug).map_err(|error| Failure::at(Field::Slug, FailureCode::Invalid, error.to_string()))?;
-    app.limit_creation(session.user_id())?;
-    let wanted = slug.clone();
-    let error = match organizations::create(app, session, NewOrganization { name, slug, idempotency_key }).await {
-        Ok(created) => return Ok(created),
-        Err(error) => error,
-    };
-    Err(match error {
-        CreateError::SlugTaken => {
-            // Help, not part of the answer: without it, the answer still stands.
-            let looked = organizations::slug_availability(app, session, &wanted).await;
-            let suggestions = looked.map(|availability| availability.suggestions).unwrap_or_default();
-            Failure { suggestions, ..Failure::at(Field::Slug, FailureCode::SlugTaken, SLUG_TAKEN) }
-        }
-        CreateError::KeyReused => Failure::new(
-            FailureCode::IdempotencyKeyReused,
-            "This idempotency key was used before with another name or slug. Nothing was created. Use a new key for a new organization.",
-        ),
-        CreateError::CallerDeleted => Failure::signed_out(),
-        CreateError::Database(error) => failures::unavailable(&error),
-        CreateError::TaskFailed => Failure::internal(),
-    })
-}
-
-/// Whether a slug is available, with the user's limit.
-pub async fn slug_availability(app: &AppState, session: &SessionClaims, slug: &str) -> Result<Availability, Failure> {
-    let slug = Slug::parse(slug).map_err(|error| Failure::at(Field::Slug, FailureCode::Invalid, error.to_string()))?;
-    app.limit_slug_check(session.user_id())?;
-    organizations::slug_availability(app, session, &slug).await.map_err(|error| failures::unavailable(&error))
-}
-
-/// How the gate sees the caller's token, for an island that waits. A token that cannot be verified is a failure.
-pub async fn session_status(app: &AppState, asked: &Asked) -> Result<SessionStatus, Failure> {
-    let checked = check(app, asked).await;
-    if checked.claims.is_none() {
-        return Err(failures::refused(checked.error.as_ref(), checked.evidence));
-    }
-    let judged = judge(app, &checked).await;
-    let Some(mut transaction) = judged.transaction else { return Err(Failure::unavailable()) };
-    let delivery = transaction.delivery().await.map_err(|error| failures::unavailable(&error))?;
-    transaction.commit().await.map_err(|error| failures::unavailable(&error))?;
-    Ok(SessionStatus {
-        inside: matches!(judged.verdict, Verdict::Inside(_)),
-        waiting: matches!(judged.verdict, Verdict::Wait(_)),
-        delivery,
-    })
-}
-
+/// The body of a creation.
 #[derive(Deserialize)]
-struct CreateRequest {
+pub struct CreateRequest {
     name: String,
     slug: String,
 }
@@ -94,42 +29,16 @@ struct CreateRequest {
 ///
 /// An `Idempotency-Key` header makes a repetition safe and allows further organizations; without one the call creates
 /// the caller's first organization, or gives it back.
-pub async fn create_organization(State(app): State<AppState>, parts: Parts, body: Bytes) -> Response {
-    match create_from_json(&app, &parts, &body).await {
-        Ok(created) => {
-            let status = if created.replayed { StatusCode::OK } else { StatusCode::CREATED };
-            (status, Json(created)).into_response()
-        }
-        Err(failure) => Failure { request_id: telemetry::request_id(&parts.headers), ..failure }.into_response(),
-    }
-}
-
-async fn create_from_json(app: &AppState, parts: &Parts, body: &Bytes) -> Result<Created, Failure> {
-    let headers = &parts.headers;
-    let session = authenticate(app, &Asked::call(parts)).await?;
-    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    if !content_type.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/json") {
-        return Err(Failure::new(
-            FailureCode::UnsupportedMediaType,
-            "Send application/json with \"name\" and \"slug\". Nothing was created.",
-        ));
-    }
-    let request: CreateRequest = serde_json::from_slice(body).map_err(|_| {
-        Failure::new(
-            FailureCode::Invalid,
-            "The body must be a JSON object with the texts \"name\" and \"slug\". Nothing was created.",
-        )
-    })?;
-    let idempotency_key = match headers.get("idempotency-key") {
-        None => None,
-        Some(value) => Some(value.to_str().ok().and_then(IdempotencyKey::parse).ok_or_else(|| {
-            Failure::new(
-                FailureCode::Invalid,
-                "The Idempotency-Key header must be 1 to 200 printable ASCII characters. Nothing was created.",
-            )
-        })?),
-    };
-    create(app, &session, &request.name, &request.slug, idempotency_key).await
+pub async fn create_organization(
+    caller: Caller,
+    KeyHeader(idempotency_key): KeyHeader,
+    State(organizations): State<Organizations>,
+    Json(CreateRequest { name, slug }): Json<CreateRequest>,
+) -> Result<(StatusCode, axum::Json<Created>), Failure> {
+    let request = NewOrganization::parse(&name, &slug, idempotency_key)?;
+    let created = organizations.create(caller, request).await?;
+    let status = if created.replayed { StatusCode::OK } else { StatusCode::CREATED };
+    Ok((status, axum::Json(created)))
 }
 
 /// Who is calling, as `GET /api/me` answers it.
@@ -143,14 +52,12 @@ struct Me {
     /// The organization the gate would let the caller into.
     organization: Option<Organization>,
     /// The caller's role there, as the database has it.
-    role: Option<String>,
+    role: Option<Role>,
 }
 
-/// A refusal of `GET /api/me`: the failure, with what an operator needs to mend it.
+/// What an operator needs to mend a refusal.
 #[derive(Serialize)]
-struct NotMe {
-    #[serde(flatten)]
-    failure: Failure,
+struct Hint {
     /// Clerk's name for the cause.
     #[serde(skip_serializing_if = "String::is_empty")]
     reason: String,
@@ -161,52 +68,49 @@ struct NotMe {
 
 /// `GET /api/me`: the caller's session and organization, by cookie or `Authorization: Bearer`; else a typed failure with
 /// Clerk's reason and a hint.
-pub async fn me(State(app): State<AppState>, parts: Parts) -> Response {
-    let asked = Asked::call(&parts);
-    match find_me(&app, &asked).await {
-        Ok(me) => Json(me).into_response(),
-        Err(failure) => {
-            let status = StatusCode::from_u16(failure.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-            let failure = Failure { request_id: telemetry::request_id(&parts.headers), ..failure };
-            let state = asked.notes.state();
-            let fix = state.as_ref().map(|state| state.message.clone()).filter(|fix| !fix.is_empty());
-            let fix = match (fix, failure.code) {
-                (Some(fix), _) => fix,
-                (None, FailureCode::SignedOut) => {
-                    "Send the session token as \"Authorization: Bearer …\", or the cookies of a signed-in browser."
-                        .to_owned()
-                }
-                (None, FailureCode::SessionStale) => {
-                    "Open a page of this site in the browser: it renews the session. Then send the request again."
-                        .to_owned()
-                }
-                (None, FailureCode::Unavailable) => "Try again in a moment.".to_owned(),
-                (None, _) => String::new(),
-            };
-            let reason = state.map(|state| state.reason).unwrap_or_default();
-            (status, Json(NotMe { failure, reason, fix })).into_response()
+pub async fn me(
+    State(sessions): State<Sessions>,
+    Extension(authentication): Extension<Authentication>,
+    caller: Result<Caller, Failure>,
+) -> Response {
+    let found = match caller {
+        Ok(caller) => find_me(caller).await,
+        Err(failure) => Err(failure),
+    };
+    let failure = match found {
+        Ok(me) => return axum::Json(me).into_response(),
+        Err(failure) => failure,
+    };
+    let state = sessions.state_of(&authentication);
+    let (reason, message) = state.map(|state| (state.reason, state.message)).unwrap_or_default();
+    let fix = match failure.code {
+        _ if !message.is_empty() => message,
+        FailureCode::SignedOut => {
+            "Send the session token as \"Authorization: Bearer …\", or the cookies of a signed-in browser.".to_owned()
         }
-    }
+        FailureCode::SessionStale => {
+            "Open a page of this site in the browser: it renews the session. Then send the request again.".to_owned()
+        }
+        FailureCode::Unavailable => "Try again in a moment.".to_owned(),
+        _ => String::new(),
+    };
+    Explained { failure, more: Hint { reason, fix } }.into_response()
 }
 
-async fn find_me(app: &AppState, asked: &Asked) -> Result<Me, Failure> {
-    let checked = check(app, asked).await;
-    let judged = judge(app, &checked).await;
-    let Some(claims) = checked.claims else {
-        return Err(failures::refused(checked.error.as_ref(), checked.evidence));
-    };
-    let Some(mut transaction) = judged.transaction else { return Err(Failure::unavailable()) };
-    let (organization, role) = match judged.verdict {
-        Verdict::Inside(id) => {
-            let found = async {
+async fn find_me(caller: Caller) -> Result<Me, Failure> {
+    let Caller { claims, verdict, mut transaction } = caller;
+    let found = async {
+        let found = match verdict {
+            Verdict::Inside(id) => {
                 let organization = organizations::find_organization(&mut transaction, id).await?;
-                Ok::<_, sqlx::Error>((organization, organizations::find_role(&mut transaction, id).await?))
-            };
-            found.await.map_err(|error| failures::unavailable(&error))?
-        }
-        _ => (None, None),
+                (organization, organizations::find_role(&mut transaction, id).await?)
+            }
+            _ => (None, None),
+        };
+        transaction.commit().await?;
+        Ok::<_, sqlx::Error>(found)
     };
-    transaction.commit().await.map_err(|error| failures::unavailable(&error))?;
+    let (organization, role) = found.await.map_err(|error| failures::unavailable(&error))?;
     Ok(Me {
         user_id: claims.user_id().clone(),
         session_id: claims.session_id().clone(),
@@ -223,9 +127,6 @@ pub async fn health() -> &'static str {
 }
 
 /// `GET /ready`: the database answers, so requests can be served.
-pub async fn ready(State(app): State<AppState>) -> Response {
-    match app.tenancy().ping().await {
-        Ok(()) => "ready".into_response(),
-        Err(error) => failures::unavailable(&error).into_response(),
-    }
+pub async fn ready(State(tenancy): State<Tenancy>) -> Result<&'static str, Failure> {
+    tenancy.ping().await.map(|()| "ready").map_err(|error| failures::unavailable(&error))
 }

@@ -7,18 +7,20 @@
 //! - Only Clerk's own cookies leave the browser through here: none of ours exist, and none is added.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use secrecy::{ExposeSecret as _, SecretString};
+use url::Url;
 
+use crate::server::clerk::PROXY_PREFIX;
 use crate::server::http::handshake;
-use crate::server::runtime::state::AppState;
+use crate::server::origin::PublicOrigin;
 
-/// The path under which the proxy answers.
-pub const PREFIX: &str = "/__clerk";
 /// Largest body clerk-js may send, in bytes: forms of a few fields, and a profile picture.
 const MAX_BODY_BYTES: usize = 10 * 1024 * 1024;
 /// For a whole call.
@@ -36,22 +38,44 @@ const HOP_BY_HOP: [HeaderName; 8] = [
     header::UPGRADE,
 ];
 
-/// A client for the proxy: it follows nothing, and unpacks nothing.
-pub fn client() -> Result<reqwest::Client, reqwest::Error> {
-    reqwest::Client::builder()
-        .connect_timeout(Duration::from_secs(2))
-        .timeout(CALL_LIMIT)
-        .redirect(reqwest::redirect::Policy::none())
-        .build()
+/// Where the proxy forwards to, and with what. Cheap to clone.
+#[derive(Clone)]
+pub struct FrontendProxy(Arc<Inner>);
+
+struct Inner {
+    client: reqwest::Client,
+    /// `None` for a development instance: there is no proxy.
+    frontend_api: Option<Url>,
+    secret_key: SecretString,
+    origin: PublicOrigin,
+}
+
+impl FrontendProxy {
+    /// The client follows no redirect, and unpacks nothing.
+    ///
+    /// # Errors
+    /// No HTTP client can be made on this machine.
+    pub fn new(
+        frontend_api: Option<Url>,
+        secret_key: SecretString,
+        origin: PublicOrigin,
+    ) -> Result<Self, reqwest::Error> {
+        let client = reqwest::Client::builder()
+            .connect_timeout(Duration::from_secs(2))
+            .timeout(CALL_LIMIT)
+            .redirect(reqwest::redirect::Policy::none())
+            .build()?;
+        Ok(Self(Arc::new(Inner { client, frontend_api, secret_key, origin })))
+    }
 }
 
 /// Forwards one request.
-pub async fn forward(State(app): State<AppState>, request: Request) -> Response {
-    let clerk = &app.config().clerk;
-    let Some(mut url) = clerk.frontend_api_url.clone() else {
+pub async fn forward(State(proxy): State<FrontendProxy>, request: Request) -> Response {
+    let Inner { client, frontend_api, secret_key, origin } = &*proxy.0;
+    let Some(mut url) = frontend_api.clone() else {
         return StatusCode::NOT_FOUND.into_response();
     };
-    let path = request.uri().path().strip_prefix(PREFIX).unwrap_or_default();
+    let path = request.uri().path().strip_prefix(PROXY_PREFIX).unwrap_or_default();
     if !(path.starts_with("/v1/") || path.starts_with("/.well-known/")) || path.split('/').any(|part| part == "..") {
         return StatusCode::NOT_FOUND.into_response();
     }
@@ -67,13 +91,13 @@ pub async fn forward(State(app): State<AppState>, request: Request) -> Response 
     headers.remove(header::CONTENT_LENGTH);
     headers.remove(header::AUTHORIZATION);
     // What the address bar says, not what a stranger's header claims.
-    let proxy_url = format!("{}{PREFIX}", app.config().public_origin);
+    let proxy_url = format!("{}{PROXY_PREFIX}", origin.as_str());
     let fixed = [
         ("clerk-proxy-url", Some(proxy_url)),
-        ("clerk-secret-key", Some(clerk.secret_key.expose().to_owned())),
+        ("clerk-secret-key", Some(secret_key.expose_secret().to_owned())),
         ("x-forwarded-for", peer),
-        ("x-forwarded-host", app.config().public_host().map(str::to_owned)),
-        ("x-forwarded-proto", app.config().public_origin.split("://").next().map(str::to_owned)),
+        ("x-forwarded-host", Some(origin.host().to_owned())),
+        ("x-forwarded-proto", Some(origin.scheme().to_owned())),
     ];
     for (name, value) in fixed {
         headers.remove(name);
@@ -84,11 +108,11 @@ pub async fn forward(State(app): State<AppState>, request: Request) -> Response 
     let Ok(body) = axum::body::to_bytes(body, MAX_BODY_BYTES).await else {
         return StatusCode::PAYLOAD_TOO_LARGE.into_response();
     };
-    let sent = app.proxy_client().request(parts.method, url).headers(headers).body(body).send().await;
+    let sent = client.request(parts.method, url).headers(headers).body(body).send().await;
     match sent {
         // A browser that navigates would stand before our JSON, or Clerk's.
         Ok(answer) if answer.status().is_client_error() || answer.status().is_server_error() => {
-            match handshake::back_from_unreachable_clerk(app.config(), &asked) {
+            match handshake::back_from_unreachable_clerk(origin, &asked) {
                 Some(response) => {
                     tracing::warn!(clerk.proxy.status = answer.status().as_u16(), "Clerk refused a handshake");
                     response
@@ -99,7 +123,7 @@ pub async fn forward(State(app): State<AppState>, request: Request) -> Response 
         Ok(answer) => handed_on(answer),
         Err(error) => {
             tracing::warn!(clerk.proxy.timeout = error.is_timeout(), "the Frontend API cannot be reached");
-            handshake::back_from_unreachable_clerk(app.config(), &asked).unwrap_or_else(unreachable)
+            handshake::back_from_unreachable_clerk(origin, &asked).unwrap_or_else(unreachable)
         }
     }
 }

@@ -10,24 +10,28 @@
 //!   further handshakes for [`USELESS_SECONDS`]. With Clerk's own counter this bounds every path, also a slow one.
 //! - All of it is over within [`RENEWAL_LIMIT`].
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use cookie::Cookie;
+use cookie::{Cookie, CookieBuilder, SameSite};
 use serde_json::json;
 use url::Url;
 
 use crate::model::ids::SessionId;
+use crate::server::access::{Renewal, Sessions, is_document};
+use crate::server::clerk::PROXY_PREFIX;
+use crate::server::clerk::backend_api::BackendApi;
 use crate::server::clerk::backend_api::ClerkError;
-use crate::server::http::frontend_proxy;
-use crate::server::runtime::config::Config;
-use crate::server::runtime::state::AppState;
+use crate::server::origin::PublicOrigin;
+use crate::server::session::TokenError;
 use crate::server::session::cookies::{self, ClerkCookies, Handshaken};
+use crate::server::session::instance::ClerkInstance;
 use crate::server::session::token::SessionToken;
-use crate::server::session::visit::{AuthNotes, is_document, read_cookies};
+use crate::server::session::verify::ALLOWED_SKEW_SECONDS;
 
 /// Longest time for fetching what a handshake left, or for a refresh.
 const RENEWAL_LIMIT: Duration = Duration::from_secs(2);
@@ -60,94 +64,109 @@ enum NoResult {
     Unreadable,
 }
 
-/// Before a page is asked: applies what a handshake has brought, or renews an expired token by the refresh cookie.
-pub async fn renew(State(app): State<AppState>, mut request: Request, next: Next) -> Response {
+/// Before a page is asked: applies what a handshake has brought, or renews an expired token by the refresh cookie. What
+/// came of it travels on in the request's extensions.
+pub async fn renew(
+    State(sessions): State<Sessions>,
+    State(clerk): State<BackendApi>,
+    mut request: Request,
+    next: Next,
+) -> Response {
     if !is_document(request.method(), request.headers()) {
         return next.run(request).await;
     }
-    let notes = AuthNotes::of(request.extensions());
-    request.extensions_mut().insert(notes.clone());
-    let mut cookies = read_cookies(&app, request.headers());
-    let development = app.config().clerk.is_development();
+    let (development, secure) = (sessions.instance().development, sessions.instance().origin.is_https());
+    let mut cookies = sessions.read_cookies(request.headers());
     if development && let Some(result) = in_address(request.uri()) {
         cookies.handshake = Some(result);
     }
     let Some(result) = cookies.handshake.take() else {
-        return refresh(&app, &cookies, &notes, request, next).await;
+        let refreshed = refresh(&sessions, &clerk, &cookies, request.headers()).await;
+        return match refreshed {
+            Refreshed::NotTried => next.run(request).await,
+            Refreshed::Failed(why) => {
+                request.extensions_mut().insert(Renewal { refresh_failure: Some(why), ..Renewal::default() });
+                next.run(request).await
+            }
+            Refreshed::Renewed { headers, set } => {
+                *request.headers_mut() = headers;
+                with_cookies(next.run(request).await, &set)
+            }
+        };
     };
 
-    let resolved = resolve(&app, &result).await;
-    notes.note_handshake();
-    // As in Clerk's own library, a token that is not Clerk's says nothing, and a nonce without a result that nobody is here.
-    if resolved.is_ok() || matches!(result, Handshaken::Nonce(_)) {
-        notes.note_heard();
-    }
+    let resolved = resolve(&sessions, &clerk, &result).await;
+    // As in Clerk's own library, a token that is not Clerk's says nothing, and a nonce without a result says that no user is
+    // signed in.
+    let heard = resolved.is_ok() || matches!(result, Handshaken::Nonce(_));
     let mut set = match &resolved {
         Ok(directives) => directives.clone(),
         Err(cause) => {
             tracing::warn!(auth.handshake.cause = %cause, "a handshake's result could not be had");
-            vec![counter(COUNTER_FULL, USELESS_SECONDS, app.config().is_https())]
+            vec![counter(COUNTER_FULL, USELESS_SECONDS, secure)]
         }
     };
     // Clerk may forget to: every later request would find a nonce that is used up.
     for name in [cookies::HANDSHAKE, cookies::HANDSHAKE_NONCE] {
-        set.push(format!("{name}=; Path=/; Max-Age=0; SameSite=Lax"));
+        set.push(removed(name, secure));
     }
     if development {
         // The result stands in the address: take it out, and do not begin anew at once.
         if resolved.is_ok() {
-            set.push(counter(COUNTER_FULL, COUNTER_SECONDS, app.config().is_https()));
+            set.push(counter(COUNTER_FULL, COUNTER_SECONDS, secure));
         }
-        let clean = format!("{}{}", app.config().public_origin, without(request.uri(), &RESULT_PARAMETERS));
+        let origin = sessions.instance().origin.as_str();
+        let clean = format!("{origin}{}", without(request.uri(), &RESULT_PARAMETERS));
         return with_cookies(redirect(&clean), &set);
     }
     apply(request.headers_mut(), &set);
+    // A second handshake would bring nothing new.
+    request.extensions_mut().insert(Renewal { exhausted: true, heard, refresh_failure: None });
     with_cookies(next.run(request).await, &set)
 }
 
+/// What the refresh endpoint brought.
+enum Refreshed {
+    /// There is nothing to refresh, or nothing to do it with.
+    NotTried,
+    /// Why not, in Clerk's words.
+    Failed(String),
+    /// The request's headers with the new cookies, and what the browser is to set.
+    Renewed { headers: HeaderMap, set: Vec<String> },
+}
+
 /// Renews an expired token by the refresh cookie, where there is one.
-async fn refresh(
-    app: &AppState,
-    cookies: &ClerkCookies,
-    notes: &AuthNotes,
-    mut request: Request,
-    next: Next,
-) -> Response {
-    let token = cookies.session.as_ref().filter(|_| !request.headers().contains_key(header::AUTHORIZATION));
-    let now = app.clock().now().unix_timestamp();
-    let is_expired = |token: &&SessionToken| {
-        token
-            .unverified_number("exp")
-            .is_some_and(|at| at <= now - crate::server::session::verify::ALLOWED_SKEW_SECONDS)
-    };
+async fn refresh(sessions: &Sessions, clerk: &BackendApi, cookies: &ClerkCookies, headers: &HeaderMap) -> Refreshed {
+    let token = cookies.session.as_ref().filter(|_| !headers.contains_key(header::AUTHORIZATION));
+    let now = sessions.now();
+    let is_expired =
+        |token: &&SessionToken| token.unverified_number("exp").is_some_and(|at| at <= now - ALLOWED_SKEW_SECONDS);
     // Not worth a call unless the token is one of ours, and expired by nothing else than time.
     let expired = token.filter(is_expired).filter(|_| cookies.client_uat > 0);
-    let (Some(secret), Some(token)) = (&cookies.refresh, expired) else { return next.run(request).await };
-    if !matches!(app.verifier().verify(token).await, Err(crate::server::session::TokenError::Expired)) {
-        return next.run(request).await;
+    let (Some(secret), Some(token)) = (&cookies.refresh, expired) else { return Refreshed::NotTried };
+    if !matches!(sessions.verifier().verify(token).await, Err(TokenError::Expired)) {
+        return Refreshed::NotTried;
     }
     let session = token.unverified_payload().and_then(|payload| SessionId::parse(payload.get("sid")?.as_str()?).ok());
     let Some(session) = session else {
-        notes.note_refresh_failure("expired-session-token-missing-sid-claim");
-        return next.run(request).await;
+        return Refreshed::Failed("expired-session-token-missing-sid-claim".to_owned());
     };
     let body = json!({
         "format": "cookie",
         "expired_token": token.expose(),
         "refresh_token": secret.expose(),
-        "request_origin": app.config().public_origin,
-        "request_headers": told_headers(request.headers()),
+        "request_origin": sessions.instance().origin.as_str(),
+        "request_headers": forwarded_headers(headers),
     });
-    let asked = tokio::time::timeout(RENEWAL_LIMIT, app.clerk().refresh_session(&session, cookies.suffixed, &body));
+    let asked = tokio::time::timeout(RENEWAL_LIMIT, clerk.refresh_session(&session, cookies.suffixed, &body));
     let failure = match asked.await {
         Ok(Ok(directives)) => match checked(directives) {
             Ok(set) => {
-                let mut headers = request.headers().clone();
+                let mut headers = headers.clone();
                 apply(&mut headers, &set);
-                match read_cookies(app, &headers).session {
-                    Some(renewed) if app.verifier().verify(&renewed).await.is_ok() => {
-                        *request.headers_mut() = headers;
-                        return with_cookies(next.run(request).await, &set);
+                match sessions.read_cookies(&headers).session {
+                    Some(renewed) if sessions.verifier().verify(&renewed).await.is_ok() => {
+                        return Refreshed::Renewed { headers, set };
                     }
                     _ => "invalid-session-token".to_owned(),
                 }
@@ -162,26 +181,25 @@ async fn refresh(
         Err(_) => "fetch-error".to_owned(),
     };
     tracing::debug!(auth.refresh.failure = %failure, "the refresh endpoint did not renew a token");
-    notes.note_refresh_failure(&failure);
-    next.run(request).await
+    Refreshed::Failed(failure)
 }
 
-/// What Clerk is told of the request that asks: not the cookies, which it does not need.
-fn told_headers(headers: &HeaderMap) -> serde_json::Map<String, serde_json::Value> {
-    let told = [header::USER_AGENT, header::ORIGIN, header::REFERER, header::ACCEPT_LANGUAGE];
+/// What Clerk gets of the request's headers: not the cookies, which it does not need.
+fn forwarded_headers(headers: &HeaderMap) -> serde_json::Map<String, serde_json::Value> {
+    let forwarded = [header::USER_AGENT, header::ORIGIN, header::REFERER, header::ACCEPT_LANGUAGE];
     let value = |name: &header::HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
-    told.iter().filter_map(|name| Some((name.to_string(), json!([value(name)?])))).collect()
+    forwarded.iter().filter_map(|name| Some((name.to_string(), json!([value(name)?])))).collect()
 }
 
 /// The cookies behind a result.
-async fn resolve(app: &AppState, result: &Handshaken) -> Result<Vec<String>, NoResult> {
+async fn resolve(sessions: &Sessions, clerk: &BackendApi, result: &Handshaken) -> Result<Vec<String>, NoResult> {
     let directives = match result {
         Handshaken::Nonce(nonce) => {
-            let asked = tokio::time::timeout(RENEWAL_LIMIT, app.clerk().handshake_payload(nonce.expose()));
+            let asked = tokio::time::timeout(RENEWAL_LIMIT, clerk.handshake_payload(nonce.expose()));
             asked.await.map_err(|_| NoResult::Timeout)??
         }
         Handshaken::Token(token) => {
-            let asked = tokio::time::timeout(RENEWAL_LIMIT, app.verifier().verify_handshake(token));
+            let asked = tokio::time::timeout(RENEWAL_LIMIT, sessions.verifier().verify_handshake(token));
             asked.await.map_err(|_| NoResult::Timeout)?.ok_or(NoResult::NotClerks)?
         }
     };
@@ -225,26 +243,33 @@ fn apply(headers: &mut HeaderMap, directives: &[String]) {
 }
 
 /// The redirect to Clerk, counted. `reason` is Clerk's name for the cause.
-pub fn to_clerk(app: &AppState, uri: &Uri, headers: &HeaderMap, reason: &str) -> Response {
-    let cookies = read_cookies(app, headers);
+pub fn to_clerk(sessions: &Sessions, uri: &Uri, headers: &HeaderMap, reason: &str) -> Response {
+    let cookies = sessions.read_cookies(headers);
+    let instance = sessions.instance();
     let token = SessionToken::from_authorization(headers).or_else(|| cookies.session.clone());
-    let back =
-        format!("{}{}", app.config().public_origin, without(uri, &[cookies::DEVELOPMENT_BROWSER, "__dev_session"]));
-    let location = address(app.config(), &back, reason, token.as_ref(), &cookies);
-    let count = counter(cookies.handshakes + 1, COUNTER_SECONDS, app.config().is_https());
+    let path = without(uri, &[cookies::DEVELOPMENT_BROWSER, "__dev_session"]);
+    let back = format!("{}{path}", instance.origin.as_str());
+    let location = address(instance, &back, reason, token.as_ref(), &cookies);
+    let count = counter(cookies.handshakes + 1, COUNTER_SECONDS, instance.origin.is_https());
     with_cookies(redirect(&location), &[count])
 }
 
 /// Where a document goes that has its session renewed without a script: Clerk's handshake, and back to `path`.
-pub fn address_for(app: &AppState, path: &str, headers: &HeaderMap) -> String {
-    let cookies = read_cookies(app, headers);
-    let back = format!("{}{path}", app.config().public_origin);
-    address(app.config(), &back, "session-token-expired", None, &cookies)
+pub fn address_for(sessions: &Sessions, path: &str, headers: &HeaderMap) -> String {
+    let cookies = sessions.read_cookies(headers);
+    let back = format!("{}{path}", sessions.instance().origin.as_str());
+    address(sessions.instance(), &back, "session-token-expired", None, &cookies)
 }
 
 /// `{Frontend API}/v1/client/handshake?…`.
-fn address(config: &Config, back: &str, reason: &str, token: Option<&SessionToken>, cookies: &ClerkCookies) -> String {
-    let base = config.clerk.frontend_base(&config.public_origin);
+fn address(
+    instance: &ClerkInstance,
+    back: &str,
+    reason: &str,
+    token: Option<&SessionToken>,
+    cookies: &ClerkCookies,
+) -> String {
+    let base = &instance.frontend_base;
     let mut query = form_urlencoded::Serializer::new(String::new());
     query
         .append_pair("redirect_url", back)
@@ -255,27 +280,45 @@ fn address(config: &Config, back: &str, reason: &str, token: Option<&SessionToke
     if let Some(token) = token {
         query.append_pair(cookies::SESSION, token.expose());
     }
-    if let (true, Some(browser)) = (config.clerk.is_development(), &cookies.development_browser) {
+    if let (true, Some(browser)) = (instance.development, &cookies.development_browser) {
         query.append_pair(cookies::DEVELOPMENT_BROWSER, browser.expose());
     }
     format!("{base}/v1/client/handshake?{}", query.finish())
 }
 
-/// A handshake that could not reach Clerk goes back where it came from, as used up: there the person reads the cause.
-pub fn back_from_unreachable_clerk(config: &Config, request: &Uri) -> Option<Response> {
-    if request.path() != format!("{}/v1/client/handshake", frontend_proxy::PREFIX) {
+/// A handshake that could not reach Clerk goes back where it came from, as used up: there the user reads the cause.
+pub fn back_from_unreachable_clerk(origin: &PublicOrigin, request: &Uri) -> Option<Response> {
+    if request.path() != format!("{}/v1/client/handshake", PROXY_PREFIX) {
         return None;
     }
     let query = request.query().unwrap_or_default();
     let (_, back) = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "redirect_url")?;
-    let back = Url::parse(&back).ok().filter(|back| back.origin().ascii_serialization() == config.public_origin)?;
-    let set = [counter(COUNTER_FULL, USELESS_SECONDS, config.is_https())];
+    let back = Url::parse(&back).ok().filter(|back| back.origin().ascii_serialization() == origin.as_str())?;
+    let set = [counter(COUNTER_FULL, USELESS_SECONDS, origin.is_https())];
     Some(with_cookies(redirect(back.as_str()), &set))
 }
 
 fn counter(count: u32, seconds: u32, secure: bool) -> String {
-    let secure = if secure { "; Secure" } else { "" };
-    format!("{}={count}; Path=/; Max-Age={seconds}; SameSite=Lax; HttpOnly{secure}", cookies::REDIRECT_COUNT)
+    own_cookie(cookies::REDIRECT_COUNT, count.to_string(), secure)
+        .max_age(cookie::time::Duration::seconds(seconds.into()))
+        .http_only(true)
+        .build()
+        .to_string()
+}
+
+/// A `Set-Cookie` header.
+pub fn set_cookie(cookie: Cookie<'_>) -> (header::HeaderName, String) {
+    (header::SET_COOKIE, cookie.to_string())
+}
+
+fn removed(name: &'static str, secure: bool) -> String {
+    own_cookie(name, String::new(), secure).max_age(cookie::time::Duration::ZERO).build().to_string()
+}
+
+/// A cookie as this site sets it.
+pub fn own_cookie(name: impl Into<Cow<'static, str>>, value: String, secure: bool) -> CookieBuilder<'static> {
+    let cookie = Cookie::build((name.into(), value)).path("/").same_site(SameSite::Lax);
+    if secure { cookie.secure(true) } else { cookie }
 }
 
 /// 307, as Clerk's adapters answer: the method stays, and it is never kept.

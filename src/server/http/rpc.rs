@@ -1,4 +1,4 @@
-//! What server functions share: where the state and the headers come from, and how a failure gets its status.
+//! What server functions share: who is calling, the services they need, and how a failure gets its status.
 
 use axum::http::StatusCode;
 use axum::http::request::Parts;
@@ -7,48 +7,64 @@ use leptos::prelude::use_context;
 use leptos_axum::ResponseOptions;
 
 use crate::model::failure::{Failure, FailureCode};
-use crate::server::runtime::state::AppState;
-use crate::server::runtime::telemetry;
-use crate::server::session::Asked;
+use crate::server::access::{Caller, Sessions};
+use crate::server::http::caller::authentication_of;
 
 /// Largest failure in JSON, in bytes.
 const MAX_FAILURE_BYTES: usize = 16 * 1024;
 
-/// Runs a server function's body with the state and what the session is judged by. Without the status set here, every failure
-/// would be a 500.
-pub async fn answer<T>(body: impl AsyncFnOnce(&AppState, &Asked) -> Result<T, Failure>) -> Result<T, Failure> {
-    let (Some(app), Some(parts)) = (use_context::<AppState>(), use_context::<Parts>()) else {
-        return Err(Failure::internal());
-    };
-    let result = body(&app, &Asked::call(&parts)).await;
-    result.map_err(|failure| {
-        status(failure.status());
-        Failure { request_id: telemetry::request_id(&parts.headers), ..failure }
+/// The caller of a server function: the same extractor as on any route.
+///
+/// # Errors
+/// Why the gate keeps them out.
+pub async fn caller() -> Result<Caller, Failure> {
+    let sessions = service::<Sessions>()?;
+    let parts = service::<Parts>()?;
+    let authentication = authentication_of(&parts, &sessions).await;
+    sessions.caller(&authentication).await.map_err(|denial| authentication.failure(denial))
+}
+
+/// A service that the router provides to server functions.
+///
+/// # Errors
+/// It provides none of this type: a fault of ours.
+pub fn service<T: Clone + 'static>() -> Result<T, Failure> {
+    use_context::<T>().ok_or_else(|| {
+        tracing::error!(service = std::any::type_name::<T>(), "a server function has no such service");
+        Failure::internal()
     })
 }
 
-/// Sets the answer's status.
-pub fn status(code: u16) {
-    if let (Some(response), Ok(code)) = (use_context::<ResponseOptions>(), StatusCode::from_u16(code)) {
-        response.set_status(code);
+/// Answers 201 if something was `created`, else 200.
+pub fn created(created: bool) {
+    if let (true, Some(response)) = (created, use_context::<ResponseOptions>()) {
+        response.set_status(StatusCode::CREATED);
     }
 }
 
-/// Gives an answer that Leptos made itself, because the body could not be read, the status of its failure. It would be a 500.
+/// Gives a failure its status. Leptos answers every error with 500, and its own too, such as that a body could not be read;
+/// Leptos 0.9 is to let the error decide.
 pub async fn with_status(response: Response) -> Response {
     if response.status() != StatusCode::INTERNAL_SERVER_ERROR {
         return response;
     }
-    let (mut parts, body) = response.into_parts();
-    let Ok(body) = axum::body::to_bytes(body, MAX_FAILURE_BYTES).await else {
-        return Failure::internal().into_response();
-    };
-    if let Ok(failure) = serde_json::from_slice::<Failure>(&body) {
-        if failure.code == FailureCode::Unreadable {
-            let message = "The request could not be read. Reload the page and try again.";
-            return Failure::new(FailureCode::Invalid, message).into_response();
+    let (parts, body) = response.into_parts();
+    let failure = axum::body::to_bytes(body, MAX_FAILURE_BYTES)
+        .await
+        .ok()
+        .and_then(|body| serde_json::from_slice::<Failure>(&body).ok())
+        .unwrap_or_else(Failure::internal);
+    let failure = match failure.code {
+        FailureCode::Unreadable => {
+            Failure::new(FailureCode::Invalid, "The request could not be read. Reload the page and try again.")
         }
-        parts.status = StatusCode::from_u16(failure.status()).unwrap_or(parts.status);
+        _ => failure,
+    };
+    let mut response = failure.into_response();
+    for (name, value) in &parts.headers {
+        if !response.headers().contains_key(name) {
+            response.headers_mut().append(name, value.clone());
+        }
     }
-    Response::from_parts(parts, body.into())
+    response
 }

@@ -6,7 +6,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use crate::model::failure::{Failure, FailureCode};
-use crate::server::runtime::state::AppState;
+use crate::server::origin::PublicOrigin;
 
 /// Clerk's code card renders two style elements into its own part of the page. The first hash is the empty string's (its
 /// libraries fill empty elements through CSSOM), the second that of the caret's keyframes. Check on every upgrade of the
@@ -48,7 +48,7 @@ pub fn page_policy(code: PageCode<'_>, clerk: Option<&str>) -> String {
 const OTHER_POLICY: &str = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// Adds the headers, unless an answer has its own.
-pub async fn headers(State(app): State<AppState>, request: Request, next: Next) -> Response {
+pub async fn headers(State(origin): State<PublicOrigin>, request: Request, next: Next) -> Response {
     let is_file = ["/pkg/", "/clerk/", "/favicon"].iter().any(|prefix| request.uri().path().starts_with(prefix));
     let mut response = next.run(request).await;
     let fixed = [
@@ -67,7 +67,7 @@ pub async fn headers(State(app): State<AppState>, request: Request, next: Next) 
         // A page shows who is signed in: the back button after a sign-out must not bring it back.
         headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     }
-    if app.config().is_https() {
+    if origin.is_https() {
         headers
             .entry(header::STRICT_TRANSPORT_SECURITY)
             .or_insert(HeaderValue::from_static("max-age=63072000; includeSubDomains"));
@@ -79,9 +79,9 @@ pub async fn headers(State(app): State<AppState>, request: Request, next: Next) 
 ///
 /// Browsers say where a request comes from (`Sec-Fetch-Site`, else `Origin`). A client that says neither is not a
 /// browser: it may write with a Bearer token, but not with cookies.
-pub async fn same_site_writes(State(app): State<AppState>, request: Request, next: Next) -> Response {
-    if is_write(request.method()) && !is_same_site(request.headers(), &app.config().public_origin) {
-        tracing::warn!(http.path = request.uri().path(), "refused a write from another site");
+pub async fn same_site_writes(State(origin): State<PublicOrigin>, request: Request, next: Next) -> Response {
+    if is_write(request.method()) && !is_same_site(request.headers(), origin.as_str()) {
+        tracing::warn!(http.path = request.uri().path(), "rejected a write from another site");
         return Failure::new(
             FailureCode::CrossSite,
             "This request came from another site, so it was refused. Nothing was changed. Open the page itself and try again.",

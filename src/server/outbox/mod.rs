@@ -23,19 +23,32 @@ use crate::model::onboarding::Delivery;
 /// Where the database says that there is something to do. Named in `migrations/` too. It carries no data.
 const CHANNEL: &str = "outbox_messages";
 
+#[derive(sqlx::FromRow)]
+struct DeliveryRow {
+    /// A message waits.
+    waiting: bool,
+    /// The last message was given up.
+    failed: bool,
+}
+
 /// Whether Clerk knows about all changes of a user. What was refused for good counts until something newer got through.
 /// The caller's own rows are enough for it, so both the request role and the worker may ask.
 pub async fn delivery_to(executor: impl PgExecutor<'_>, user: &str) -> Result<Delivery, sqlx::Error> {
-    let (waiting, failed): (bool, bool) = sqlx::query_as(
-        "select exists (select from outbox_messages
-                        where user_id = $1 and kind = 'update_user_metadata' and delivered_at is null and dead_at is null),
-                coalesce((select dead_at is not null from outbox_messages
-                          where user_id = $1 and kind = 'update_user_metadata' order by id desc limit 1), false)",
+    let row: DeliveryRow = sqlx::query_as(
+        "select
+            exists (
+                select from outbox_messages
+                where user_id = $1 and kind = 'update_user_metadata' and delivered_at is null and dead_at is null
+            ) as waiting,
+            coalesce((
+                select dead_at is not null from outbox_messages
+                where user_id = $1 and kind = 'update_user_metadata' order by id desc limit 1
+            ), false) as failed",
     )
     .bind(user)
     .fetch_one(executor)
     .await?;
-    Ok(match (waiting, failed) {
+    Ok(match (row.waiting, row.failed) {
         (true, _) => Delivery::Pending,
         (false, true) => Delivery::Failed,
         (false, false) => Delivery::Delivered,

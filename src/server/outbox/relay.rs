@@ -23,7 +23,7 @@ use crate::server::clerk::merge::composed;
 use crate::server::clerk::metadata::{MetadataChange, MetadataError, update_user_metadata};
 use crate::server::clerk::user::ClerkUser;
 use crate::server::clock::Clock;
-use crate::server::runtime::telemetry::point;
+use crate::server::failpoint::point;
 
 /// How long a creation waits for Clerk to be told before it answers without.
 pub const INLINE_LIMIT: Duration = Duration::from_secs(2);

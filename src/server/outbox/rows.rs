@@ -1,6 +1,6 @@
 //! The rows: claim, mark, and when to look again. SQL only.
 //!
-//! What must stay true: no look walks over all that waits, however much that is (see `migrations/0005_outbox_looks.sql`).
+//! What must stay true: no look walks over all that waits, however much that is (see `migrations/0002_outbox.sql`).
 //! `offset 0` and `limit` in subqueries are there for it: they keep the planner from turning a question about one
 //! person's messages into a join over everybody's.
 
@@ -11,7 +11,7 @@ use sqlx::PgPool;
 use time::OffsetDateTime;
 
 use crate::server::clerk::user::ClerkUser;
-use crate::server::users::{self, SyncRights};
+use crate::server::users::{self, Comparison, SyncRights};
 
 /// Most messages that one call carries.
 const BATCH: i64 = 50;
@@ -53,59 +53,88 @@ impl Batch {
     }
 }
 
-/// That a message `m` is the first of its kind among its user's that wait. The later ones wait for it, also while it is leased
-/// or postponed. The kinds do not wait for each other: a look at Clerk that fails must not hold up what Clerk is to be told.
+/// That a message is the first of its kind among its user's that wait. The later ones wait for it, also while it is leased or
+/// postponed. The kinds do not wait for each other: a look at Clerk that fails must not hold up what Clerk is to be told.
 macro_rules! is_first {
     () => {
         "not exists (
             select from outbox_messages as earlier
-            where earlier.user_id = m.user_id and earlier.id < m.id and earlier.kind = m.kind
+            where earlier.user_id = message.user_id and earlier.id < message.id and earlier.kind = message.kind
               and earlier.delivered_at is null and earlier.dead_at is null
             offset 0)"
     };
 }
 
-/// That a message `m` is the first of all that wait for its user. Enough where a guess is: whoever sleeps too long is woken by
+/// That a message is the first of all that wait for its user. Enough where a guess is: a relay that sleeps too long is woken by
 /// the next poll.
 macro_rules! is_first_of_all {
     () => {
         "not exists (
             select from outbox_messages as earlier
-            where earlier.user_id = m.user_id and earlier.id < m.id
+            where earlier.user_id = message.user_id and earlier.id < message.id
               and earlier.delivered_at is null and earlier.dead_at is null
             offset 0)"
     };
 }
 
-/// Claims one message of those for which a condition holds, and brings those behind it along.
-macro_rules! claim {
-    ($which:literal) => {
-        concat!(
-            "with due as (
-                select m.id from outbox_messages as m
-                where m.delivered_at is null and m.dead_at is null
-                  -- A newer version may know more kinds.
-                  and m.kind in ('update_user_metadata', 'sync_user') and ",
-            $which,
-            " and ",
-            is_first!(),
-            "   order by m.available_at, m.id limit 1
-                for update skip locked
-             ), first as (
-                update outbox_messages as m set leased_until = $2, attempts = m.attempts + 1
-                from due where m.id = due.id
-                returning m.id, m.user_id, m.kind, m.payload, m.attempts
-             )
-             select id, user_id, kind, payload, attempts from first
-             union all
-             select behind.* from first cross join lateral (
-                select m.id, m.user_id, m.kind, m.payload, m.attempts from outbox_messages as m
-                where m.user_id = first.user_id and m.id > first.id and m.kind = first.kind and m.delivered_at is null and m.dead_at is null
-                order by m.id limit $3
-             ) as behind
-             order by id limit $3"
-        )
+/// The messages that one process may claim. A newer version may know more kinds.
+macro_rules! claimable {
+    () => {
+        "with due as (
+            select message.id from outbox_messages as message
+            where message.delivered_at is null and message.dead_at is null
+              and message.kind in ('update_user_metadata', 'sync_user') and "
     };
+}
+
+/// Claims one of them, and brings those behind it along.
+macro_rules! claim_first {
+    () => {
+        "   order by message.available_at, message.id limit 1
+            for update skip locked
+         ), first as (
+            update outbox_messages as message set leased_until = $2, attempts = message.attempts + 1
+            from due where message.id = due.id
+            returning message.id, message.user_id, message.kind, message.payload, message.attempts
+         )
+         select id, user_id, kind, payload, attempts from first
+         union all
+         select behind.id, behind.user_id, behind.kind, behind.payload, behind.attempts from first cross join lateral (
+            select message.id, message.user_id, message.kind, message.payload, message.attempts
+            from outbox_messages as message
+            where message.user_id = first.user_id and message.id > first.id and message.kind = first.kind
+              and message.delivered_at is null and message.dead_at is null
+            order by message.id limit $3
+         ) as behind
+         order by id limit $3"
+    };
+}
+
+/// Now, the end of the lease, most messages.
+const CLAIM: &str = concat!(
+    claimable!(),
+    "message.available_at <= vestibule.due_until($1) and (message.leased_until is null or message.leased_until <= $1) and ",
+    is_first!(),
+    claim_first!()
+);
+/// The same, and the user. Times are compared where no index can help: the one to take is that of the user.
+const CLAIM_OF_USER: &str = concat!(
+    claimable!(),
+    "message.user_id = $4 and case
+        when message.leased_until > $1 then false
+        else message.available_at <= vestibule.due_until($1)
+     end and ",
+    is_first!(),
+    claim_first!()
+);
+
+#[derive(sqlx::FromRow)]
+struct ClaimedRow {
+    id: i64,
+    user_id: String,
+    kind: Kind,
+    payload: Value,
+    attempts: i32,
 }
 
 /// Claims for the user whose first message has been due for longest, or for this one if that is due, for as long
@@ -116,22 +145,19 @@ pub(super) async fn claim(
     now: OffsetDateTime,
     lease: Duration,
 ) -> Result<Option<Batch>, sqlx::Error> {
-    let query = match user {
-        None => claim!("m.available_at <= $1 and (m.leased_until is null or m.leased_until <= $1)"),
-        Some(_) => claim!("m.user_id = $4 and greatest(m.available_at, m.leased_until) <= $1"),
-    };
     // Whole milliseconds and halves of them: the database keeps it exactly.
     let lease = now + lease;
-    let mut query = sqlx::query_as(query).bind(now).bind(lease).bind(BATCH);
+    let mut query =
+        sqlx::query_as(if user.is_some() { CLAIM_OF_USER } else { CLAIM }).bind(now).bind(lease).bind(BATCH);
     if let Some(user) = user {
         query = query.bind(user);
     }
-    let rows: Vec<(i64, String, Kind, Value, i32)> = query.fetch_all(pool).await?;
-    let Some((_, user_id, _, _, attempts)) = rows.first() else {
+    let rows: Vec<ClaimedRow> = query.fetch_all(pool).await?;
+    let Some(first) = rows.first() else {
         return Ok(None);
     };
-    let (user_id, attempts) = (user_id.clone(), *attempts);
-    let messages = rows.into_iter().map(|(id, _, kind, payload, _)| Message { id, kind, payload }).collect();
+    let (user_id, attempts) = (first.user_id.clone(), first.attempts);
+    let messages = rows.into_iter().map(|row| Message { id: row.id, kind: row.kind, payload: row.payload }).collect();
     Ok(Some(Batch { user_id, lease, attempts, messages }))
 }
 
@@ -140,16 +166,16 @@ pub(super) async fn claim(
 pub(super) async fn next_due(pool: &PgPool, now: OffsetDateTime) -> Result<Option<OffsetDateTime>, sqlx::Error> {
     sqlx::query_scalar(concat!(
         "select min(greatest(first.available_at, first.leased_until)) from (
-            (select m.available_at, m.leased_until from outbox_messages as m
-             where m.delivered_at is null and m.dead_at is null and m.available_at > $1 and ",
+            (select message.available_at, message.leased_until from outbox_messages as message
+             where message.delivered_at is null and message.dead_at is null and message.available_at > $1 and ",
         is_first_of_all!(),
-        "    order by m.available_at, m.id limit 1)
+        "    order by message.available_at, message.id limit 1)
             union all
-            (select m.available_at, m.leased_until from (
+            (select message.available_at, message.leased_until from (
                 select id, user_id, available_at, leased_until from outbox_messages
                 where delivered_at is null and dead_at is null and available_at <= $1
                 order by available_at, id limit $2
-             ) as m
+             ) as message
              where ",
         is_first_of_all!(),
         ")
@@ -161,14 +187,14 @@ pub(super) async fn next_due(pool: &PgPool, now: OffsetDateTime) -> Result<Optio
     .await
 }
 
-/// Whether somebody is delivering a message of this user right now. Asked when none could be claimed: one that is due all
-/// the same is being claimed by somebody else at this moment.
+/// Whether a message of this user is being delivered right now. Asked when none could be claimed: one that is due all the
+/// same is being claimed elsewhere at this moment.
 pub(super) async fn is_under_way(pool: &PgPool, user: &str, now: OffsetDateTime) -> Result<bool, sqlx::Error> {
     sqlx::query_scalar(concat!(
         "select exists (
-            select from outbox_messages as m
-            where m.user_id = $1 and m.delivered_at is null and m.dead_at is null
-              and (m.leased_until > $2 or m.available_at <= $2) and ",
+            select from outbox_messages as message
+            where message.user_id = $1 and message.delivered_at is null and message.dead_at is null
+              and (message.leased_until > $2 or message.available_at <= vestibule.due_until($2)) and ",
         is_first!(),
         ")",
     ))
@@ -200,7 +226,8 @@ pub(super) async fn mark_delivered(
             .await?;
     sqlx::query(
         "update outbox_messages
-         set delivered_at = $2, dead_at = null, leased_until = null, last_error = null, attempts = attempts + (id <> $1[1])::int
+         set delivered_at = $2, dead_at = null, leased_until = null, last_error = null,
+             attempts = attempts + (id <> $1[1])::int
          where id = any ($1) and delivered_at is null",
     )
     .bind(sent)
@@ -208,15 +235,15 @@ pub(super) async fn mark_delivered(
     .execute(&mut *transaction)
     .await?;
     // Afterwards, so that what is delivered does not count as under way.
-    let seen = compare_metadata.then_some(clerk_user);
-    users::sync(&mut *transaction, clerk_user, seen, SyncRights::BACKEND_API, now).await?;
+    let rights = SyncRights::BACKEND_API;
+    let comparison = Comparison { user: clerk_user, with_metadata: compare_metadata, rights, at: now };
+    users::sync(&mut *transaction, comparison).await?;
     if held != Some(true) {
         tracing::warn!(
             outbox.message = sent.first(),
             "Clerk confirmed it after the lease had run out; looking at Clerk again"
         );
-        let ask = sqlx::query("select ask_to_sync($1, $2)").bind(clerk_user.id.as_str()).bind(now);
-        ask.execute(&mut *transaction).await?;
+        users::ask_to_sync(&mut *transaction, &clerk_user.id, now).await?;
     }
     transaction.commit().await
 }
@@ -232,11 +259,11 @@ pub(super) async fn mark_postponed(
 ) -> Result<(), sqlx::Error> {
     sqlx::query(
         "with held as (select id from outbox_messages where id = $1[1] and leased_until = $3 for update)
-         update outbox_messages as m
+         update outbox_messages as message
          set available_at = $4, leased_until = null,
-             last_error = case when m.id = any ($1) then $5 else m.last_error end,
-             attempts = m.attempts + (m.id <> $1[1] and m.id = any ($1))::int
-         from held where m.id = any ($2)",
+             last_error = case when message.id = any ($1) then $5 else message.last_error end,
+             attempts = message.attempts + (message.id <> $1[1] and message.id = any ($1))::int
+         from held where message.id = any ($2)",
     )
     .bind(sent)
     .bind(waiting)

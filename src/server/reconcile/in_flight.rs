@@ -31,22 +31,37 @@ pub struct Reason {
     pub messages: i64,
 }
 
+#[derive(sqlx::FromRow)]
+struct WaitingRow {
+    waiting: i64,
+    retrying: i64,
+    oldest: Option<OffsetDateTime>,
+}
+
 /// Looks. The worker login may do this.
 pub async fn in_flight(pool: &PgPool, now: OffsetDateTime) -> Result<InFlight, sqlx::Error> {
-    let (outbox_waiting, outbox_retrying, oldest): (i64, i64, Option<OffsetDateTime>) = sqlx::query_as(
-        "select count(*), count(*) filter (where last_error is not null), min(created_at) from outbox_messages
+    let outbox: WaitingRow = sqlx::query_as(
+        "select
+            count(*) as waiting,
+            count(*) filter (where last_error is not null) as retrying,
+            min(created_at) as oldest
+         from outbox_messages
          where delivered_at is null and dead_at is null",
     )
     .fetch_one(pool)
     .await?;
     let outbox_dead = sqlx::query_as(
-        "select coalesce(o.last_error, '') as reason, count(*) as messages from outbox_messages as o
-         where o.dead_at is not null
+        "select coalesce(message.last_error, '') as reason, count(*) as messages
+         from outbox_messages as message
+         where message.dead_at is not null
            and not exists (
              select from outbox_messages as later
-             where later.user_id = o.user_id and later.id > o.id and later.kind = o.kind and later.delivered_at is not null)
-           and not exists (select from user_profiles as p where p.user_id = o.user_id and p.deleted_at is not null)
-         group by 1 order by 2 desc, 1 limit 20",
+             where later.user_id = message.user_id and later.id > message.id and later.kind = message.kind
+               and later.delivered_at is not null)
+           and not exists (
+             select from user_profiles as profile
+             where profile.user_id = message.user_id and profile.deleted_at is not null)
+         group by reason order by messages desc, reason limit 20",
     )
     .fetch_all(pool)
     .await?;
@@ -56,16 +71,17 @@ pub async fn in_flight(pool: &PgPool, now: OffsetDateTime) -> Result<InFlight, s
             .await?;
     let webhooks_dead = sqlx::query_as(
         "select coalesce(last_error, '') as reason, count(*) as messages from webhook_messages
-         where dead_at is not null group by 1 order by 2 desc, 1 limit 20",
+         where dead_at is not null group by reason order by messages desc, reason limit 20",
     )
     .fetch_all(pool)
     .await?;
     let ownerless_organizations =
-        sqlx::query_scalar("select id from list_ownerless_organizations()").fetch_all(pool).await?;
+        sqlx::query_scalar("select vestibule.list_ownerless_organizations()").fetch_all(pool).await?;
     Ok(InFlight {
-        outbox_waiting,
-        outbox_retrying,
-        outbox_oldest_seconds: oldest.map(|oldest| (now - oldest).whole_seconds()),
+        outbox_waiting: outbox.waiting,
+        outbox_retrying: outbox.retrying,
+        // The database's clock may be ahead of ours.
+        outbox_oldest_seconds: outbox.oldest.map(|oldest| (now - oldest).whole_seconds().max(0)),
         outbox_dead,
         webhooks_waiting,
         webhooks_dead,

@@ -8,7 +8,7 @@ use super::{ReconcileError, Reconciler};
 use crate::model::ids::UserId;
 use crate::server::clerk::backend_api::LARGEST_PAGE;
 use crate::server::clerk::user::ClerkUser;
-use crate::server::users::{self, DriftKind, SyncRights};
+use crate::server::users::{self, Comparison, DriftKind, SyncRights};
 
 /// A difference.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -113,7 +113,7 @@ impl Reconciler {
     }
 
     async fn page_of_ours(&self, pass: &mut Pass, after: &str) -> Result<Vec<Finding>, ReconcileError> {
-        let ids: Vec<String> = sqlx::query_scalar("select list_people($1, $2)")
+        let ids: Vec<String> = sqlx::query_scalar("select vestibule.list_users(after => $1, most => $2)")
             .bind(after)
             .bind(LARGEST_PAGE as i32)
             .fetch_all(&self.pool)
@@ -177,7 +177,7 @@ impl Reconciler {
         let page = self.clerk.users_from(offset).await?;
         let ids: Vec<&str> = page.iter().map(|user| user.id.as_str()).collect();
         let strangers: Vec<String> =
-            sqlx::query_scalar("select list_strangers($1)").bind(&ids).fetch_all(&self.pool).await?;
+            sqlx::query_scalar("select vestibule.list_unknown_users($1)").bind(&ids).fetch_all(&self.pool).await?;
         let mut found = Vec::new();
         for user in page.iter().filter(|user| strangers.iter().any(|id| id == user.id.as_str())) {
             self.settle(pass, &mut found, user).await?;
@@ -189,7 +189,8 @@ impl Reconciler {
     async fn settle(&self, pass: &mut Pass, found: &mut Vec<Finding>, user: &ClerkUser) -> Result<(), ReconcileError> {
         let may_take_away = pass.may_take_away();
         let rights = SyncRights { may_link: true, may_clear: may_take_away, dry_run: pass.dry_run };
-        let synced = users::sync(&self.pool, user, Some(user), rights, self.clock.now()).await?;
+        let comparison = Comparison { user, with_metadata: true, rights, at: self.clock.now() };
+        let synced = users::sync(&self.pool, comparison).await?;
         pass.summary.compared += 1;
         for kind in synced.repaired {
             pass.note(found, &user.id, kind, true);
@@ -203,12 +204,7 @@ impl Reconciler {
     async fn forget(&self, pass: &mut Pass, found: &mut Vec<Finding>, id: &UserId) -> Result<(), ReconcileError> {
         let may = pass.may_take_away();
         if may && !pass.dry_run {
-            let ownerless: Vec<uuid::Uuid> = sqlx::query_scalar("select forget_clerk_user($1, $2)")
-                .bind(id.as_str())
-                .bind(self.clock.now())
-                .fetch_all(&self.pool)
-                .await?;
-            for organization in ownerless {
+            for organization in users::forget(&self.pool, id, self.clock.now()).await? {
                 tracing::warn!(organization.id = %organization, "an organization lost its last owner");
             }
         }

@@ -86,7 +86,11 @@ impl Held {
     async fn claim(pool: &PgPool, clock: &Clock, every: Duration) -> Result<Option<Self>, sqlx::Error> {
         let until = clock.now() + LEASE;
         // An unfinished pass keeps its place, a new one begins without.
-        let claimed: Option<(Option<Value>,)> = sqlx::query_as(
+        #[derive(sqlx::FromRow)]
+        struct PlaceRow {
+            place: Option<Value>,
+        }
+        let claimed: Option<PlaceRow> = sqlx::query_as(
             "update reconcile_progress
              set leased_until = $2,
                  place = case when started_at > finished_at or finished_at is null then place end,
@@ -100,7 +104,7 @@ impl Held {
         .bind(every.as_seconds_f64())
         .fetch_optional(pool)
         .await?;
-        Ok(claimed.map(|(place,)| Self { until, place }))
+        Ok(claimed.map(|row| Self { until, place: row.place }))
     }
 
     async fn save(&mut self, pool: &PgPool, clock: &Clock, pass: &Pass) -> Result<(), ReconcileError> {

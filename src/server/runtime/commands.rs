@@ -23,7 +23,7 @@ use crate::server::reconcile::{
 };
 use crate::server::runtime::config::Config;
 use crate::server::runtime::database::{self, DatabaseError};
-use crate::server::users::{self, Invited, InvitedRole, SyncRights};
+use crate::server::users::{self, Comparison, Invitation, Invited, InvitedRole, SyncOutcome, SyncRights};
 
 /// Longest e-mail address (RFC 5321, 4.5.3.1.3, without the brackets).
 const MAX_EMAIL_BYTES: usize = 254;
@@ -125,7 +125,8 @@ pub async fn sync(config: &Config, user: &str, options: Options) -> Result<(), B
         other => other.map_err(|error| format!("{}. Nothing was changed", advised(&error)))?,
     };
     let rights = SyncRights { may_link: true, may_clear: options.removals > 0, dry_run: options.dry_run };
-    let synced = users::sync(&desk.worker, &known, Some(&known), rights, desk.clock.now()).await?;
+    let comparison = Comparison { user: &known, with_metadata: true, rights, at: desk.clock.now() };
+    let synced = users::sync(&desk.worker, comparison).await?;
     let remaining = if options.dry_run { FindingEnd::WouldBeSettled } else { FindingEnd::LeftAlone };
     for (kinds, end) in [(&synced.repaired, FindingEnd::Settled), (&synced.remaining, remaining)] {
         for kind in kinds {
@@ -139,9 +140,9 @@ pub async fn sync(config: &Config, user: &str, options: Options) -> Result<(), B
     let equal = synced.repaired.is_empty() && synced.remaining.is_empty();
     println!(
         "{}",
-        match (synced.outcome.as_str(), delivery) {
-            ("deleted", _) => "This person was deleted at Clerk before, and is forgotten here.",
-            ("superseded", _) =>
+        match (synced.outcome, delivery) {
+            (SyncOutcome::Deleted, _) => "This person was deleted at Clerk before, and is forgotten here.",
+            (SyncOutcome::Superseded, _) =>
                 "Something newer was learned of this person in the meantime. Nothing was compared; run it again.",
             (_, None) if equal => "Nothing differs.",
             (_, None) => "A dry run: nothing was changed.",
@@ -167,7 +168,8 @@ pub async fn invite(config: &Config, email: &str, organization: &str, role: Invi
     let slug = Slug::parse(organization)
         .map_err(|error| format!("--organization is the last part of its address: {error}"))?;
     let desk = Desk::open(config).await?;
-    match users::invite(&desk.worker, email, &slug, role, desk.clock.now()).await? {
+    let invitation = Invitation { email, organization: &slug, role, at: desk.clock.now() };
+    match users::invite(&desk.worker, invitation).await? {
         Invited::Invited => {
             println!(
                 "Invited. Whoever signs in with this address, verified and as their primary one, is a member of {slug}."

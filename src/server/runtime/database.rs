@@ -2,9 +2,14 @@
 //!
 //! Three logins with different rights, so that a mistake in one place cannot reach everything:
 //! - request: no rights of its own; becomes `authenticated` for one transaction (see `tenancy`);
-//! - worker: a member of `outbox_worker`: the outbox, webhooks, what they say about people, and places for invited ones.
-//!   Whoever has it can make anybody a member;
+//! - worker: a member of `outbox_worker`: the outbox, webhooks, what they say about users, and invitations. It can make any
+//!   user a member;
 //! - migration: the owner. It runs this file's `migrate`, and serves no requests.
+//!
+//! Statements are checked by tests, not by the compiler. `sqlx::query!` was weighed and left: almost every statement calls a
+//! function of ours, whose nullability it cannot see, or runs under a role and policies that it does not know; and its
+//! recorded descriptions (`.sqlx`) need a live database at every change. Instead the tests have a real Postgres prepare each
+//! statement of `src/server` (`src/tests/statements.rs`), and rows are read into structs by their columns' names.
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -13,7 +18,8 @@ use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{Connection as _, PgConnection};
 use url::Url;
 
-use crate::server::runtime::config::{DatabaseConfig, Secret};
+use crate::server::runtime::config::DatabaseConfig;
+use secrecy::{ExposeSecret as _, SecretString};
 
 /// How long a request waits for a free connection.
 const ACQUIRE_LIMIT: Duration = Duration::from_secs(3);
@@ -21,9 +27,6 @@ const ACQUIRE_LIMIT: Duration = Duration::from_secs(3);
 const REQUEST_CONNECTIONS: u32 = 16;
 /// Connections for the relay and webhooks.
 const WORKER_CONNECTIONS: u32 = 4;
-
-/// The first migration that lets the worker see which ones were applied.
-const TOLD_SINCE: i64 = 6;
 
 /// The schema, embedded in the binary.
 static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");
@@ -60,8 +63,8 @@ pub struct Pools {
 
 /// Opens the pools. Connects when first used, so that the server can start, and say what is wrong, while the database is down.
 pub fn open(config: &DatabaseConfig) -> Result<Pools, DatabaseError> {
-    let pool = |url: &Secret, name, connections| {
-        let options = PgConnectOptions::from_str(url.expose()).map_err(|_| DatabaseError::Address(name))?;
+    let pool = |url: &SecretString, name, connections| {
+        let options = PgConnectOptions::from_str(url.expose_secret()).map_err(|_| DatabaseError::Address(name))?;
         Ok::<_, DatabaseError>(
             PgPoolOptions::new()
                 .max_connections(connections)
@@ -76,8 +79,10 @@ pub fn open(config: &DatabaseConfig) -> Result<Pools, DatabaseError> {
 }
 
 /// Creates tables and the roles that are missing. Safe to repeat, and to run twice at once.
-pub async fn migrate(owner: &Secret, config: &DatabaseConfig) -> Result<(), DatabaseError> {
-    let mut connection = PgConnection::connect(owner.expose()).await?;
+pub async fn migrate(owner: &SecretString, config: &DatabaseConfig) -> Result<(), DatabaseError> {
+    let mut connection = PgConnection::connect(owner.expose_secret()).await?;
+    // By default, what an owner called `vestibule` makes would lie in the schema of that name.
+    sqlx::query("set search_path to public").execute(&mut connection).await?;
     MIGRATOR.run(&mut connection).await?;
     ensure_login(&mut connection, &config.request, "DATABASE_URL", "authenticated", "noinherit").await?;
     ensure_login(&mut connection, &config.worker, "DATABASE_WORKER_URL", "outbox_worker", "inherit").await?;
@@ -88,12 +93,12 @@ pub async fn migrate(owner: &Secret, config: &DatabaseConfig) -> Result<(), Data
 /// Creates the login that an address names, unless it exists, and makes it a member of `group`.
 async fn ensure_login(
     connection: &mut PgConnection,
-    url: &Secret,
+    url: &SecretString,
     name: &'static str,
     group: &'static str,
     inherit: &str,
 ) -> Result<(), DatabaseError> {
-    let parsed = Url::parse(url.expose()).map_err(|_| DatabaseError::Address(name))?;
+    let parsed = Url::parse(url.expose_secret()).map_err(|_| DatabaseError::Address(name))?;
     let login = percent_decoded(parsed.username());
     let password = parsed.password().map(percent_decoded);
     let mut tx = connection.begin().await?;
@@ -137,28 +142,42 @@ async fn ensure_login(
     Ok(())
 }
 
+/// What a login may do.
+#[derive(sqlx::FromRow)]
+struct LoginRow {
+    login: String,
+    is_over_privileged: bool,
+    is_member: bool,
+}
+
 /// Refuses logins that row level security would not hold back.
 pub async fn check_logins(pools: &Pools) -> Result<(), DatabaseError> {
     for (pool, name, group) in
         [(&pools.request, "DATABASE_URL", "authenticated"), (&pools.worker, "DATABASE_WORKER_URL", "outbox_worker")]
     {
-        let (login, mighty, member): (String, bool, bool) = sqlx::query_as(
-            "select current_user::text,
-                    exists (select from pg_roles as any_of_ours
-                            where (any_of_ours.rolsuper or any_of_ours.rolbypassrls)
-                              and pg_has_role(current_user, any_of_ours.oid, 'member'))
-                        or exists (select from pg_tables
-                                   where schemaname = 'public' and pg_has_role(current_user, tableowner, 'member')),
-                    case when exists (select from pg_roles where rolname = $1) then pg_has_role(current_user, $1, 'member') else false end
-             from pg_roles as r where r.rolname = current_user",
+        let LoginRow { login, is_over_privileged, is_member } = sqlx::query_as(
+            "select
+                current_user::text as login,
+                exists (
+                    select from pg_roles as reachable
+                    where (reachable.rolsuper or reachable.rolbypassrls)
+                      and pg_has_role(current_user, reachable.oid, 'member')
+                ) or exists (
+                    select from pg_tables
+                    where schemaname in ('public', 'vestibule') and pg_has_role(current_user, tableowner, 'member')
+                ) as is_over_privileged,
+                case
+                    when exists (select from pg_roles where rolname = $1) then pg_has_role(current_user, $1, 'member')
+                    else false
+                end as is_member",
         )
         .bind(group)
         .fetch_one(pool)
         .await?;
-        if mighty {
+        if is_over_privileged {
             return Err(DatabaseError::TooMighty { name, login });
         }
-        if !member {
+        if !is_member {
             return Err(DatabaseError::NotMember { name, login, group });
         }
     }
@@ -168,15 +187,16 @@ pub async fn check_logins(pools: &Pools) -> Result<(), DatabaseError> {
 /// Refuses a database that lacks a migration of this binary, and gives those that it does not know: after a newer binary
 /// has migrated, the older processes go on until they are replaced.
 pub async fn check_schema(pools: &Pools) -> Result<Vec<i64>, DatabaseError> {
-    let applied: Result<Vec<i64>, _> = sqlx::query_scalar("select applied_migrations()").fetch_all(&pools.worker).await;
-    let (applied, from) = match applied {
-        Ok(applied) => (applied, 0),
-        // No such function: older than it, and how much older nobody can say.
-        Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some("42883") => (Vec::new(), TOLD_SINCE),
+    let applied: Result<Vec<i64>, _> =
+        sqlx::query_scalar("select vestibule.applied_migrations()").fetch_all(&pools.worker).await;
+    let applied = match applied {
+        Ok(applied) => applied,
+        // No such schema, or no such function: not one run of the migrations was finished.
+        Err(sqlx::Error::Database(error)) if matches!(error.code().as_deref(), Some("3F000" | "42883")) => Vec::new(),
         Err(error) => return Err(error.into()),
     };
     let known: Vec<i64> = MIGRATOR.iter().map(|migration| migration.version).collect();
-    let missing: Vec<_> = known.iter().filter(|version| **version >= from && !applied.contains(version)).collect();
+    let missing: Vec<_> = known.iter().filter(|version| !applied.contains(version)).collect();
     if !missing.is_empty() {
         let missing: Vec<_> = missing.into_iter().map(|version| format!("{version:04}")).collect();
         return Err(DatabaseError::Outdated { missing: missing.join(", ") });

@@ -43,7 +43,7 @@ pub async fn listen(address: SocketAddr) -> Result<TcpListener, ServeError> {
 }
 
 /// Checks the database's logins and schema, and puts the state together.
-pub async fn prepare(config: Config) -> Result<(AppState, Pools), ServeError> {
+pub async fn prepare(config: &Config) -> Result<(AppState, Pools), ServeError> {
     let executable = std::env::current_exe()?;
     let site = Site::load(&config.site_root, &executable)?;
     let pools = database::open(&config.database)?;
@@ -68,12 +68,14 @@ pub async fn prepare(config: Config) -> Result<(AppState, Pools), ServeError> {
     Ok((app, pools))
 }
 
+/// `reconcile_every`: how often users are compared with Clerk.
 /// Serves until `stop`, then finishes requests, tasks and the relay's call under way.
 pub async fn serve(
     listener: TcpListener,
     router: Router,
     app: AppState,
     pools: Pools,
+    reconcile_every: Option<time::Duration>,
     stop: CancellationToken,
 ) -> Result<(), ServeError> {
     let relay = tokio::spawn({
@@ -87,9 +89,9 @@ pub async fn serve(
     let reconcile = tokio::spawn({
         let (worker, clerk, clock) = (pools.worker.clone(), app.clerk().clone(), app.clock().clone());
         let reconciler = Reconciler::new(worker, clerk, clock, reconcile::CALLS_REGULARLY);
-        let (every, stop) = (app.config().reconcile_every, stop.clone());
+        let stop = stop.clone();
         async move {
-            if let Some(every) = every {
+            if let Some(every) = reconcile_every {
                 reconcile::run_regularly(reconciler, every, stop).await;
             }
         }

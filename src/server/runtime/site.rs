@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use leptos::config::LeptosOptions;
 use serde::Deserialize;
 
-use crate::server::http::frontend_proxy;
+use crate::server::clerk::PROXY_PREFIX;
 use crate::server::runtime::config::ClerkConfig;
 
 /// Where pages find their files.
@@ -15,6 +15,10 @@ pub struct Site {
     pub root: PathBuf,
     pub stylesheet: String,
     pub leptos: LeptosOptions,
+    /// What a page's scripts need to start clerk-js.
+    pub clerk: ClerkSettings,
+    /// The Frontend API's own origin, if the browser calls it directly.
+    pub direct_origin: Option<String>,
     scripts: ClerkScripts,
 }
 
@@ -56,7 +60,8 @@ impl Site {
             None => "/pkg/vestibule.css".to_owned(),
         };
         let leptos = options(root, !hashes.is_empty());
-        Ok(Self { root: root.to_owned(), stylesheet, leptos, scripts })
+        let (clerk, direct_origin) = (ClerkSettings::default(), None);
+        Ok(Self { root: root.to_owned(), stylesheet, leptos, clerk, direct_origin, scripts })
     }
 
     /// A site without files, for tests of everything else.
@@ -65,6 +70,8 @@ impl Site {
             root: PathBuf::from("target/site"),
             stylesheet: "/pkg/vestibule.css".to_owned(),
             leptos: options(Path::new("target/site"), false),
+            clerk: ClerkSettings::default(),
+            direct_origin: None,
             scripts: ClerkScripts {
                 clerk_js: "/clerk/clerk.browser.js".to_owned(),
                 clerk_ui: "/clerk/ui.browser.js".to_owned(),
@@ -72,20 +79,21 @@ impl Site {
         }
     }
 
-    /// What a page needs to start clerk-js.
-    pub fn clerk_settings(&self, clerk: &ClerkConfig) -> ClerkSettings {
-        ClerkSettings {
+    /// The same site for one Clerk instance.
+    pub fn with_clerk(self, clerk: &ClerkConfig) -> Self {
+        let settings = ClerkSettings {
             publishable_key: clerk.publishable_key.clone(),
             cookie_suffix: clerk.cookie_suffix.clone(),
-            proxy_url: clerk.frontend_api_url.as_ref().map(|_| frontend_proxy::PREFIX.to_owned()),
+            proxy_url: clerk.frontend_api_url.as_ref().map(|_| PROXY_PREFIX.to_owned()),
             clerk_js: self.scripts.clerk_js.clone(),
             clerk_ui: self.scripts.clerk_ui.clone(),
-        }
+        };
+        Self { clerk: settings, direct_origin: clerk.direct_origin(), ..self }
     }
 }
 
 /// What a page's scripts need to start clerk-js, as attributes of its root element. Public, all of it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ClerkSettings {
     pub publishable_key: String,
     /// The suffix of this instance's cookies.

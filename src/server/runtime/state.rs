@@ -1,49 +1,39 @@
-//! What a running server holds, shared by all requests.
+//! What a running server holds: the services, put together from the configuration. Handlers take the one they need
+//! (`State<Organizations>`), by `FromRef`; nothing below `app` knows the whole.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-
+use axum::extract::FromRef;
 use tokio_util::task::TaskTracker;
 
-use crate::model::failure::{Failure, FailureCode};
-use crate::model::ids::UserId;
+use super::config::Config;
+use super::database::Pools;
+use super::site::Site;
+use crate::server::access::Sessions;
 use crate::server::clerk::backend_api::{BackendApi, TimeLimits};
 use crate::server::clock::Clock;
-use crate::server::http::frontend_proxy;
+use crate::server::http::frontend_proxy::FrontendProxy;
+use crate::server::organizations::Organizations;
+use crate::server::origin::PublicOrigin;
 use crate::server::outbox::Outbox;
-use crate::server::person_limit::PersonLimit;
-use crate::server::runtime::config::Config;
-use crate::server::runtime::database::Pools;
-use crate::server::runtime::site::Site;
 use crate::server::session::Verifier;
 use crate::server::session::keys::Keys;
 use crate::server::session::verify::REMEMBERED_TOKENS;
 use crate::server::tenancy::Tenancy;
 use crate::server::webhooks::Webhooks;
 
-/// Slug checks per person and second, and how many may come at once: fast typing, not a list of all customers.
-const SLUG_CHECKS: (u32, u32) = (4, 20);
-/// Creations per person and second, and at once.
-const CREATIONS: (u32, u32) = (1, 10);
-
-/// The state. Cheap to clone.
-#[derive(Clone)]
-pub struct AppState(Arc<Inner>);
-
-struct Inner {
-    config: Config,
-    clock: Clock,
+/// The state. Cheap to clone: every part is.
+#[derive(Clone, FromRef)]
+pub struct AppState {
+    origin: PublicOrigin,
+    sessions: Sessions,
+    organizations: Organizations,
     tenancy: Tenancy,
-    verifier: Verifier,
     clerk: BackendApi,
     outbox: Outbox,
     webhooks: Webhooks,
+    proxy: FrontendProxy,
     site: Site,
-    proxy: reqwest::Client,
+    clock: Clock,
     tasks: TaskTracker,
-    slug_checks: PersonLimit,
-    creations: PersonLimit,
-    template_noted: AtomicBool,
 }
 
 /// Why a server cannot be put together.
@@ -56,101 +46,85 @@ pub enum StateError {
 }
 
 impl AppState {
-    pub fn new(config: Config, clock: Clock, pools: &Pools, site: Site) -> Result<Self, StateError> {
+    /// Puts the services together.
+    ///
+    /// # Errors
+    /// The public key cannot be read, or no HTTP client can be made.
+    pub fn new(config: &Config, clock: Clock, pools: &Pools, site: Site) -> Result<Self, StateError> {
         let (api_url, secret_key) = (config.clerk.api_url.clone(), config.clerk.secret_key.clone());
-        let clerk = BackendApi::new(api_url, secret_key, clock.clone(), TimeLimits::of_call(config.clerk.timeout))?;
+        let (origin, instance, tasks) = (config.origin(), config.instance(), TaskTracker::new());
+        let clerk =
+            BackendApi::new(api_url, secret_key.clone(), clock.clone(), TimeLimits::of_call(config.clerk.timeout))?;
         let keys = match &config.clerk.jwt_key {
             Some(pem) => Keys::from_pem(pem)?,
             None => Keys::from_backend_api(clerk.clone(), clock.clone()),
         };
         let (issuer, parties) = (config.clerk.issuer.clone(), config.clerk.authorized_parties.clone());
         let verifier = Verifier::new(keys, issuer, parties, clock.clone(), REMEMBERED_TOKENS);
-        let tasks = TaskTracker::new();
-        Ok(Self(Arc::new(Inner {
-            tenancy: Tenancy::new(pools.request.clone()),
-            verifier,
-            outbox: Outbox::of(config.relay, pools.worker.clone(), clerk.clone(), clock.clone(), tasks.clone()),
-            webhooks: Webhooks::new(pools.worker.clone(), clock.clone()),
+        let tenancy = Tenancy::new(pools.request.clone());
+        let outbox = Outbox::of(config.relay, pools.worker.clone(), clerk.clone(), clock.clone(), tasks.clone());
+        Ok(Self {
+            sessions: Sessions::new(
+                instance,
+                verifier,
+                tenancy.clone(),
+                clock.clone(),
+                config.auth_debug_log,
+                config.shows_diagnoses(),
+            ),
+            organizations: Organizations::new(
+                tenancy.clone(),
+                outbox.clone(),
+                config.relay,
+                clock.clone(),
+                tasks.clone(),
+            ),
+            webhooks: Webhooks::new(config.clerk.webhook_keys.clone(), pools.worker.clone(), clock.clone()),
+            proxy: FrontendProxy::new(config.clerk.frontend_api_url.clone(), secret_key, origin.clone())?,
+            origin,
+            tenancy,
             clerk,
-            site,
-            proxy: frontend_proxy::client()?,
-            tasks,
-            slug_checks: PersonLimit::new(SLUG_CHECKS, clock.clone()),
-            creations: PersonLimit::new(CREATIONS, clock.clone()),
-            template_noted: AtomicBool::new(false),
-            config,
+            outbox,
+            site: site.with_clerk(&config.clerk),
             clock,
-        })))
+            tasks,
+        })
     }
 
-    pub fn config(&self) -> &Config {
-        &self.0.config
-    }
-
-    pub fn clock(&self) -> &Clock {
-        &self.0.clock
+    pub fn sessions(&self) -> &Sessions {
+        &self.sessions
     }
 
     pub fn tenancy(&self) -> &Tenancy {
-        &self.0.tenancy
+        &self.tenancy
     }
 
     pub fn verifier(&self) -> &Verifier {
-        &self.0.verifier
+        self.sessions.verifier()
     }
 
     pub fn clerk(&self) -> &BackendApi {
-        &self.0.clerk
+        &self.clerk
     }
 
     pub fn outbox(&self) -> &Outbox {
-        &self.0.outbox
+        &self.outbox
     }
 
     pub fn webhooks(&self) -> &Webhooks {
-        &self.0.webhooks
+        &self.webhooks
     }
 
     pub fn site(&self) -> &Site {
-        &self.0.site
+        &self.site
     }
 
-    pub fn proxy_client(&self) -> &reqwest::Client {
-        &self.0.proxy
+    pub fn clock(&self) -> &Clock {
+        &self.clock
     }
 
     /// Work that outlives a request. A shutdown waits for it.
     pub fn tasks(&self) -> &TaskTracker {
-        &self.0.tasks
+        &self.tasks
     }
-
-    /// Counts a slug check against the person's limit.
-    pub fn limit_slug_check(&self, user: &UserId) -> Result<(), Failure> {
-        check(&self.0.slug_checks, user)
-    }
-
-    /// Counts a creation against the person's limit.
-    pub fn limit_creation(&self, user: &UserId) -> Result<(), Failure> {
-        check(&self.0.creations, user)
-    }
-
-    /// Says once that tokens come without our claims template.
-    pub fn note_missing_template(&self) {
-        if !self.0.template_noted.swap(true, Ordering::Relaxed) {
-            tracing::warn!(
-                "session tokens carry no activeOrgId: the claims template is not installed, so every request asks the database. \
-                 Paste src/model/claims_template.json into Clerk's dashboard, Sessions, Customize session token"
-            );
-        }
-    }
-}
-
-fn check(limit: &PersonLimit, user: &UserId) -> Result<(), Failure> {
-    let too_often = || {
-        Failure::new(
-            FailureCode::RateLimited,
-            "Too many requests. Nothing is lost. Wait a few seconds, then try again.",
-        )
-    };
-    limit.allows(user).then_some(()).ok_or_else(too_often)
 }

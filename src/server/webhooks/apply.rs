@@ -16,10 +16,11 @@ use uuid::Uuid;
 
 use super::Received;
 use super::event::{Event, Unreadable, is_meant_for_us, user_of};
+use super::signature::SigningKey;
 use crate::server::clerk::user::without_nul;
 use crate::server::clock::Clock;
-use crate::server::runtime::telemetry::point;
-use crate::server::users::{self, SyncRights};
+use crate::server::failpoint::point;
+use crate::server::users::{self, Comparison, SyncOutcome, SyncRights};
 
 /// Pause between two looks when nothing woke the loop: messages that another process received, and retries.
 const POLL: Duration = Duration::from_secs(1);
@@ -35,6 +36,7 @@ const MAX_ATTEMPTS: i32 = 50;
 pub struct Webhooks(Arc<Inner>);
 
 struct Inner {
+    keys: Vec<SigningKey>,
     pool: PgPool,
     clock: Clock,
     wake: Notify,
@@ -45,17 +47,47 @@ struct Inner {
 pub enum ApplyOutcome {
     /// Nothing is due.
     Idle,
-    /// A message is done. `end` is `applied`, `superseded` by newer knowledge, or about a person who was `deleted`;
-    /// `ownerless` names the organizations that lost their last owner by it.
-    Done { id: String, end: String, ownerless: Vec<Uuid> },
+    /// A message is done. `ownerless` names the organizations that lost their last owner by it.
+    Done { id: String, end: WebhookOutcome, ownerless: Vec<Uuid> },
     /// An attempt failed; the next one is due after this time.
     Postponed { id: String, wait: time::Duration },
     /// A message was given up.
     Dead { id: String },
 }
 
-/// Id, type, data and attempts so far.
-type Message = (String, String, Option<Value>, i32);
+/// What became of a message. Stored with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::Type)]
+#[sqlx(type_name = "text", rename_all = "snake_case")]
+pub enum WebhookOutcome {
+    Applied,
+    /// Something newer was known already.
+    Superseded,
+    /// It is about a user who was deleted.
+    Deleted,
+    /// It means nothing to us.
+    Ignored,
+}
+
+impl From<SyncOutcome> for WebhookOutcome {
+    fn from(outcome: SyncOutcome) -> Self {
+        match outcome {
+            SyncOutcome::Applied => Self::Applied,
+            SyncOutcome::Superseded => Self::Superseded,
+            SyncOutcome::Deleted => Self::Deleted,
+        }
+    }
+}
+
+/// A message that is due.
+#[derive(sqlx::FromRow)]
+struct Message {
+    id: String,
+    #[sqlx(rename = "type")]
+    kind: String,
+    payload: Option<Value>,
+    /// So far.
+    attempts: i32,
+}
 
 /// Why an attempt failed.
 enum Failed {
@@ -76,26 +108,37 @@ impl From<sqlx::Error> for Failed {
 }
 
 impl Webhooks {
-    /// `pool` must be the worker login's.
-    pub fn new(pool: PgPool, clock: Clock) -> Self {
-        Self(Arc::new(Inner { pool, clock, wake: Notify::new() }))
+    pub(super) fn keys(&self) -> &[SigningKey] {
+        &self.0.keys
+    }
+
+    /// Seconds since the Unix epoch.
+    pub(super) fn now(&self) -> i64 {
+        self.0.clock.now().unix_timestamp()
+    }
+
+    /// `pool` must be the worker login's. `keys`: the endpoint's signing secrets; without any, nothing is verified.
+    pub fn new(keys: Vec<SigningKey>, pool: PgPool, clock: Clock) -> Self {
+        Self(Arc::new(Inner { keys, pool, clock, wake: Notify::new() }))
     }
 
     /// Stores a verified message, unless its id is known.
     pub(super) async fn store(&self, id: &str, kind: &str, data: Value) -> Result<Received, sqlx::Error> {
+        let now = self.0.clock.now();
         let meant = is_meant_for_us(kind);
         let data = meant.then(|| without_nul(data));
         let stored = sqlx::query(
             "insert into webhook_messages (id, type, user_id, payload, received_at, available_at, applied_at, outcome)
-             values ($1, $2, $3, $4, $5, $5, case when $6 then null else $5 end, case when $6 then null else 'ignored' end)
+             values ($1, $2, $3, $4, $5, $5, $6, $7)
              on conflict (id) do nothing",
         )
         .bind(id)
         .bind(kind)
         .bind(data.as_ref().and_then(|data| user_of(kind, data)))
         .bind(&data)
-        .bind(self.0.clock.now())
-        .bind(meant)
+        .bind(now)
+        .bind((!meant).then_some(now))
+        .bind((!meant).then_some(WebhookOutcome::Ignored))
         .execute(&self.0.pool)
         .await?;
         let received = match (stored.rows_affected(), meant) {
@@ -144,13 +187,14 @@ impl Webhooks {
         .bind(now)
         .fetch_optional(&mut *transaction)
         .await?;
-        let Some((id, kind, data, attempts)) = found else { return Ok(ApplyOutcome::Idle) };
-        match apply(&mut transaction, &id, &kind, data.as_ref(), now).await {
+        let Some(message) = found else { return Ok(ApplyOutcome::Idle) };
+        match apply(&mut transaction, &message, now).await {
             Ok((end, ownerless)) => {
                 point("webhook.applied");
                 transaction.commit().await?;
                 point("webhook.committed");
-                tracing::info!(webhook.id = %id, webhook.type = %kind, webhook.end = %end, "webhook applied");
+                let Message { id, kind, .. } = message;
+                tracing::info!(webhook.id = %id, webhook.type = %kind, webhook.end = ?end, "webhook applied");
                 for organization in &ownerless {
                     tracing::warn!(organization.id = %organization, webhook.id = %id, "an organization lost its last owner");
                 }
@@ -158,7 +202,7 @@ impl Webhooks {
             }
             Err(failed) => {
                 transaction.rollback().await?;
-                self.mark_failed(id, attempts + 1, failed).await
+                self.mark_failed(message.id, message.attempts + 1, failed).await
             }
         }
     }
@@ -198,33 +242,24 @@ impl Webhooks {
 /// Carries a message out and marks it, all in one transaction. The payload has served then.
 async fn apply(
     transaction: &mut Transaction<'static, Postgres>,
-    id: &str,
-    kind: &str,
-    data: Option<&Value>,
+    message: &Message,
     now: OffsetDateTime,
-) -> Result<(String, Vec<Uuid>), Failed> {
-    let data = data.ok_or(Failed::Unreadable(Unreadable("the data is gone")))?;
-    let (end, ownerless) = match Event::parse(kind, data).map_err(Failed::Unreadable)? {
+) -> Result<(WebhookOutcome, Vec<Uuid>), Failed> {
+    let data = message.payload.as_ref().ok_or(Failed::Unreadable(Unreadable("the data is gone")))?;
+    let (end, ownerless) = match Event::parse(&message.kind, data).map_err(Failed::Unreadable)? {
         Event::Changed(user) => {
-            let synced = users::sync(&mut **transaction, &user, Some(&user), SyncRights::WEBHOOK, now).await?;
-            (synced.outcome, Vec::new())
+            let comparison = Comparison { user: &user, with_metadata: true, rights: SyncRights::WEBHOOK, at: now };
+            (users::sync(&mut **transaction, comparison).await?.outcome.into(), Vec::new())
         }
-        Event::Deleted(user) => {
-            let ownerless: Vec<Uuid> = sqlx::query_scalar("select forget_clerk_user($1, $2)")
-                .bind(user.as_str())
-                .bind(now)
-                .fetch_all(&mut **transaction)
-                .await?;
-            ("applied".to_owned(), ownerless)
-        }
+        Event::Deleted(user) => (WebhookOutcome::Applied, users::forget(&mut **transaction, &user, now).await?),
     };
     sqlx::query(
         "update webhook_messages
          set applied_at = $2, outcome = $3, attempts = attempts + 1, payload = null, last_error = null where id = $1",
     )
-    .bind(id)
+    .bind(&message.id)
     .bind(now)
-    .bind(&end)
+    .bind(end)
     .execute(&mut **transaction)
     .await?;
     Ok((end, ownerless))

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use fastrand::Rng;
 use tokio::sync::Semaphore;
-use vestibule::server::runtime::telemetry::POINTS;
+use vestibule::server::failpoint;
 
 use super::app::App;
 use super::checks::{check, settled};
@@ -33,7 +33,7 @@ macro_rules! crashes {
 
         #[test]
         fn every_point_has_a_test() {
-            assert_eq!([$($point),*], POINTS);
+            assert_eq!([$($point),*], failpoint::ALL);
         }
     };
 }
@@ -42,7 +42,7 @@ crashes! {
     creation_opened "creation.opened"
     creation_written "creation.written"
     creation_committed "creation.committed"
-    creation_told "creation.told"
+    creation_told "creation.notified"
     relay_claimed "relay.claimed"
     relay_answered "relay.answered"
     relay_failed "relay.failed"

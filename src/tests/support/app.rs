@@ -21,6 +21,7 @@ use super::{COOKIE_SUFFIX, NOW, ORIGIN, PUBLISHABLE_KEY, keys, soon};
 
 /// A started app with all that it talks to.
 pub struct TestApp {
+    pub config: Config,
     pub state: AppState,
     pub clock: Clock,
     pub clerk: StubClerk,
@@ -119,9 +120,10 @@ impl TestApp {
             .chain(changes.iter().copied())
             .map(|(name, value)| (name.to_owned(), value.to_owned())),
         );
-        let (state, clock, pools) = state(&variables, relay);
+        let (config, state, clock, pools) = state(&variables, relay);
+        database.set_clock(clock.now()).await;
         let router = app::router(state.clone());
-        Self { state, clock, clerk, database, pools, router }
+        Self { config, state, clock, clerk, database, pools, router }
     }
 
     /// Another process with the same database and the same Clerk. It delivers.
@@ -134,8 +136,15 @@ impl TestApp {
             ("CLERK_API_URL", &self.clerk.url),
         ];
         variables.extend(own.map(|(name, value)| (name.to_owned(), value.to_owned())));
-        let (state, clock, _) = state(&variables, true);
+        let (_, state, clock, _) = state(&variables, true);
         (state, clock)
+    }
+
+    /// Moves the clocks of the app and of the database. A test that moves the app's alone by more than a day is not one that
+    /// a database goes along with.
+    pub async fn advance(&self, by: time::Duration) {
+        self.clock.advance(by);
+        self.database.set_clock(self.clock.now()).await;
     }
 
     pub async fn send(&self, request: Request<Body>) -> Reply {
@@ -197,11 +206,11 @@ impl TestApp {
     }
 }
 
-fn state(variables: &BTreeMap<String, String>, relay: bool) -> (AppState, Clock, Pools) {
+fn state(variables: &BTreeMap<String, String>, relay: bool) -> (Config, AppState, Clock, Pools) {
     let mut config = Config::from_variables(variables, true).expect("a whole configuration");
     config.relay = relay;
     let pools = database::open(&config.database).expect("addresses");
     let clock = Clock::manual(OffsetDateTime::from_unix_timestamp(NOW).expect("a moment"));
-    let state = AppState::new(config, clock.clone(), &pools, Site::empty()).expect("a state");
-    (state, clock, pools)
+    let state = AppState::new(&config, clock.clone(), &pools, Site::empty()).expect("a state");
+    (config, state, clock, pools)
 }

@@ -8,10 +8,12 @@ use std::path::Path;
 use std::sync::OnceLock;
 
 use embedded_postgres::{Cluster, Lifetime, Options, find_binaries};
+use secrecy::{ExposeSecret as _, SecretString};
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
+use time::OffsetDateTime;
 use url::Url;
-use vestibule::server::runtime::config::{DatabaseConfig, Secret};
+use vestibule::server::runtime::config::DatabaseConfig;
 use vestibule::server::runtime::database;
 
 pub const OWNER: &str = "vestibule_test_owner";
@@ -126,12 +128,12 @@ async fn ensure_role(connection: &mut PgConnection, name: &str, rights: &str) {
 }
 
 impl Server {
-    fn url(&self, login: &str, database: &str) -> Secret {
+    fn url(&self, login: &str, database: &str) -> SecretString {
         let mut url = Url::parse(&self.admin).expect("an address");
         url.set_username(login).expect("a name");
         url.set_password(Some(PASSWORD)).expect("a password");
         url.set_path(database);
-        Secret::new(String::from(url))
+        SecretString::from(String::from(url))
     }
 
     fn config(&self, database: &str, request: &str) -> DatabaseConfig {
@@ -172,7 +174,7 @@ impl Database {
         let mut connection = PgConnection::connect(&server().admin).await.expect("the administrator");
         run(&mut connection, &format!("create database {name} template {template} owner {OWNER}")).await;
         connection.close().await.expect("closed");
-        let owner = pool(server().url(OWNER, &name).expose(), 2);
+        let owner = pool(server().url(OWNER, &name).expose_secret(), 2);
         Self { name, owner }
     }
 
@@ -180,7 +182,7 @@ impl Database {
     pub fn variables(&self) -> BTreeMap<String, String> {
         let config = self.config();
         let addresses = [("DATABASE_URL", config.request), ("DATABASE_WORKER_URL", config.worker)];
-        addresses.map(|(name, url)| (name.to_owned(), url.expose().to_owned())).into()
+        addresses.map(|(name, url)| (name.to_owned(), url.expose_secret().to_owned())).into()
     }
 
     pub fn config(&self) -> DatabaseConfig {
@@ -198,7 +200,7 @@ impl Database {
 
     /// A pool of one of the logins.
     pub fn pool_of(&self, login: &str, connections: u32) -> PgPool {
-        pool(server().url(login, &self.name).expose(), connections)
+        pool(server().url(login, &self.name).expose_secret(), connections)
     }
 
     /// Runs a statement as the owner, with one text as its parameter.
@@ -212,6 +214,25 @@ impl Database {
         T: Send + Unpin + sqlx::Type<sqlx::Postgres> + for<'r> sqlx::Decode<'r, sqlx::Postgres>,
     {
         sqlx::query_scalar(query).bind(parameter).fetch_one(&self.owner).await.expect(query)
+    }
+
+    /// Sets the database's clock, which stands still from then on.
+    pub async fn set_clock(&self, now: OffsetDateTime) {
+        let ms = now.unix_timestamp_nanos() / 1_000_000;
+        self.replace_clock(&format!("timestamptz 'epoch' + {ms} * interval '1 millisecond'")).await;
+    }
+
+    /// Lets the database's clock run again: the machine's, as the migrations have it.
+    pub async fn release_clock(&self) {
+        self.replace_clock("pg_catalog.now()").await;
+    }
+
+    async fn replace_clock(&self, time: &str) {
+        let clock = format!(
+            "create or replace function vestibule.clock() returns timestamptz language sql stable parallel safe
+             as $$ select {time} $$"
+        );
+        sqlx::raw_sql(AssertSqlSafe(clock)).execute(&self.owner).await.expect("the clock");
     }
 
     /// How many rows each of the first six of [`TABLES`] has.

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use time::Duration;
 use vestibule::server::outbox::RelayOutcome;
 use vestibule::server::webhooks::ApplyOutcome;
+use vestibule::server::webhooks::WebhookOutcome::{Applied, Deleted, Superseded};
 
 use super::{ADA, apply, deleted, done, outbox, profile, send_event, start, stored, take, user};
 use crate::support::clerk::UPDATED_AT;
@@ -30,17 +31,17 @@ async fn other_types_are_stored_as_ignored_without_their_content() {
 #[tokio::test]
 async fn a_person_is_made_and_merged_and_older_news_change_nothing() {
     let app = start().await;
-    assert_eq!(take(&app, "m1", "user.created", &user(ADA, "Ada", 2_000)).await, done("m1", "applied"));
+    assert_eq!(take(&app, "m1", "user.created", &user(ADA, "Ada", 2_000)).await, done("m1", Applied));
     let first = profile(&app, ADA).await;
     assert_eq!((&first["display_name"], &first["email"]), (&json!("Ada"), &json!("ada@example.test")));
-    assert_eq!(take(&app, "m2", "user.updated", &user(ADA, "Old", 1_999)).await, done("m2", "superseded"));
+    assert_eq!(take(&app, "m2", "user.updated", &user(ADA, "Old", 1_999)).await, done("m2", Superseded));
     assert_eq!(profile(&app, ADA).await, first);
 
     app.clock.advance(Duration::minutes(1));
     let mut unverified = user(ADA, "Countess", 3_000);
     unverified["email_addresses"][0]["verification"] = json!({"status": "unverified"});
     unverified["last_name"] = json!("Love\u{0}lace");
-    assert_eq!(take(&app, "m3", "user.updated", &unverified).await, done("m3", "applied"));
+    assert_eq!(take(&app, "m3", "user.updated", &unverified).await, done("m3", Applied));
     let third = profile(&app, ADA).await;
     assert_eq!((&third["display_name"], &third["email"]), (&json!("Countess Lovelace"), &Value::Null));
     assert_eq!(third["created_at"], first["created_at"]);
@@ -57,7 +58,7 @@ async fn a_missing_profile_blocks_nobody_and_the_late_message_merges() {
     assert_eq!(profile(&app, ADA).await, Value::Null);
     let page = app.get("/dashboard", Who::Cookie(&token_for(ADA, &id))).await;
     assert_eq!((page.status, page.body.contains("Acme")), (StatusCode::OK, true), "{page:?}");
-    assert_eq!(take(&app, "m1", "user.created", &user(ADA, "Ada", 1_000)).await, done("m1", "applied"));
+    assert_eq!(take(&app, "m1", "user.created", &user(ADA, "Ada", 1_000)).await, done("m1", Applied));
     let page = app.get("/dashboard", Who::Cookie(&token_for(ADA, &id))).await;
     assert!(page.status == StatusCode::OK && page.body.contains("Ada"), "{page:?}");
 
@@ -66,11 +67,11 @@ async fn a_missing_profile_blocks_nobody_and_the_late_message_merges() {
     let made = profile(&app, "user_eve").await;
     assert!(!made["active_organization_id"].is_null(), "{made}");
     let late = user("user_eve", "Late", UPDATED_AT - 1);
-    assert_eq!(take(&app, "m2", "user.created", &late).await, done("m2", "superseded"));
+    assert_eq!(take(&app, "m2", "user.created", &late).await, done("m2", Superseded));
     assert_eq!(profile(&app, "user_eve").await, made);
     let mut newer = user("user_eve", "Newer", UPDATED_AT + 1);
     newer["public_metadata"] = json!({"activeOrgId": made["active_organization_id"], "onboardingComplete": true});
-    assert_eq!(take(&app, "m3", "user.updated", &newer).await, done("m3", "applied"));
+    assert_eq!(take(&app, "m3", "user.updated", &newer).await, done("m3", Applied));
     let merged = profile(&app, "user_eve").await;
     assert_eq!(merged["active_organization_id"], made["active_organization_id"]);
     assert_eq!(merged["display_name"], json!("Newer"));
@@ -88,7 +89,7 @@ async fn a_deleted_person_is_forgotten_for_good() {
     assert_eq!(app.get("/dashboard", Who::Cookie(&token_for(ADA, &alone))).await.status, StatusCode::OK);
 
     let ownerless = vec![alone.parse().expect("a UUID")];
-    let end = ApplyOutcome::Done { id: "m1".into(), end: "applied".into(), ownerless };
+    let end = ApplyOutcome::Done { id: "m1".into(), end: Applied, ownerless };
     assert_eq!(take(&app, "m1", "user.deleted", &deleted(ADA)).await, end);
     let since = async |id: &str| {
         app.database
@@ -108,9 +109,9 @@ async fn a_deleted_person_is_forgotten_for_good() {
     // Nothing brings the person back: neither late news, nor a second deletion, nor a token that still lives.
     app.clock.advance(Duration::seconds(30));
     let newest = user(ADA, "Ada", UPDATED_AT + 9_000_000);
-    assert_eq!(take(&app, "m2", "user.updated", &newest).await, done("m2", "deleted"));
-    assert_eq!(take(&app, "m3", "user.created", &newest).await, done("m3", "deleted"));
-    assert_eq!(take(&app, "m4", "user.deleted", &deleted(ADA)).await, done("m4", "applied"));
+    assert_eq!(take(&app, "m2", "user.updated", &newest).await, done("m2", Deleted));
+    assert_eq!(take(&app, "m3", "user.created", &newest).await, done("m3", Deleted));
+    assert_eq!(take(&app, "m4", "user.deleted", &deleted(ADA)).await, done("m4", Applied));
     let body = json!({"name": "Again", "slug": "again"});
     let reply = app.post_json("/api/organizations/create", Who::Bearer(&token(ADA)), &body).await;
     assert_eq!((reply.status, reply.text("/code").as_str()), (StatusCode::UNAUTHORIZED, "signed_out"), "{reply:?}");
@@ -120,7 +121,7 @@ async fn a_deleted_person_is_forgotten_for_good() {
     // Whoever goes later is no news about an organization that is marked already.
     let stay = "insert into organization_users values ($1::uuid, 'user_eve', 'member', now())";
     app.database.as_owner(stay, &alone).await;
-    assert_eq!(take(&app, "m5", "user.deleted", &deleted("user_eve")).await, done("m5", "applied"));
+    assert_eq!(take(&app, "m5", "user.deleted", &deleted("user_eve")).await, done("m5", Applied));
 
     // A new owner, put in by hand, takes the mark away.
     app.database
@@ -169,7 +170,7 @@ async fn our_own_writes_echo_once_and_only_a_real_difference_is_written_again() 
         let mut metadata = json!({"activeOrgId": id, "onboardingComplete": true});
         metadata.as_object_mut().expect("an object").extend(extra.as_object().expect("an object").clone());
         let name = format!("echo{number}");
-        assert_eq!(take(&app, &name, "user.updated", &with(metadata, number)).await, done(&name, "applied"));
+        assert_eq!(take(&app, &name, "user.updated", &with(metadata, number)).await, done(&name, Applied));
     }
     assert_eq!(outbox(&app).await, 1);
 

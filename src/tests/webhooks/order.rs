@@ -6,6 +6,7 @@ use serde_json::json;
 use time::Duration;
 use tokio_util::sync::CancellationToken;
 use vestibule::server::webhooks::ApplyOutcome;
+use vestibule::server::webhooks::WebhookOutcome::{Applied, Superseded};
 
 use super::{ADA, apply, deleted, done, drain, outbox, profile, send_event, start, stored, user};
 use crate::support::database::WORKER;
@@ -14,7 +15,7 @@ use crate::support::{soon, until};
 #[tokio::test]
 async fn a_refusing_database_delays_and_at_last_the_message_is_dead_with_its_reason() {
     let app = start().await;
-    let signature = "sync_clerk_user(text, text, text, timestamptz, jsonb, boolean, boolean, boolean, timestamptz)";
+    let signature = "vestibule.sync_clerk_user";
     let change = async |verb: &str| {
         let statement = format!("{verb} outbox_worker");
         sqlx::raw_sql(sqlx::AssertSqlSafe(statement)).execute(&app.database.owner).await.expect("changed");
@@ -42,7 +43,7 @@ async fn a_refusing_database_delays_and_at_last_the_message_is_dead_with_its_rea
     change(&format!("grant execute on function {signature} to")).await;
     app.database.as_owner("update webhook_messages set dead_at = null, attempts = 0 where id = $1", "m1").await;
     app.clock.advance(Duration::minutes(5));
-    assert_eq!(apply(app.state.webhooks()).await, done("m1", "applied"));
+    assert_eq!(apply(app.state.webhooks()).await, done("m1", Applied));
     assert_eq!(profile(&app, ADA).await["display_name"], json!("Ada"));
 }
 
@@ -52,7 +53,7 @@ async fn one_unreadable_message_holds_up_no_other() {
     send_event(&app, "m1", "user.updated", &json!({"id": ADA})).await;
     send_event(&app, "m2", "user.updated", &user("user_grace", "Grace", 1_000)).await;
     assert_eq!(apply(app.state.webhooks()).await, ApplyOutcome::Dead { id: "m1".into() });
-    assert_eq!(apply(app.state.webhooks()).await, done("m2", "applied"));
+    assert_eq!(apply(app.state.webhooks()).await, done("m2", Applied));
     assert_eq!(stored(&app, "m1").await["last_error"], json!("unreadable: a user without updated_at"));
 }
 
@@ -80,11 +81,11 @@ async fn a_message_in_another_process_hands_is_left_there_and_not_lost_with_it()
     }
     let mut held = pool.begin().await.expect("a transaction");
     sqlx::query("select from webhook_messages where id = 'm0' for update").execute(&mut *held).await.expect("held");
-    assert_eq!(apply(app.state.webhooks()).await, done("m1", "applied"));
-    assert_eq!(apply(app.state.webhooks()).await, done("m2", "superseded"));
+    assert_eq!(apply(app.state.webhooks()).await, done("m1", Applied));
+    assert_eq!(apply(app.state.webhooks()).await, done("m2", Superseded));
     assert_eq!(apply(app.state.webhooks()).await, ApplyOutcome::Idle);
     held.rollback().await.expect("the other process is gone");
-    assert_eq!(apply(app.state.webhooks()).await, done("m0", "applied"));
+    assert_eq!(apply(app.state.webhooks()).await, done("m0", Applied));
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@ use axum::http::StatusCode;
 use serde_json::{Value, json};
 use standardwebhooks::Webhook;
 use time::Duration;
+use vestibule::server::webhooks::WebhookOutcome::Applied;
 use vestibule::server::webhooks::{ApplyOutcome, MAX_BODY_BYTES};
 
 use super::{
@@ -144,7 +145,7 @@ async fn a_message_is_stored_once_and_means_what_it_meant_first() {
     app.clock.advance(Duration::minutes(1));
     send_event(&app, "msg_1", "user.deleted", &deleted(ADA)).await;
     assert_eq!(stored(&app, "msg_1").await, first);
-    assert_eq!(apply(app.state.webhooks()).await, done("msg_1", "applied"));
+    assert_eq!(apply(app.state.webhooks()).await, done("msg_1", Applied));
     let applied = stored(&app, "msg_1").await;
     send_event(&app, "msg_1", "user.created", &user(ADA, "Ada", 1_000)).await;
     assert_eq!((stored(&app, "msg_1").await, apply(app.state.webhooks()).await), (applied.clone(), ApplyOutcome::Idle));

@@ -4,13 +4,13 @@
 //! secret cannot be printed.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
+use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
 
 mod reader;
@@ -20,34 +20,15 @@ mod written;
 
 use reader::Reader;
 
-use crate::server::http::frontend_proxy;
+use crate::server::clerk::PROXY_PREFIX;
+use crate::server::origin::PublicOrigin;
+use crate::server::session::instance::ClerkInstance;
 use crate::server::webhooks::signature::SigningKey;
 
 /// Hosts of the emulator's production instances.
 const EMULATOR_SUFFIX: &str = ".emulator.localhost";
 /// What stands around the eight hexadecimal digits in the hosts of its development instances.
 const EMULATOR_DEVELOPMENT: (&str, &str) = ("vestibule-", ".clerk.accounts.dev");
-
-/// A secret value. `Debug` hides it.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
-
-impl Secret {
-    pub fn new(value: impl Into<String>) -> Self {
-        Self(value.into())
-    }
-
-    /// The value itself, for the one place that must send it.
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Secret(hidden)")
-    }
-}
 
 /// The whole configuration.
 #[derive(Clone, Debug)]
@@ -70,7 +51,7 @@ pub struct Config {
 #[derive(Clone, Debug)]
 pub struct ClerkConfig {
     pub publishable_key: String,
-    pub secret_key: Secret,
+    pub secret_key: SecretString,
     pub api_url: Url,
     /// How long a call of the Backend API may take.
     pub timeout: Duration,
@@ -99,16 +80,16 @@ impl ClerkConfig {
 
     /// Where the browser finds the Frontend API, without a slash at the end: `/v1/…` follows.
     pub fn frontend_base(&self, public_origin: &str) -> String {
-        self.direct_origin().unwrap_or_else(|| format!("{public_origin}{}", frontend_proxy::PREFIX))
+        self.direct_origin().unwrap_or_else(|| format!("{public_origin}{}", PROXY_PREFIX))
     }
 }
 
 /// The logins. Their rights differ on purpose: see `server/database.rs`.
 #[derive(Clone, Debug)]
 pub struct DatabaseConfig {
-    pub request: Secret,
-    pub worker: Secret,
-    pub migration: Option<Secret>,
+    pub request: SecretString,
+    pub worker: SecretString,
+    pub migration: Option<SecretString>,
 }
 
 /// One thing that is wrong.
@@ -124,24 +105,31 @@ pub struct ConfigProblem {
 pub struct ConfigError(pub Vec<ConfigProblem>);
 
 impl Config {
-    /// The host and port of the public origin.
-    pub fn public_host(&self) -> Option<&str> {
-        self.public_origin.split_once("://").map(|(_, host)| host)
+    /// The public origin.
+    pub fn origin(&self) -> PublicOrigin {
+        PublicOrigin::new(&self.public_origin)
+    }
+
+    /// What accepting the instance's sessions depends on.
+    pub fn instance(&self) -> ClerkInstance {
+        ClerkInstance {
+            cookie_suffix: self.clerk.cookie_suffix.clone(),
+            frontend_api: self.frontend_api(),
+            development: self.clerk.is_development(),
+            issuer: self.clerk.issuer.clone(),
+            frontend_base: self.clerk.frontend_base(&self.public_origin),
+            origin: self.origin(),
+        }
     }
 
     /// The host in the publishable key. By it Clerk tells its instances' cookies apart, whatever issuer is configured.
-    pub fn frontend_api(&self) -> String {
+    fn frontend_api(&self) -> String {
         frontend_api_of(&self.clerk.publishable_key).unwrap_or_default()
     }
 
     /// Whether pages may tell a developer what is set up wrongly: with a development instance, the emulator, or by request.
     pub fn shows_diagnoses(&self) -> bool {
         self.auth_debug_log || self.clerk.is_development() || is_emulator(&self.frontend_api())
-    }
-
-    /// Whether cookies may be sent over https only.
-    pub fn is_https(&self) -> bool {
-        self.public_origin.starts_with("https://")
     }
 
     /// Reads the configuration. `development` allows the emulator's instances.
@@ -190,8 +178,8 @@ fn is_emulator(host: &str) -> bool {
 }
 
 /// The user name of a database address.
-pub fn user_of(url: &Secret) -> Option<String> {
-    Url::parse(url.expose()).ok().map(|url| url.username().to_owned())
+pub fn user_of(url: &SecretString) -> Option<String> {
+    Url::parse(url.expose_secret()).ok().map(|url| url.username().to_owned())
 }
 
 #[cfg(test)]

@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use secrecy::SecretString;
 use url::Url;
 
 use super::{
-    ClerkConfig, Config, ConfigError, ConfigProblem, DatabaseConfig, Secret, frontend_api_of, is_development,
-    is_emulator, user_of, variables,
+    ClerkConfig, Config, ConfigError, ConfigProblem, DatabaseConfig, frontend_api_of, is_development, is_emulator,
+    user_of, variables,
 };
 use crate::server::session::{self, cookies};
 use crate::server::webhooks::signature::SigningKey;
@@ -130,7 +131,7 @@ impl<'a> Reader<'a> {
             clerk: ClerkConfig {
                 cookie_suffix: cookies::suffix_of(&publishable_key),
                 publishable_key,
-                secret_key: Secret::new(secret_key?),
+                secret_key: SecretString::from(secret_key?),
                 api_url: api_url?,
                 timeout: timeout?,
                 frontend_api_url: match frontend_api_url {
@@ -182,7 +183,7 @@ impl<'a> Reader<'a> {
     pub fn read_database(&mut self) -> Option<DatabaseConfig> {
         let request = self.database_url("DATABASE_URL", "the login of the request role");
         let worker = self.database_url("DATABASE_WORKER_URL", "the login of the worker role");
-        let migration = self.optional("DATABASE_MIGRATION_URL").map(Secret::new);
+        let migration = self.optional("DATABASE_MIGRATION_URL").map(SecretString::from);
         if let (Some(request), Some(worker)) = (&request, &worker)
             && user_of(request) == user_of(worker)
         {
@@ -230,10 +231,10 @@ impl<'a> Reader<'a> {
         self.parsed(name, http, "must be an http or https address")
     }
 
-    fn database_url(&mut self, name: &'static str, what: &str) -> Option<Secret> {
+    fn database_url(&mut self, name: &'static str, what: &str) -> Option<SecretString> {
         let url = self.required(name, &format!("{what}, as postgres://user:password@host/database"))?;
         if Url::parse(&url).is_ok_and(|url| matches!(url.scheme(), "postgres" | "postgresql")) {
-            Some(Secret::new(url))
+            Some(SecretString::from(url))
         } else {
             // The value may hold a password, so it is not repeated.
             self.problem(name, "must be an address like postgres://user:password@host/database".into());

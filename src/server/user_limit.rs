@@ -1,6 +1,6 @@
-//! How often one person may do something.
+//! How often one user may do something.
 //!
-//! What must stay true: whoever has been quiet is forgotten, so that a long life and many people cost no memory.
+//! What must stay true: quiet users are forgotten, so that a long uptime and many users cost no memory.
 
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -14,29 +14,29 @@ use crate::model::ids::UserId;
 use crate::server::clerk::limits::LimitClock;
 use crate::server::clock::Clock;
 
-/// After so many questions, people who have been quiet are forgotten.
+/// After so many checks, quiet users are forgotten.
 const TIDY_AFTER: u32 = 1_024;
 
-/// One limit, counted for each person.
-pub struct PersonLimit {
-    people: RateLimiter<UserId, DashMapStateStore<UserId>, LimitClock, NoOpMiddleware<Nanos>>,
-    asked: AtomicU32,
+/// One limit, counted for each user.
+pub struct UserLimit {
+    users: RateLimiter<UserId, DashMapStateStore<UserId>, LimitClock, NoOpMiddleware<Nanos>>,
+    checks: AtomicU32,
 }
 
-impl PersonLimit {
+impl UserLimit {
     /// So many per second, after so many at once.
     pub fn new((per_second, at_once): (u32, u32), clock: Clock) -> Self {
         let [per_second, at_once] = [per_second, at_once].map(|n| NonZeroU32::new(n).unwrap_or(NonZeroU32::MIN));
         let quota = Quota::per_second(per_second).allow_burst(at_once);
-        Self { people: RateLimiter::dashmap_with_clock(quota, LimitClock(clock)), asked: AtomicU32::new(0) }
+        Self { users: RateLimiter::dashmap_with_clock(quota, LimitClock(clock)), checks: AtomicU32::new(0) }
     }
 
     /// Counts once more, unless that is too often.
     pub fn allows(&self, user: &UserId) -> bool {
-        if self.asked.fetch_add(1, Ordering::Relaxed) % TIDY_AFTER == TIDY_AFTER - 1 {
-            self.people.retain_recent();
+        if self.checks.fetch_add(1, Ordering::Relaxed) % TIDY_AFTER == TIDY_AFTER - 1 {
+            self.users.retain_recent();
         }
-        self.people.check_key(user).is_ok()
+        self.users.check_key(user).is_ok()
     }
 }
 
@@ -51,9 +51,9 @@ mod tests {
     }
 
     #[test]
-    fn everybody_has_a_limit_of_their_own() {
+    fn each_user_has_a_limit() {
         let clock = Clock::manual(OffsetDateTime::UNIX_EPOCH);
-        let limit = PersonLimit::new((2, 5), clock.clone());
+        let limit = UserLimit::new((2, 5), clock.clone());
         let allowed = |user: &UserId| (0..20).filter(|_| limit.allows(user)).count();
         assert_eq!((allowed(&user(1)), allowed(&user(2))), (5, 5));
         clock.advance(Duration::SECOND);
@@ -61,18 +61,18 @@ mod tests {
     }
 
     #[test]
-    fn people_who_have_been_quiet_are_forgotten_and_busy_ones_are_not() {
+    fn quiet_users_are_forgotten_and_busy_ones_are_not() {
         let clock = Clock::manual(OffsetDateTime::UNIX_EPOCH);
-        let limit = PersonLimit::new((1, 3), clock.clone());
+        let limit = UserLimit::new((1, 3), clock.clone());
         for number in 1..TIDY_AFTER {
             assert!(limit.allows(&user(number)));
         }
-        assert_eq!(limit.people.len(), TIDY_AFTER as usize - 1);
+        assert_eq!(limit.users.len(), TIDY_AFTER as usize - 1);
         clock.advance(Duration::minutes(1));
         let busy = user(0);
         // The first of these tidies.
         assert_eq!((0..4).filter(|_| limit.allows(&busy)).count(), 3);
-        assert_eq!(limit.people.len(), 1);
+        assert_eq!(limit.users.len(), 1);
         for _ in 0..TIDY_AFTER {
             assert!(!limit.allows(&busy), "forgotten too early");
         }

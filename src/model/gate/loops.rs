@@ -1,30 +1,32 @@
-//! The search for circles: everything that may happen to one visit, from every beginning, by every path.
+//! The search for loops: everything that may happen to one visit, from every beginning, by every path.
 //!
 //! A situation is a request that a browser is about to make. The gate answers it; then the browser (with script or without),
 //! Clerk and time do whatever they can, each in the way that is worst for us: Clerk hands out any session it likes or none,
 //! its counter of handshakes is forgotten at any moment because it lives for two seconds only, and the token-pending screen
-//! gets any token. What people do (pressing a button, filling in a form) ends a visit and begins the next one.
+//! gets any token. What the wait then does is the product's own code: `SessionStatus::of`, `Failure::denied`, `Seen::from_server`,
+//! the `Wait` machine and `Destination::of`. What users do (press a button, fill in a form) ends a visit and begins the next
+//! one.
 //!
 //! Shown for all of it:
-//! - no circle: no path meets the same situation twice;
-//! - at most [`MAX_REDIRECTS`] redirects of ours, and at most [`MAX_HANDSHAKES`] of Clerk's handshakes, without a clock;
+//! - no loop: no path meets the same situation twice;
+//! - at most [`MAX_REDIRECTS`] redirects of ours, and at most [`MAX_VISITS_TO_CLERK`] of Clerk's handshakes, without a clock;
 //! - every path ends inside, at a form, or at a screen that names its cause;
-//! - a person who has an organization is never led to the form that creates one.
+//! - a user who has an organization is never led to the form that creates one.
 
 use std::collections::{HashMap, HashSet};
 
 use super::tests::{MEMBERSHIPS, PLACES, sessions};
 use super::*;
+use crate::model::claims::ActiveOrganizationClaim;
+use crate::model::failure::{Failure, FailureCode};
+use crate::model::freshness::{ATTEMPTS_WITHOUT_SCRIPT, Destination, REFRESH_BOUNDS, Seen, Step, Wait};
+use crate::model::onboarding::{Delivery, SessionStatus};
 
 /// Automatic redirects of ours in one visit.
 const MAX_REDIRECTS: u32 = 3;
 /// Clerk's handshakes in one visit, at worst: one at the page, one at the screen that waits, there three more without script,
 /// and one at the sign-in page, if a development instance has forgotten the browser meanwhile.
-const MAX_HANDSHAKES: u32 = 6;
-/// As in `pages/token_pending.rs`.
-const ATTEMPTS_WITHOUT_SCRIPT: u8 = 3;
-/// As in `server/session/visit.rs`.
-const CLERKS_COUNTER: u8 = 3;
+const MAX_VISITS_TO_CLERK: u32 = 6;
 
 /// A request about to be made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -34,13 +36,13 @@ struct Situation {
     membership: MembershipEvidence,
     script: bool,
     /// Clerk's cookie that counts handshakes.
-    counter: u8,
+    counter: u32,
     /// The request comes back from Clerk, with a result or with none.
     handshaken: bool,
     /// The token-pending screen has reached its bound (`tried`).
     tried: bool,
     /// Its tries without script.
-    attempt: u8,
+    attempt: u32,
 }
 
 /// What happens next.
@@ -65,7 +67,7 @@ enum End {
 
 impl Situation {
     fn answer(&self) -> (Verdict, Answer) {
-        let handshake = if self.handshaken || self.tried || self.counter >= CLERKS_COUNTER {
+        let handshake = if self.handshaken || self.tried || self.counter >= MAX_HANDSHAKES {
             HandshakeEvidence::Exhausted
         } else {
             HandshakeEvidence::Possible
@@ -84,7 +86,7 @@ impl Situation {
     fn back_from_clerk(self) -> Vec<Self> {
         let back = Self { handshaken: true, counter: self.counter + 1, ..self };
         // Nothing that could be used: Clerk is out of reach, or its result is. The cookies are as they were.
-        let mut all = vec![back, Self { handshaken: false, counter: CLERKS_COUNTER, ..self }];
+        let mut all = vec![back, Self { handshaken: false, counter: MAX_HANDSHAKES, ..self }];
         all.extend(sessions().into_iter().map(|session| Self { session, ..back }));
         all
     }
@@ -123,23 +125,63 @@ impl Situation {
             let now = Self { session, handshaken: false, ..self };
             for counter in [now.counter, 0] {
                 let now = Self { counter, ..now };
-                // The island asks the server how it sees the new token: as a call, which is never redirected.
-                let asked = decide(&Evidence {
-                    session,
-                    handshake: HandshakeEvidence::NotEligible,
-                    membership: self.membership,
-                });
-                all.push(Next::Page(match asked {
-                    Verdict::Inside(_) | Verdict::NeedsOnboarding | Verdict::Refused(_) => {
-                        Self { place: Place::Inside, attempt: 0, ..now }
-                    }
-                    Verdict::SignedOut => Self { place: Place::SignIn, attempt: 0, ..now },
-                    Verdict::Handshake(_) => panic!("a call is not redirected: {now:?}"),
-                    Verdict::Wait(_) | Verdict::FinishTask | Verdict::CannotVerify(_) => Self { tried: true, ..now },
-                }));
+                all.extend(wait_destinations(session, self.membership).into_iter().map(
+                    |destination| match destination {
+                        Destination::Next => Next::Page(Self { place: Place::Inside, attempt: 0, ..now }),
+                        Destination::SignIn => Next::Page(Self { place: Place::SignIn, attempt: 0, ..now }),
+                        Destination::Exhausted(_) => Next::Page(Self { tried: true, ..now }),
+                        Destination::Stay => Next::End(End::NamedCause),
+                    },
+                ));
             }
         }
         all
+    }
+}
+
+/// Where the wait can lead if Clerk gives the browser `session`: the server answers by the gate, and Clerk's calls succeed,
+/// fail or stay silent.
+fn wait_destinations(session: SessionEvidence, membership: MembershipEvidence) -> Vec<Destination> {
+    // As a call, which is never redirected.
+    let verdict = decide(&Evidence { session, handshake: HandshakeEvidence::NotEligible, membership });
+    let mut all = Vec::new();
+    for delivery in [Delivery::Delivered, Delivery::Pending, Delivery::Failed] {
+        let answer = for_call(verdict).map(|()| SessionStatus::of(verdict, delivery));
+        let answer = answer.map_err(|denial| Failure::denied(denial, "").code);
+        for server in [Seen::from_server(answer), Seen::from_server(Err(FailureCode::Network))] {
+            let cookie = |claim| Seen::Cookie(Some(claim));
+            let mut clerk = vec![
+                Seen::Cookie(None),
+                cookie(ActiveOrganizationClaim::Absent),
+                cookie(ActiveOrganizationClaim::NoTemplate),
+                Seen::Failed,
+                Seen::TimedOut,
+            ];
+            // Believed only once the cookie is gone too.
+            if matches!(session, SessionEvidence::Missing | SessionEvidence::NotReady) {
+                clerk.push(Seen::SignedOut);
+            }
+            all.extend(clerk.into_iter().map(|clerk| carried_out(clerk, server)));
+        }
+    }
+    all
+}
+
+/// Carries the product's wait out with a virtual clock.
+fn carried_out(clerk: Seen, server: Seen) -> Destination {
+    let mut now_ms = 0.0;
+    let (mut wait, mut step) = Wait::begin(None, Delivery::Delivered, None, REFRESH_BOUNDS, now_ms);
+    loop {
+        let (seen, took_ms) = match step {
+            Step::Arrived => return Destination::of(Ok(())),
+            Step::GiveUp(reason) => return Destination::of(Err(reason)),
+            Step::Load { .. } => (Seen::Loaded, 100),
+            Step::Reload { limit_ms } | Step::SkipCache { limit_ms } => (clerk, limit_ms.min(150)),
+            Step::AskServer { limit_ms } => (server, limit_ms.min(50)),
+            Step::Pause { ms } => (Seen::Paused, ms),
+        };
+        now_ms += f64::from(took_ms.max(1));
+        step = wait.next(seen, now_ms);
     }
 }
 
@@ -161,7 +203,7 @@ impl Search {
         if let Some(longest) = self.done.get(&situation) {
             return *longest;
         }
-        assert!(self.on_the_way.insert(situation), "a circle: {situation:?}");
+        assert!(self.on_the_way.insert(situation), "a loop: {situation:?}");
         let mut longest = Longest::default();
         for next in situation.next() {
             let (redirect, handshake, further) = match next {
@@ -184,21 +226,21 @@ impl Search {
 
 fn assert_fits(situation: Situation, end: End) {
     let has_one = matches!(situation.membership, MembershipEvidence::Claimed(_) | MembershipEvidence::Other(_));
-    assert!(!(has_one && end == End::CreationForm), "has an organization, and stands at the form: {situation:?}");
+    assert!(!(has_one && end == End::CreationForm), "has an organization, and is at the form: {situation:?}");
     if end == End::Inside {
         assert!(has_one && matches!(situation.session, SessionEvidence::Verified(_)), "{situation:?}");
     }
 }
 
 #[test]
-fn no_visit_goes_in_a_circle() {
+fn no_visit_loops() {
     let mut search = Search::default();
     let mut most = Longest::default();
     for place in PLACES {
         for session in sessions() {
             for membership in MEMBERSHIPS {
                 for script in [true, false] {
-                    for counter in 0..=CLERKS_COUNTER {
+                    for counter in 0..=MAX_HANDSHAKES {
                         let begin = Situation {
                             place,
                             session,
@@ -211,7 +253,7 @@ fn no_visit_goes_in_a_circle() {
                         };
                         let longest = search.from(begin);
                         assert!(longest.redirects <= MAX_REDIRECTS, "{begin:?} {longest:?}");
-                        assert!(longest.handshakes <= MAX_HANDSHAKES, "{begin:?} {longest:?}");
+                        assert!(longest.handshakes <= MAX_VISITS_TO_CLERK, "{begin:?} {longest:?}");
                         most.redirects = most.redirects.max(longest.redirects);
                         most.handshakes = most.handshakes.max(longest.handshakes);
                     }
@@ -220,6 +262,6 @@ fn no_visit_goes_in_a_circle() {
         }
     }
     // The bounds are met, not merely kept: the search goes as far as it says.
-    assert_eq!((most.redirects, most.handshakes), (MAX_REDIRECTS, MAX_HANDSHAKES));
+    assert_eq!((most.redirects, most.handshakes), (MAX_REDIRECTS, MAX_VISITS_TO_CLERK));
     assert!(search.done.len() > 1_000, "{}", search.done.len());
 }
