@@ -1,6 +1,5 @@
-// Copies Clerk's browser code from the npm packages to public/clerk, so that the app serves it from
-// its own origin. The version stands in the folder's name: an upgrade changes the address, and what
-// an address serves never changes. Does nothing when all is there.
+// Copies Clerk's browser code from the npm packages to public/clerk, so that the app serves it from its own origin. The
+// folder's name contains the version, so a URL's content never changes. Does nothing if the files are up to date.
 import { cpSync, existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -34,9 +33,9 @@ const done =
 if (!done) {
   rmSync(target, { recursive: true, force: true });
   for (const copy of copies) copyPackage(copy);
-  // Last, so that a manifest always speaks of complete folders.
+  // Last, so that a manifest always refers to complete folders.
   writeFileSync(manifestFile, text);
-  console.log(`setup: Clerk's browser files are in public/clerk (${copies.map((copy) => copy.folder).join(', ')})`);
+  console.log(`setup: copied Clerk's browser files to public/clerk (${copies.map((copy) => copy.folder).join(', ')})`);
 }
 
 function copyPackage({ source, entry, folder }) {
@@ -48,8 +47,8 @@ function copyPackage({ source, entry, folder }) {
   renameSync(temporary, join(target, folder));
 }
 
-// A package holds several builds side by side. A chunk is called <name>_<kind>_<build>_<version>.js,
-// where <build> is the start of a hash that the entry file of the same build carries.
+// A package holds several builds. A chunk is called <name>_<kind>_<build>_<version>.js,
+// where <build> is the start of a hash in the entry file of the same build.
 function chunksOf(dist, entry) {
   const code = readFileSync(join(dist, entry), 'utf8');
   const chunks = readdirSync(dist).filter((file) => {

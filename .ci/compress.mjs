@@ -1,11 +1,11 @@
-// Compresses what the server sends as it is: writes <file>.br and <file>.gz beside every larger file of a site folder,
-// as small as they get. The server sends those and compresses no file itself.
+// Compresses the static files: writes <file>.br and <file>.gz next to every larger file of a site folder, at the highest
+// level. The server sends those and compresses no file itself.
 //
-//   node .ci/compress.mjs <site folder>     after each build: cargo-leptos empties the folder at every build
+//   node .ci/compress.mjs <site folder>     after each build, because cargo-leptos empties the folder
 //
-// What was compressed is kept in target/compressed under the hash of its content, so a second run takes a moment, and
-// a compressed form is never that of an older file. No .zst is written: level 22 is larger than brotli for every file here
-// (our WASM of 371,395 bytes: brotli 110,338, zstd 117,044, gzip 132,209), and browsers that know zstd know brotli.
+// Results are cached in target/compressed by content hash, so a second run takes a moment and a compressed file never
+// belongs to older content. No .zst is written: level 22 is larger than brotli for every file here (our WASM of 371,395
+// bytes: brotli 110,338, zstd 117,044, gzip 132,209), and browsers that support zstd support brotli.
 import { createHash, randomUUID } from 'node:crypto';
 import { mkdir, readFile, readdir, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { extname, join } from 'node:path';
@@ -14,9 +14,9 @@ import { promisify } from 'node:util';
 import { brotliCompress, brotliDecompress, constants, gunzip, gzip } from 'node:zlib';
 
 const COMPRESSIBLE = new Set(['.wasm', '.js', '.css', '.svg', '.json', '.html', '.txt']);
-/** A smaller file and its headers fit into one packet. */
+/** A smaller file fits into one packet with its headers. */
 const LEAST_BYTES = 1024;
-/** What no build has used for so long goes. */
+/** Cached results that no build has used for this long are deleted. */
 const KEPT_DAYS = 30;
 
 const [brotli, unbrotli, deflate, inflate] = [brotliCompress, brotliDecompress, gzip, gunzip].map((work) => promisify(work));
@@ -29,7 +29,7 @@ const FORMS = [
   },
   { ending: '.gz', compress: (content) => deflate(content, { level: 9 }), decompress: inflate },
 ];
-/** Of this script, or of another that wrote here before. */
+/** Written by this script or an earlier version of it. */
 const COMPRESSED = new Set(['.br', '.gz', '.zst']);
 
 const kept = fileURLToPath(new URL('../target/compressed', import.meta.url));
@@ -44,7 +44,7 @@ await mkdir(kept, { recursive: true });
 const files = await filesIn(site);
 const wanted = new Set();
 const totals = { files: 0, plain: 0, '.br': 0, '.gz': 0 };
-// zlib works in threads of its own: all at once is as many as there are threads.
+// zlib works in its own thread pool, which limits the concurrency.
 await Promise.all(files.filter((file) => COMPRESSIBLE.has(extname(file))).map(compress));
 await Promise.all(files.filter((file) => COMPRESSED.has(extname(file)) && !wanted.has(file)).map((file) => rm(file)));
 await forgetUnused();
@@ -55,7 +55,7 @@ console.log(
     `in ${((performance.now() - began) / 1000).toFixed(1)} s`,
 );
 
-/** Writes a file's compressed forms, unless they are there. */
+/** Writes a file's compressed forms, unless they are up to date. */
 async function compress(file) {
   const content = await readFile(file);
   if (content.length < LEAST_BYTES) return;
@@ -66,7 +66,7 @@ async function compress(file) {
     FORMS.map(async (form) => {
       const result = await compressed(content, hash, form);
       totals[form.ending] += Math.min(result.length, content.length);
-      // One that is not smaller is taken for a leftover.
+      // A result that is not smaller is left out, and removed as a leftover.
       if (result.length >= content.length) return;
       const target = file + form.ending;
       wanted.add(target);
@@ -76,7 +76,7 @@ async function compress(file) {
   );
 }
 
-/** The compressed form of this content: as it was kept, if that is whole, else made now and kept. */
+/** The compressed form of this content: from the cache if intact, else compressed now and cached. */
 async function compressed(content, hash, { ending, compress, decompress }) {
   const file = join(kept, hash + ending);
   const there = await readFile(file).catch(() => undefined);
@@ -91,7 +91,7 @@ async function compressed(content, hash, { ending, compress, decompress }) {
   return made;
 }
 
-/** A file appears whole, or not at all. */
+/** Writes atomically. */
 async function write(file, content) {
   const temporary = `${file}.${randomUUID()}.new`;
   try {

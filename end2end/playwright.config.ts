@@ -5,7 +5,7 @@ import { chromiumFlags, systemChromium } from './tests/support/find-chromium.mjs
 export default defineConfig({
   testDir: 'tests',
   outputDir: 'test-results',
-  // One app, one database, two cores: one test after the other. A test that needs a second try is broken.
+  // One app, one database, two cores: tests run one at a time. A test that needs a retry is broken.
   workers: 1,
   fullyParallel: false,
   retries: 0,
@@ -17,7 +17,7 @@ export default defineConfig({
     browserName: 'chromium',
     locale: 'en-US',
     screenshot: 'only-on-failure',
-    // Without a system Chromium: the one that Playwright has downloaded.
+    // Without a system Chromium, the one that Playwright has downloaded.
     launchOptions: { executablePath: systemChromium(), args: chromiumFlags },
   },
 });

@@ -286,7 +286,7 @@ mod development {
                 println!("  or sign in as            ada@example.test / {}", seed::PASSWORD);
             }
             if let Some(control) = development.control_url() {
-                println!("  Make Clerk misbehave at  {control}");
+                println!("  Fault settings are at    {control}");
             }
             println!("  Data is kept in          {}", arguments.data_dir.display());
             if let Some(direct) = development.direct() {

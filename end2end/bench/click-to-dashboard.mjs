@@ -1,12 +1,10 @@
-// How long it takes from the click on "Create organization" to the dashboard's DOMContentLoaded, and
-// how that compares with its yardstick: the round trips that the way cannot do without. The three calls
-// are timed by the browser during the same click. The document is loaded once more by itself, because
-// leaving one page for another costs the browser more than the network does: here it takes about 30 ms
-// even for /health, whose two bytes arrive in two. What is above 1 is what we add: waiting and working.
+// The time from the click on "Create organization" to the dashboard's DOMContentLoaded, compared with its yardstick: the
+// round trips that are unavoidable. The browser times the three calls of the same click. The document is loaded once more
+// by itself, because leaving a page costs the browser more than the network does: about 30 ms even for /health, whose two
+// bytes arrive in 2 ms. What exceeds a ratio of 1 is what we add: waiting and work.
 //
-//   LATENCY_MS=20      what every request is delayed by
-//
-//   RUNS=10            how many people create an organization, each for the first time
+//   LATENCY_MS=20      the delay of every request
+//   RUNS=10            how many users create their first organization
 //   VESTIBULE_BINARY, SITE_ROOT
 //                      which build; without them the release build, else the debug build
 import { randomBytes } from 'node:crypto';
@@ -17,11 +15,11 @@ import { build, measured } from './support/build.mjs';
 import { addUser } from './support/user.mjs';
 
 /**
- * What every request of the browser is delayed by, in ms: a person not far from the server. On the same machine a round
- * trip takes 3 ms, and the ratio would measure Chromium, which needs some 30 ms to leave one page for another.
+ * The delay of every browser request, in ms: a user not far from the server. On the same machine a round trip takes 3 ms,
+ * and the ratio would measure Chromium, which needs some 30 ms to leave a page.
  */
 const LATENCY_MS = Number(process.env.LATENCY_MS ?? 20);
-/** How many people do it without delay, for comparison. */
+/** How many users do it without delay, for comparison. */
 const RUNS_WITHOUT_DELAY = 5;
 
 /** Total divided by the sum of the round trips, as the median of all runs. */
@@ -29,13 +27,13 @@ const RATIO_LIMIT = 1.5;
 /** For the total, as the median of all runs. */
 const TOTAL_LIMIT_MS = 1_000;
 const RUNS = Number(process.env.RUNS ?? 10);
-/** The first ones meet a server and a browser that have just started: they are made, but not counted. */
+/** The first runs warm up the server and the browser, and are not counted. */
 const WARM_UP_RUNS = 2;
 
-/** How often each person's dashboard is loaded by itself. The middle one counts. */
+/** How often each user's dashboard is loaded by itself. The median counts. */
 const LOADS_ALONE = 3;
 
-/** The calls that nothing can do without, in their order. Then comes the document. */
+/** The unavoidable calls, in order. The document follows. */
 const CALLS = [
   ['POST create_organization', /\/api\/rpc\/create_organization$/],
   ['GET Clerk session, through the proxy', /\/__clerk\/v1\/client\/sessions\/[^/]+\?/],
@@ -43,7 +41,7 @@ const CALLS = [
 ];
 
 export const title =
-  `Click to dashboard in ms, ${RUNS} people, ${LATENCY_MS} ms to the server, ${measured} ` +
+  `Click to dashboard in ms, ${RUNS} users, ${LATENCY_MS} ms to the server, ${measured} ` +
   `(limits for the median: ${RATIO_LIMIT} times its round trips, ${TOTAL_LIMIT_MS} ms)`;
 
 export async function measure() {
@@ -67,7 +65,7 @@ export async function measure() {
   }
 }
 
-/** One person, from the sign-in page to the dashboard. Gives what the click cost, by its parts. */
+/** One user, from the sign-in page to the dashboard. Returns the parts of the click's time. */
 async function createOrganization(app, browser, latency) {
   const context = await browser.newContext({ baseURL: app.origin, locale: 'en-US' });
   try {
@@ -82,7 +80,7 @@ async function createOrganization(app, browser, latency) {
     const devtools = await context.newCDPSession(page);
     await devtools.send('Network.enable');
     await devtools.send('Network.emulateNetworkConditions', { offline: false, latency, downloadThroughput: -1, uploadThroughput: -1 });
-    // Whoever fills in two fields finds clerk-js loaded.
+    // Typing takes longer than loading clerk-js.
     await page.waitForFunction(() => window.Clerk?.loaded);
     await page.getByRole('button', { name: 'Create organization' }).click();
     await page.waitForURL('**/dashboard');
@@ -93,7 +91,7 @@ async function createOrganization(app, browser, latency) {
   }
 }
 
-/** The page loaded again by itself, in ms until DOMContentLoaded. */
+/** Loads the page again by itself. Returns the ms until DOMContentLoaded. */
 async function loadAlone(page) {
   const times = [];
   for (let load = 0; load < LOADS_ALONE; load += 1) {
@@ -105,7 +103,7 @@ async function loadAlone(page) {
   return median(times);
 }
 
-/** A new person, with clerk-js itself and without its form. */
+/** Signs in a new user with clerk-js, without its form. */
 async function signIn(app, page) {
   const { identifier, password } = await addUser(app);
   await page.goto('/sign-in');
@@ -116,7 +114,7 @@ async function signIn(app, page) {
   }, { identifier, password });
 }
 
-/** Runs in every page: what the page saw must outlive it. All times are on one clock, in ms. */
+/** Runs in every page: the measurements must outlive it. All times are on one clock, in ms. */
 function keepMeasurements() {
   const since = (time) => performance.timeOrigin + time;
   addEventListener('click', (event) => sessionStorage.setItem('clicked', String(since(event.timeStamp))), { capture: true, once: true });
@@ -147,7 +145,7 @@ function readMeasurements() {
   };
 }
 
-/** Cuts the time from click to DOMContentLoaded into what is awaited and what lies between. */
+/** Splits the time from click to DOMContentLoaded into the awaited parts and the gaps between them. */
 function partsOf({ clicked, calls, document }, alone) {
   const sent = calls.filter(({ start }) => start >= clicked);
   const parts = [];
@@ -164,7 +162,7 @@ function partsOf({ clicked, calls, document }, alone) {
   parts.push(
     { name: '  until GET /dashboard', ms: document.start - at },
     { name: '  until it is sent', ms: document.request - document.start },
-    { name: '  until it is there', ms: document.end - document.request },
+    { name: '  until it has arrived', ms: document.end - document.request },
     { name: '  until DOMContentLoaded', ms: document.ready - document.end },
     { name: 'GET /dashboard to DOMContentLoaded, alone', ms: alone, isTrip: true },
   );
@@ -188,7 +186,7 @@ function report(runs, undelayed) {
     row('ratio, without delay', undelayed.map(({ total, trips }) => total / trips), 2),
     row('ratio to the bare network time', each(({ total, network }) => total / network), 2),
     row('other requests after the click', each(({ others }) => others), 0),
-    row('redirects on the way', each(({ redirects }) => redirects), 0),
+    row('redirects', each(({ redirects }) => redirects), 0),
   ];
   const failures = [];
   if (median(ratios) > RATIO_LIMIT) failures.push(`click to dashboard: ${median(ratios).toFixed(2)} times its round trips, the limit is ${RATIO_LIMIT}`);

@@ -1,8 +1,8 @@
-// How much the Clerk emulator bears: with 10,000 people, how soon it answers, what memory it holds, and how many tokens
-// it mints in a second. Tests that put load on an app must measure the app, not this.
+// A load test of the Clerk emulator with 10,000 users: start-up time, memory, and tokens per second. Load tests of an app
+// must measure the app, not the emulator.
 //
-// A token costs one RSA signature, and nearly nothing else should cost anything. So the yardstick is how many of them
-// node:crypto makes in a second on one core, measured right before and after. A ratio of 1 is a core that only signs.
+// A token should cost little more than its RSA signature. So the yardstick is the signatures that node:crypto makes per
+// second on one core, measured right before and after. At a ratio of 1, a core does nothing but sign.
 //
 //   VESTIBULE_BINARY   which build; without it the release build, else the debug build
 import { execFileSync } from 'node:child_process';
@@ -12,35 +12,35 @@ import { Agent, request } from 'node:http';
 import { Emulator } from '../tests/support/emulator.mjs';
 import { build, measured } from './support/build.mjs';
 
-const PEOPLE = 10_000;
-/** How often it is started. The middle one counts: making RSA keys takes as long as it takes. */
+const USERS = 10_000;
+/** How often it is started. The median counts, because the time to generate RSA keys varies. */
 const STARTS = 5;
-/** Requests under way at any time, each on a connection of its own. */
+/** Concurrent requests, each on its own connection. */
 const CONNECTIONS = 16;
-/** How many people ask. */
+/** How many users' sessions request tokens. */
 const SESSIONS = 100;
 const WARM_UP_MS = 500;
-/** The load comes in rounds, with the yardstick before and after each. The middle round counts. */
+/** The load comes in rounds, with the yardstick before and after each. The median round counts. */
 const ROUNDS = 5;
 const LOAD_MS = 1_000;
 const YARDSTICK_MS = 400;
-/** About what the signed part of a session token has. */
+/** About the size of a session token's signed part. */
 const MESSAGE_BYTES = 600;
 
-/** Of Linux, in /proc. */
+/** Linux's unit in /proc. */
 const TICKS_PER_SECOND = 100;
 
 const START_LIMIT_MS = 1_000;
 const MEMORY_LIMIT_MB = 80;
-/** Tokens for each signature of the yardstick. */
+/** Tokens per signature of the yardstick. */
 const RATIO_LIMIT = 0.4;
 const ORIGIN = 'http://localhost:3000';
 
 const { binary } = build;
 
 export const title =
-  `Emulator with ${PEOPLE.toLocaleString('en-US')} people, ${measured} (limits: start ${START_LIMIT_MS} ms, ` +
-  `${MEMORY_LIMIT_MB} MB, ${RATIO_LIMIT} tokens for each RS256 signature of node:crypto on one core)`;
+  `Emulator with ${USERS.toLocaleString('en-US')} users, ${measured} (limits: start ${START_LIMIT_MS} ms, ` +
+  `${MEMORY_LIMIT_MB} MB, ${RATIO_LIMIT} tokens per RS256 signature of node:crypto on one core)`;
 
 export async function measure() {
   const starts = [];
@@ -52,7 +52,7 @@ export async function measure() {
   const emulator = await begin();
   try {
     starts.push(emulator.startMs);
-    await emulator.misbehave({ rate_limits: 'off' });
+    await emulator.setFaults({ rate_limits: 'off' });
     const before = residentMegabytes(emulator.pid);
     const backend = await load(emulator, await backendCalls(emulator));
     const frontend = await load(emulator, await frontendCalls(emulator));
@@ -63,28 +63,28 @@ export async function measure() {
 }
 
 function begin() {
-  const people = Array.from({ length: PEOPLE }, (_, number) => ({
-    email: `person-${number}@example.test`,
+  const users = Array.from({ length: USERS }, (_, number) => ({
+    email: `user-${number}@example.test`,
     password: 'correct horse battery',
-    first_name: 'Person',
+    first_name: 'User',
     last_name: String(number),
     public_metadata: { activeOrgId: `org-${number}`, onboardingComplete: true, role: 'member' },
   }));
-  return Emulator.start({ binary, seed: { people } });
+  return Emulator.start({ binary, seed: { users } });
 }
 
-/** Tokens by the Backend API, for sessions that no browser has begun. */
+/** Tokens by the Backend API, for sessions without a browser. */
 async function backendCalls(emulator) {
   const headers = { authorization: `Bearer ${emulator.settings.CLERK_SECRET_KEY}`, 'content-type': 'application/json' };
   const calls = [];
-  for (const user of await somePeople(emulator, headers)) {
+  for (const user of await someUsers(emulator, headers)) {
     const session = await post(emulator, '/v1/sessions', headers, JSON.stringify({ user_id: user.id }));
     calls.push({ path: `/v1/sessions/${session.json.id}/tokens`, headers });
   }
   return calls;
 }
 
-/** Tokens by the Frontend API, each for a browser of its own. */
+/** Tokens by the Frontend API, each for its own browser. */
 async function frontendCalls(emulator) {
   const { CLERK_SECRET_KEY: secret } = emulator.settings;
   const backend = { authorization: `Bearer ${secret}`, 'content-type': 'application/json' };
@@ -95,7 +95,7 @@ async function frontendCalls(emulator) {
     'clerk-secret-key': secret,
   };
   const calls = [];
-  for (const user of await somePeople(emulator, backend)) {
+  for (const user of await someUsers(emulator, backend)) {
     const ticket = await post(emulator, '/v1/sign_in_tokens', backend, JSON.stringify({ user_id: user.id }));
     const signedIn = await post(emulator, '/v1/client/sign_ins', form, `strategy=ticket&ticket=${ticket.json.token}`);
     const cookie = signedIn.headers['set-cookie'].find((line) => line.startsWith('__client=')).split(';')[0];
@@ -105,13 +105,13 @@ async function frontendCalls(emulator) {
   return calls;
 }
 
-async function somePeople(emulator, headers) {
+async function someUsers(emulator, headers) {
   const response = await fetch(new URL(`/v1/users?limit=${SESSIONS}`, emulator.address), { headers });
   if (!response.ok) throw new Error(`GET /v1/users answered ${response.status}`);
   return response.json();
 }
 
-/** Keeps all connections busy with the calls, in turn, and counts. */
+/** Keeps all connections busy with the calls, round-robin, and counts. */
 async function load(emulator, calls) {
   const agent = new Agent({ keepAlive: true, maxSockets: CONNECTIONS });
   let next = 0;
@@ -123,7 +123,7 @@ async function load(emulator, calls) {
         const { path, headers } = calls[next++ % calls.length];
         const sent = performance.now();
         const { json } = await post(emulator, path, headers, '', agent);
-        if (!json.jwt) throw new Error(`${path} gave no token`);
+        if (!json.jwt) throw new Error(`${path} returned no token`);
         times.push(performance.now() - sent);
       }
     };
@@ -198,7 +198,7 @@ function residentMegabytes(pid) {
   return Number(kilobytes) / 1024;
 }
 
-/** What a process has used of processors, in ms. NaN where the system does not say. */
+/** A process's CPU time in ms. NaN if the system does not report it. */
 function cpuMs(pid) {
   const stat = `/proc/${pid}/stat`;
   if (!existsSync(stat)) return Number.NaN;
@@ -211,17 +211,17 @@ const ascending = (one, other) => one - other;
 function report({ starts, before, after, backend, frontend }) {
   const start = starts.sort(ascending)[STARTS >> 1];
   const tokens = (name, { perSecond, yardstick, ratio, used, p50, p99 }) => [
-    [`tokens by the ${name} API in a second`, perSecond.toFixed(0)],
-    ['  signatures by node:crypto in a second', yardstick.toFixed(0)],
+    [`${name} API: tokens per second`, perSecond.toFixed(0)],
+    ['  signatures per second by node:crypto', yardstick.toFixed(0)],
     ['  ratio', ratio.toFixed(2)],
-    ['  ms of a processor for one', used.toFixed(2)],
-    ['  ms for one, median', p50.toFixed(1)],
-    ['  ms for one, 99 of 100', p99.toFixed(1)],
+    ['  CPU ms per token', used.toFixed(2)],
+    ['  latency in ms, median', p50.toFixed(1)],
+    ['  latency in ms, 99th percentile', p99.toFixed(1)],
   ];
   const rows = [
     ['ms from start to ready, median', start.toFixed(0)],
-    ['  least', starts[0].toFixed(0)],
-    ['  most', starts.at(-1).toFixed(0)],
+    ['  minimum', starts[0].toFixed(0)],
+    ['  maximum', starts.at(-1).toFixed(0)],
     ['MB resident when ready', before.toFixed(1)],
     ['MB resident after the load', after.toFixed(1)],
     ...tokens('Backend', backend),
@@ -231,7 +231,7 @@ function report({ starts, before, after, backend, frontend }) {
   if (start > START_LIMIT_MS) failures.push(`emulator: ready after ${start.toFixed(0)} ms, the limit is ${START_LIMIT_MS} ms`);
   if (after > MEMORY_LIMIT_MB) failures.push(`emulator: ${after.toFixed(0)} MB resident, the limit is ${MEMORY_LIMIT_MB} MB`);
   for (const [name, { ratio }] of Object.entries({ backend, frontend })) {
-    if (ratio < RATIO_LIMIT) failures.push(`emulator: ${ratio.toFixed(2)} tokens by the ${name} API for each signature, the limit is ${RATIO_LIMIT}`);
+    if (ratio < RATIO_LIMIT) failures.push(`emulator: ${ratio.toFixed(2)} tokens per signature by the ${name} API, the limit is ${RATIO_LIMIT}`);
   }
   return { columns: ['what', 'value'], rows, failures };
 }

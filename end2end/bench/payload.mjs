@@ -1,5 +1,5 @@
-// What arrives in a browser with an empty cache for each page, in bytes as they were sent: answers' headers and their
-// compressed bodies (encodedDataLength of Chromium's Network.loadingFinished). Scripts within a document count as document.
+// The bytes that a browser with an empty cache receives for each page: response headers and compressed bodies
+// (encodedDataLength of Chromium's Network.loadingFinished). Inline scripts count as part of the document.
 //
 //   VESTIBULE_BINARY, SITE_ROOT
 //                      which build; without them the release build, else the debug build
@@ -11,12 +11,12 @@ import { SignedIn } from './support/user.mjs';
 
 /** Our WASM and JavaScript on the page that needs them. */
 const ONBOARDING_LIMIT = 90_000;
-/** So long a page may take to fall silent; the one that waits asks on and on. */
+/** How long a page may take to become idle; the waiting screen never does. */
 const SETTLE_LIMIT_MS = 5_000;
-/** Then it has this long for what it loads when there is time. */
+/** Then it has this long for what it loads when idle. */
 const IDLE_MS = 1_000;
 
-/** Who opens each page: nobody, or a user without organization, inside, or with a token that never names the organization. */
+/** Who opens each page: a signed-out visitor, a user without an organization, a member, or a member with a stale token. */
 const PAGES = [
   { path: '/' },
   { path: '/sign-in' },
@@ -29,8 +29,8 @@ const PAGES = [
 const KINDS = ['document', 'WASM', 'JS', 'CSS', 'Clerk’s files', 'other'];
 
 export const title =
-  `Bytes that arrive for each page, headers included, ${measured} ` +
-  `(limits: ${ONBOARDING_LIMIT / 1_000} kB of our WASM and JavaScript for /onboarding, no WASM for /dashboard and when waiting has ended)`;
+  `Bytes received for each page, headers included, ${measured} ` +
+  `(limits: ${ONBOARDING_LIMIT / 1_000} kB of our WASM and JavaScript for /onboarding, no WASM for /dashboard and after the wait)`;
 
 export async function measure() {
   const app = await App.start(build);
@@ -59,7 +59,7 @@ export async function measure() {
   }
 }
 
-/** All answers that a page has asked for, in a browser of its own. */
+/** All responses that a page has requested, in its own browser. */
 async function load(app, browser, path, storageState) {
   const context = await browser.newContext({ baseURL: app.origin, locale: 'en-US', storageState });
   try {
@@ -81,7 +81,7 @@ async function load(app, browser, path, storageState) {
     await Promise.race([page.waitForLoadState('networkidle'), pause(SETTLE_LIMIT_MS)]);
     await pause(IDLE_MS);
 
-    // The page may have led to another one by now: each request says which document it is for.
+    // The page may have navigated by now, but each request names its document.
     const [document] = requests.values();
     const own = [...requests.values()].filter(({ loaderId }) => loaderId === document.loaderId);
     if (document.status !== 200 || document.url !== new URL(path, app.origin).href) {
@@ -116,11 +116,11 @@ function report(pages) {
     if (sums.WASM > wasm) failures.push(`payload: ${sums.WASM} bytes of WASM for ${path}, where none is needed`);
     for (const answer of answers) {
       const isFile = !['document', 'other'].includes(kindOf(answer));
-      // Small ones have no compressed form (.ci/compress.mjs).
-      if (isFile && answer.bytes > 4_096 && answer.encoding !== 'br') failures.push(`payload: ${answer.path} arrived without brotli`);
+      // Small files are not compressed (.ci/compress.mjs).
+      if (isFile && answer.bytes > 4_096 && answer.encoding !== 'br') failures.push(`payload: ${answer.path} was not compressed with brotli`);
     }
   }
-  return { columns: ['page', ...KINDS, 'WASM is'], rows, failures: [...new Set(failures)] };
+  return { columns: ['page', ...KINDS, 'WASM encoding'], rows, failures: [...new Set(failures)] };
 }
 
 function pause(ms) {

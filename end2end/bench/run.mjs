@@ -1,9 +1,9 @@
-// Runs the measurements and prints one table for each. Exits with 1 when a bound is not kept.
+// Runs the measurements and prints a table for each. Exits with 1 if a limit is exceeded.
 //
-//   node end2end/bench/run.mjs [name...]     all of them when none is named
+//   node end2end/bench/run.mjs [name...]     default: all
 //
 // A measurement is a module with `title` and `measure()`, which resolves to
-// { columns: [...], rows: [[...], ...], failures: ['what is above its bound', ...] }.
+// { columns: [...], rows: [[...], ...], failures: ['what exceeds its limit', ...] }.
 import * as clickToDashboard from './click-to-dashboard.mjs';
 import * as emulator from './emulator.mjs';
 import * as organizations from './organizations.mjs';
@@ -17,7 +17,7 @@ const measurements = { payload, 'click-to-dashboard': clickToDashboard, emulator
 const names = process.argv.slice(2).length > 0 ? process.argv.slice(2) : Object.keys(measurements);
 const unknown = names.filter((name) => !(name in measurements));
 if (unknown.length > 0) {
-  console.error(`unknown measurement: ${unknown.join(', ')}; there are: ${Object.keys(measurements).join(', ')}`);
+  console.error(`unknown measurement: ${unknown.join(', ')}; known: ${Object.keys(measurements).join(', ')}`);
   process.exit(2);
 }
 
@@ -30,10 +30,10 @@ for (const name of names) {
   failures.push(...result.failures);
 }
 
-console.log(failures.length === 0 ? '\nAll bounds are kept.' : `\nNot kept:\n${failures.join('\n')}`);
+console.log(failures.length === 0 ? '\nAll within their limits.' : `\nLimits exceeded:\n${failures.join('\n')}`);
 process.exitCode = failures.length === 0 ? 0 : 1;
 
-/** The first column is words, the others are numbers. */
+/** The first column is text, the others are numbers. */
 function printTable(rows) {
   const cells = rows.map((row) => row.map((cell) => (typeof cell === 'number' ? cell.toLocaleString('en-US') : cell)));
   const widths = cells[0].map((_, column) => Math.max(...cells.map((row) => row[column].length)));

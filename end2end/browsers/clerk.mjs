@@ -1,7 +1,7 @@
-// The Clerk emulator that runs with the app: its inbox and its control.
+// The Clerk emulator that runs with the app: its inbox and its fault settings.
 import { until } from './wait.mjs';
 
-/** The code that was sent to an address. Every test has addresses of its own, so there is one. */
+/** The code that was sent to an address. Every test has its own addresses, so there is only one. */
 export function codeFor(app, email) {
   return until(`a mail to ${email}`, async () => {
     const address = new URL(app.dev.inbox_url);
@@ -11,8 +11,17 @@ export function codeFor(app, email) {
   });
 }
 
-/** Makes it slow or broken. Nothing named: everything is well again. */
-export async function misbehave(app, wishes) {
-  const response = await fetch(app.dev.control_url, wishes ? { method: 'PUT', body: JSON.stringify(wishes) } : { method: 'DELETE' });
+/** Makes it slow or broken. Replaces earlier settings. */
+export async function setFaults(app, settings) {
+  await control(app, { method: 'PUT', body: JSON.stringify(settings) });
+}
+
+/** Makes it healthy again. */
+export async function resetFaults(app) {
+  await control(app, { method: 'DELETE' });
+}
+
+async function control(app, init) {
+  const response = await fetch(app.dev.control_url, init);
   if (!response.ok) throw new Error(`the emulator answered ${response.status}: ${await response.text()}`);
 }

@@ -1,4 +1,4 @@
-// The engines beside Chromium, and what each of them needs on this machine.
+// The engines other than Chromium, and what each needs on this machine.
 //
 //   node engines.mjs     prints what is missing, and exits with 1 if anything is
 import { delimiter, join } from 'node:path';
@@ -11,20 +11,20 @@ export const engines = [
     name: 'WebKitGTK',
     needs: [
       { programs: ['WebKitWebDriver'], debian: 'webkit2gtk-driver' },
-      // It shows its windows there: it cannot do without a screen.
+      // It needs a screen for its windows.
       { programs: ['Xvfb'], debian: 'xvfb' },
     ],
   },
 ];
 
-/** One line for each package that an engine lacks. */
+/** One line for each missing package of an engine. */
 export function missing(engine) {
   return engine.needs
     .filter(({ programs }) => !find(...programs))
     .map(({ debian }) => `${debian} is not installed: ${engine.name} cannot be tested. Debian: sudo apt-get install ${debian}`);
 }
 
-/** The path of the first of these programs that is there. */
+/** The path of the first of these programs that exists. */
 export function find(...programs) {
   const folders = [...(process.env.PATH ?? '').split(delimiter).filter(Boolean), '/usr/bin'];
   return programs.flatMap((program) => folders.map((folder) => join(folder, program))).find(isProgram);

@@ -1,9 +1,9 @@
-// Firefox, driven over WebDriver BiDi, which it speaks itself. As the system has it: nothing is downloaded.
+// The system's Firefox, driven over WebDriver BiDi. Nothing is downloaded.
 import puppeteer from 'puppeteer-core';
 import { find } from './engines.mjs';
 import { findVisible } from './page.mjs';
 
-// Firefox itself asks the world for settings and updates. All but this machine is behind a proxy that is not there.
+// Firefox fetches settings and updates by itself. A proxy that does not exist keeps it on this machine.
 const NOWHERE = {
   'network.proxy.type': 1,
   'network.proxy.http': '127.0.0.1',
@@ -11,7 +11,7 @@ const NOWHERE = {
   'network.proxy.ssl': '127.0.0.1',
   'network.proxy.ssl_port': 9,
   'network.proxy.no_proxies_on': 'localhost, 127.0.0.1',
-  // Nor around it.
+  // No fallback around the proxy.
   'network.proxy.failover_direct': false,
   'network.proxy.allow_bypass': false,
 };
@@ -24,7 +24,7 @@ export async function launch() {
     extraPrefsFirefox: NOWHERE,
   });
   return {
-    /** A window with cookies of its own. */
+    /** A window with its own cookies. */
     async window() {
       const context = await browser.createBrowserContext();
       return driver(context, await context.newPage());
@@ -57,7 +57,7 @@ function watch(page, problems) {
   page.on('pageerror', (error) => problems.push(`uncaught: ${error.stack ?? error.message}`));
   page.on('requestfailed', (request) => {
     const reason = request.failure()?.errorText;
-    // Leaving a page cancels what it was still loading: that is no failure.
+    // Leaving a page cancels its pending requests: not a failure.
     if (reason !== 'NS_BINDING_ABORTED') problems.push(`request: ${request.method()} ${request.url()} failed: ${reason}`);
   });
   page.on('response', (response) => {

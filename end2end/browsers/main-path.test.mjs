@@ -1,10 +1,10 @@
-// The main path in the engines that Playwright cannot drive as the system has them: sign up, create an organization, be
-// inside, sign out. `make test-browsers` runs it.
+// The main path in the system's engines, which Playwright cannot drive: sign up, create an organization, reach the
+// dashboard, sign out. `make test-browsers` runs it.
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { after, afterEach, before, describe, test } from 'node:test';
 import { App } from '../tests/support/app.mjs';
-import { codeFor, misbehave } from './clerk.mjs';
+import { codeFor, resetFaults, setFaults } from './clerk.mjs';
 import { engines, missing } from './engines.mjs';
 import { launch as launchFirefox } from './firefox.mjs';
 import { Page } from './page.mjs';
@@ -15,21 +15,21 @@ const LAUNCH = { Firefox: launchFirefox, WebKitGTK: launchWebKit };
 const START_LIMIT = { timeout: 90_000 };
 const TEST_LIMIT = { timeout: 60_000 };
 
-/** How long the wait tries before it says that the session is still loading. */
+/** How long the wait lasts before the screen says that the session is still loading. */
 const BOUND_MS = 10_000;
-/** From the button to the dashboard, or to the screen after the bound. */
+/** From the click to the dashboard, or to the screen after the bound. */
 const WAIT_LIMIT_MS = BOUND_MS + 5_000;
-/** How soon the screen notices that the claim is there. The second part is for a slow machine. */
+/** How soon the screen notices the claim, plus a margin for slow machines. */
 const NOTICE_LIMIT_MS = 3_000 + 2_000;
 
 for (const engine of engines) {
   const gaps = missing(engine);
   if (gaps.length === 0) describe(engine.name, () => mainPath(LAUNCH[engine.name]));
-  else notHere(engine, gaps);
+  else reportMissing(engine, gaps);
 }
 
-/** Said, and failed; skipped only where that was asked for. */
-function notHere({ name }, gaps) {
+/** Fails with what is missing; skips only if BROWSERS_OPTIONAL is set. */
+function reportMissing({ name }, gaps) {
   for (const gap of gaps) console.log(gap);
   const skip = process.env.BROWSERS_OPTIONAL === '1' && gaps.join('; ');
   test(name, { skip }, () => assert.fail(gaps.join('; ')));
@@ -50,9 +50,9 @@ function mainPath(launch) {
     await browser?.close();
     await app?.dispose();
   });
-  afterEach(() => misbehave(app));
+  afterEach(() => resetFaults(app));
 
-  /** A test with a window of its own. What it shows at a failure is part of the message. */
+  /** A test with its own window. On failure, the message includes what the page showed. */
   function walk(title, body) {
     test(title, TEST_LIMIT, async () => {
       page = new Page(await browser.window());
@@ -68,20 +68,20 @@ function mainPath(launch) {
     });
   }
 
-  walk('a new user signs up, creates an organization, is inside, and signs out', async () => {
+  walk('a new user signs up, creates an organization, reaches the dashboard, and signs out', async () => {
     await signUp();
     await create(newOrganization());
     await expectAt('/dashboard', WAIT_LIMIT_MS);
     await signOut();
   });
 
-  walk('a claim that is a second late is waited for', async () => {
+  walk('the wait covers a claim that is a second late', async () => {
     await signUp();
     await create(newOrganization(), { metadata_delay_ms: 1_000 });
     await expectAt('/dashboard', WAIT_LIMIT_MS);
   });
 
-  walk('a claim that is later than the bound opens the dashboard when it comes', async () => {
+  walk('a claim later than the bound opens the dashboard when it comes', async () => {
     const delay = 15_000;
     await signUp();
     await create(newOrganization(), { metadata_delay_ms: delay });
@@ -106,7 +106,7 @@ function mainPath(launch) {
     await page.goto(`${app.origin}/sign-up`);
     await page.type('input[name=emailAddress]', email);
     await page.type('input[name=password]', `correct horse ${id}\n`);
-    // The card takes the focus when it is ready, and sends the code after its sixth digit.
+    // The card takes the focus when it is ready, and submits after the sixth digit.
     const code = 'input[autocomplete=one-time-code]';
     await page.see(code);
     await until('the focus in the code field', () => page.evaluate((css) => document.activeElement?.matches(css), code));
@@ -114,12 +114,12 @@ function mainPath(launch) {
     await expectAt('/onboarding');
   }
 
-  /** Up to the button. Nothing is clicked after it. */
-  async function create({ name, slug }, wishes) {
+  /** Fills in and submits the form. Nothing is clicked afterwards. */
+  async function create({ name, slug }, settings) {
     await page.type('input[name=name]', name);
     const typed = () => page.evaluate(() => document.querySelector('input[name=slug]').value);
     await until(`the suggested address ${slug}`, async () => (await typed()) === slug);
-    if (wishes) await misbehave(app, wishes);
+    if (settings) await setFaults(app, settings);
     await page.click('button', 'Create organization');
   }
 

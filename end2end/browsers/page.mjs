@@ -1,7 +1,7 @@
-// What both drivers can do with a page, and the functions that run inside it.
+// A page, on top of either driver, and the functions that run inside it.
 //
-// A driver gives `goto(address)`, `url()`, `evaluate(fn, ...args)`, `cookies()`, `problems()`, `close()`, and `element(css, text)`:
-// a visible element that can be clicked and typed into, or undefined. What can be said in those terms stands here, once.
+// A driver has `goto(address)`, `url()`, `evaluate(fn, ...args)`, `cookies()`, `problems()`, `close()`, and
+// `element(css, text)`, which returns a visible element that can be clicked and typed into, or undefined.
 import { until } from './wait.mjs';
 
 /** Runs in the page: the first visible element that matches, and contains the text. */
@@ -29,7 +29,7 @@ export class Page {
     return this.#driver.evaluate(fn, ...args);
   }
 
-  /** Names of all cookies, those that no script can read among them. */
+  /** Names of all cookies, HttpOnly ones included. */
   async cookieNames() {
     return (await this.#driver.cookies()).map(({ name }) => name);
   }
@@ -38,7 +38,7 @@ export class Page {
     return Boolean(await this.#driver.element(css, text));
   }
 
-  /** Waits until the element is to be seen. */
+  /** Waits until the element is visible. */
   async see(css, text = '', limitMs = undefined) {
     await until(`"${text}" in ${css}`, () => this.sees(css, text), limitMs);
   }
@@ -54,7 +54,7 @@ export class Page {
     await element.click();
   }
 
-  /** What went wrong unseen, as far as the engine says. */
+  /** Silent problems, as far as the engine reports them. */
   async problems() {
     return this.#driver.problems();
   }
@@ -63,7 +63,7 @@ export class Page {
     return this.#driver.close();
   }
 
-  /** For the message of a test that fails. */
+  /** For the message of a failing test. */
   async describe() {
     const text = await this.evaluate(() => `${location.href}\n${document.body?.innerText ?? ''}`).catch((error) => error.message);
     const problems = await this.problems().catch((error) => [error.message]);

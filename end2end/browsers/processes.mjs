@@ -1,5 +1,4 @@
-// Programs that the tests start. Each is ended by its own id, with what it has started itself, also when the tests end
-// early.
+// Programs that the tests start. Each is ended by its own id, together with its children, even if the tests end early.
 import { spawn } from 'node:child_process';
 
 const END_LIMIT_MS = 5_000;
@@ -7,15 +6,15 @@ const END_LIMIT_MS = 5_000;
 /** @type {Set<import('node:child_process').ChildProcess>} */
 const started = new Set();
 process.on('exit', () => started.forEach(kill));
-// By themselves, signals end the tests without the line above.
+// By default, signals end the tests without an `exit` event.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(signal, () => process.exit(1));
 
 /** @param {string} program  @param {string[]} args  @param {import('node:child_process').SpawnOptions} options */
 export function start(program, args, options) {
-  // Detached: it leads a group of its own, which can be ended as one.
+  // Detached: it leads its own process group, which can be ended as one.
   const child = spawn(program, args, { ...options, detached: true });
   started.add(child);
-  // Without a listener, a program that cannot be started would end the tests without a word of which it was.
+  // Without a listener, a program that cannot start would end the tests without naming itself.
   child.on('error', (error) => console.error(`${program}: ${error.message}`));
   return child;
 }
@@ -33,11 +32,11 @@ export async function end(child) {
   started.delete(child);
 }
 
-/** With all of its group. */
+/** Kills its whole process group. */
 function kill({ pid }) {
   try {
     if (pid !== undefined) process.kill(-pid, 'SIGKILL');
   } catch {
-    // Nothing is left of it.
+    // It has already ended.
   }
 }

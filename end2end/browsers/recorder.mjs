@@ -1,9 +1,9 @@
-// Problems in a page, for an engine whose driver reports none. Both functions run inside the page. What happened before
-// the first call, a fraction of a second after a page began, is not seen.
+// Records problems in a page, for an engine whose driver reports none. Both functions run inside the page. Whatever happens
+// before the first call, a fraction of a second after a page starts, is missed.
 //
-// (WebKitGTK itself can print its console, but not in a browser that is driven: its windows are private.)
+// (WebKitGTK itself can print its console, but not when it is driven: its windows are private then.)
 
-/** Begins to record, once in each page. Kept in the window's session storage: there it outlives the page. */
+/** Starts recording, once per page. The record is in the window's session storage, which outlives the page. */
 export function recordProblems() {
   const keep = (line) => {
     const lines = JSON.parse(sessionStorage.getItem('problems') ?? '[]');
@@ -19,7 +19,7 @@ export function recordProblems() {
   };
   addEventListener('unhandledrejection', ({ reason }) => keep(`uncaught: ${reason}`));
   addEventListener('securitypolicyviolation', (event) => keep(`policy: ${event.violatedDirective} forbids ${event.blockedURI}`));
-  // Resources that do not load tell only those who listen on the way down.
+  // Errors of resources do not bubble, so this listens in the capture phase.
   addEventListener('error', ({ message, target }) => keep(`uncaught: ${message ?? target.src ?? target.href}`), true);
   const { fetch } = window;
   window.fetch = async (...args) => {

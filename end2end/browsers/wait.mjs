@@ -1,20 +1,20 @@
-// Waiting for a condition, with a bound.
+// Waits for a condition, with a limit.
 const POLL_MS = 100;
 
 /**
- * Asks again and again until the answer is a truthy value, and gives it. An error counts as "not yet": while a browser
- * goes from one page to the next, there is no page to ask.
+ * Polls until the result is truthy, and returns it. An error counts as "not yet": while a browser navigates, there is no
+ * page to query.
  * @template T
- * @param {string} what  for the message when it does not come
- * @param {() => T | Promise<T>} ask
+ * @param {string} what  for the message on timeout
+ * @param {() => T | Promise<T>} poll
  */
-export async function until(what, ask, limitMs = 10_000) {
+export async function until(what, poll, limitMs = 10_000) {
   const deadline = Date.now() + limitMs;
   for (;;) {
     let reason = '';
     try {
-      const answer = await ask();
-      if (answer) return answer;
+      const result = await poll();
+      if (result) return result;
     } catch (error) {
       reason = `: ${error.message}`;
     }

@@ -12,10 +12,10 @@ import { recordProblems, recordedProblems } from './recorder.mjs';
 import { until } from './wait.mjs';
 
 const ENTER = '\uE007';
-/** A reference to an element is an object with this one name. */
+/** The key of an element reference. */
 const ELEMENT = 'element-6066-11e4-a52e-4f735466cecf';
-// Not to wait until a page has loaded: the recorder of problems is to be there early.
-const WISHES = { pageLoadStrategy: 'none' };
+// Do not wait for the page to load: the problem recorder must start early.
+const CAPABILITIES = { pageLoadStrategy: 'none' };
 
 export async function launch() {
   const folder = mkdtempSync(join(tmpdir(), 'vestibule-webkit-'));
@@ -33,7 +33,7 @@ export async function launch() {
       ...process.env,
       DISPLAY: `:${number.trim()}`,
       GDK_BACKEND: 'x11',
-      // Nothing of the developer's desktop: no settings, no proxy, no files.
+      // Ignores the developer's desktop: no settings, no proxy, no files.
       GSETTINGS_BACKEND: 'memory',
       GIO_USE_PROXY_RESOLVER: 'dummy',
       NO_AT_BRIDGE: '1',
@@ -46,9 +46,9 @@ export async function launch() {
   await until('an answer of WebKitWebDriver', async () => (await call('GET', '/status')).ready);
 
   return {
-    /** A session, with cookies of its own. There can be one at a time. */
+    /** A session with its own cookies. Only one can exist at a time. */
     async window() {
-      const { sessionId } = await call('POST', '/session', { capabilities: { alwaysMatch: WISHES } });
+      const { sessionId } = await call('POST', '/session', { capabilities: { alwaysMatch: CAPABILITIES } });
       return session((method, path, body) => call(method, `/session/${sessionId}${path}`, body));
     },
     async close() {

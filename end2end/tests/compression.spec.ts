@@ -1,4 +1,4 @@
-// What is on the wire: files as the build has compressed them, documents compressed while they are sent.
+// Compression on the wire: files as the build compressed them, documents compressed on the fly.
 import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
@@ -17,7 +17,7 @@ interface Answer {
   body: Buffer;
 }
 
-/** Nothing is decoded on the way, as Playwright's requests and fetch would. */
+/** A raw request: unlike Playwright and fetch, nothing decodes the body. */
 function ask(app: App, path: string, acceptEncoding: string, method = 'GET'): Promise<Answer> {
   return new Promise((done, fail) => {
     const headers = { 'accept-encoding': acceptEncoding };
@@ -32,7 +32,7 @@ function ask(app: App, path: string, acceptEncoding: string, method = 'GET'): Pr
   });
 }
 
-/** Our largest file, its address, and what it weighs in each form. */
+/** Our largest file: its path, and its content in each encoding. */
 function wasm(app: App) {
   const folder = join(app.site, 'pkg');
   const name = readdirSync(folder).find((file) => file.endsWith('.wasm'))!;
@@ -40,7 +40,7 @@ function wasm(app: App) {
   return { path: `/pkg/${name}`, plain: content(''), br: content('.br'), gz: content('.gz') };
 }
 
-test('the WASM arrives in the smallest form that is accepted, as the build has compressed it', async ({ app }) => {
+test('the WASM is served in the smallest accepted encoding, as the build compressed it', async ({ app }) => {
   const { path, plain, br, gz } = wasm(app);
   expect(brotliDecompressSync(br).equals(plain)).toBe(true);
   expect(gunzipSync(gz).equals(plain)).toBe(true);
@@ -66,7 +66,7 @@ test('the WASM arrives in the smallest form that is accepted, as the build has c
   }
 });
 
-test('a browser takes brotli, for our files and for those of Clerk', async ({ page, context, clerk }) => {
+test("browsers get brotli, for our files and for Clerk's", async ({ page, context, clerk }) => {
   await clerk.signedIn(context);
   const [ours, clerks] = await Promise.all([
     page.waitForResponse(/\/pkg\/.*\.wasm$/),
@@ -77,7 +77,7 @@ test('a browser takes brotli, for our files and for those of Clerk', async ({ pa
   expect(await clerks.headerValue('content-encoding')).toBe('br');
 });
 
-test('documents are compressed while they are sent', async ({ app }) => {
+test('documents are compressed on the fly', async ({ app }) => {
   const plain = await ask(app, '/', 'identity');
   expect(plain.headers['content-encoding']).toBeUndefined();
   const { headers, body } = await ask(app, '/', 'gzip, br');
@@ -86,7 +86,7 @@ test('documents are compressed while they are sent', async ({ app }) => {
   expect(body.length).toBeLessThan(plain.body.length);
 });
 
-test('a compressed form without its file is not served', async ({ app }) => {
+test('a compressed file without its original is not served', async ({ app }) => {
   const name = `gone-${randomBytes(4).toString('hex')}.js`;
   const leftover = join(app.site, 'pkg', `${name}.br`);
   writeFileSync(leftover, wasm(app).br);
@@ -97,7 +97,7 @@ test('a compressed form without its file is not served', async ({ app }) => {
   }
 });
 
-test('the build compresses what is worth it, renews what has changed, and removes leftovers', async () => {
+test('the build compresses what is worth it, updates what has changed, and removes leftovers', async () => {
   const site = mkdtempSync(join(tmpdir(), 'vestibule-site-'));
   const compress = () => promisify(execFile)(process.execPath, [fileURLToPath(new URL('../../.ci/compress.mjs', import.meta.url)), site]);
   const pkg = join(site, 'pkg');
@@ -111,7 +111,7 @@ test('the build compresses what is worth it, renews what has changed, and remove
     write('a.ts', text('A type'));
     write('gone.js.br', 'left over');
     write('old.js.zst', 'left over');
-    // As if of another content.
+    // As if it belonged to other content.
     write('noise.wasm.gz', 'wrong');
     await compress();
     const names = ['a.js', 'a.js.br', 'a.js.gz', 'a.ts', 'noise.wasm', 'small.css'];

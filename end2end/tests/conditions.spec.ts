@@ -1,5 +1,5 @@
-// What a user reads within five seconds when a part is missing: page by condition, written down in conditions.md
-// (UPDATE_CONDITIONS=1). No cell may be a spinner. Then the way in as a whole, without each part that can be missing.
+// What a user reads within five seconds when a part is missing, for each page and condition; the table is conditions.md
+// (UPDATE_CONDITIONS=1 writes it). No cell may be a spinner. Then the whole way in, without each part that can be missing.
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,24 +10,24 @@ import { accessibilityProblems } from './support/accessibility';
 import type { App } from './support/app.mjs';
 import type { Clerk } from './support/clerk';
 import { chromiumFlags, systemChromium } from './support/find-chromium.mjs';
-import { newOrganization, openAccountMenu } from './support/people';
+import { newOrganization, openAccountMenu } from './support/users';
 import { expect, test } from './support/test';
 
-test.afterEach(async ({ clerk }) => clerk.misbehave());
+test.afterEach(async ({ clerk }) => clerk.resetFaults());
 
-/** How long a page may take to say what is the matter. */
+/** How long a page may take to say what is wrong. */
 const SAID_MS = 5_000;
 
 /** A browser in which something is missing. */
 interface Condition {
   options?: { javaScriptEnabled?: boolean };
-  /** A browser of its own, with these flags or without cookies. */
+  /** A separate browser, with these flags or without cookies. */
   launch?: { flags?: string[]; cookies?: false };
   set?: (context: BrowserContext) => Promise<void>;
 }
 
 const abort = (pattern: RegExp) => (context: BrowserContext) => context.route(pattern, (route) => route.abort('blockedbyclient'));
-/** As a filter that looks at what it lets through, and never comes to an end. */
+/** Like a filter that inspects a request and never finishes. */
 const hang = (pattern: RegExp) => (context: BrowserContext) => context.route(pattern, () => {});
 
 const CONDITIONS: Record<string, Condition> = {
@@ -52,7 +52,7 @@ const CHECKING = 'This page keeps checking for a minute, and opens by itself.';
 const NO_ACCOUNT = 'Your account can’t be shown: the sign-in service didn’t load. Nothing was changed. Try again.';
 const TO_SIGN_IN = `leads to sign-in: ${NO_COOKIES}`;
 
-/** What is expected of each page under each condition: a sentence on it, or one of the descriptions above. */
+/** What each page must show under each condition: a sentence on it, or one of the descriptions above. */
 const EXPECTED: Record<string, Record<string, string>> = {
   '/sign-in': {
     'WebAssembly blocked': FORM,
@@ -93,7 +93,7 @@ const EXPECTED: Record<string, Record<string, string>> = {
   },
 };
 
-/** Opens a browser in which something is missing, and closes it. */
+/** Opens a browser in which something is missing, and closes it afterwards. */
 async function under(condition: Condition, app: App, use: (page: Page) => Promise<void>): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'vestibule-conditions-'));
   if (condition.launch?.cookies === false) {
@@ -117,7 +117,7 @@ async function under(condition: Condition, app: App, use: (page: Page) => Promis
   }
 }
 
-/** Goes to the page as somebody who sees it, and does there what the row says. */
+/** Opens the page as a user who may see it, and does there what the row says. */
 async function open(path: string, page: Page, clerk: Clerk, cookies: boolean): Promise<void> {
   const context = page.context();
   if (path === '/onboarding' && cookies) await clerk.signedIn(context);
@@ -154,9 +154,9 @@ for (const [path, expected] of Object.entries(EXPECTED)) {
         else if (text.startsWith('the menu')) await expect(page.locator('.menu-panel').getByRole('button')).toHaveText(['Sign out']);
         else if (text === 'Profile details') await expect(page.getByRole('dialog')).toContainText(text, within);
         else await expect(page.locator('body')).toContainText(text, { ...within, useInnerText: true });
-        // Words, not something that turns.
+        // Words, not a spinner.
         if (!/still loading/i.test(text)) await expect(page.locator('.spinner:visible, .skeleton:visible')).toHaveCount(0);
-        // States that no other test shows to axe.
+        // States that no other test runs axe on.
         if ([NO_COOKIES, LATE].includes(text)) expect(await accessibilityProblems(page, ['#clerk-form'])).toEqual([]);
         rows.push(line(path, condition, text));
       });
@@ -164,15 +164,15 @@ for (const [path, expected] of Object.entries(EXPECTED)) {
   }
 }
 
-test('the table is what was seen', () => {
+test('conditions.md matches the rows', () => {
   const file = fileURLToPath(new URL('../conditions.md', import.meta.url));
   const all = Object.entries(EXPECTED).flatMap(([path, cells]) => Object.entries(cells).map(([condition, text]) => line(path, condition, text)));
-  // A run of single rows compares those.
+  // If only some rows ran, only those are compared.
   for (const row of rows) expect(all).toContain(row);
   const text = `# What a page says when a part is missing
 
 Each row is a test in [\`tests/conditions.spec.ts\`](tests/conditions.spec.ts), which waits for these words for five seconds, and for three more
-on a busy machine; this file is written by them (\`UPDATE_CONDITIONS=1\`) and compared with them in every other run. “Never comes” is a filter that holds a file back without an answer.
+on a busy machine. The tests write this file (\`UPDATE_CONDITIONS=1\`) and compare it in every other run. “Never comes” is a filter that holds a file back without an answer.
 
 | page | condition | what the user reads within five seconds |
 |---|---|---|
@@ -182,7 +182,7 @@ ${all.join('\n')}
   expect(readFileSync(file, 'utf8')).toBe(text);
 });
 
-/** Parts without which the way in must still be open, to its end and without a further click. */
+/** Parts without which the way in must still work, to its end and without a further click. */
 for (const condition of ['WebAssembly blocked', 'WebAssembly not there', 'clerk-js blocked', 'Clerk’s interface blocked', 'scripts off']) {
   test(`the way in, ${condition}: from the form to the dashboard, with the claim 1 s late`, async ({ app, clerk }) => {
     test.setTimeout(90_000);
@@ -191,8 +191,8 @@ for (const condition of ['WebAssembly blocked', 'WebAssembly not there', 'clerk-
       const organization = newOrganization();
       await page.goto('/onboarding');
       await page.getByLabel('Organization name').fill(organization.name);
-      await clerk.misbehave({ metadata_delay_ms: 1_000 });
-      // The address is left out: it comes from the name.
+      await clerk.setFaults({ metadata_delay_ms: 1_000 });
+      // The address stays empty: it follows from the name.
       await page.getByRole('button', { name: 'Create organization' }).click();
       await expect(page).toHaveURL('/dashboard', { timeout: 30_000 });
       await expect(page.getByRole('heading', { name: organization.name })).toBeVisible();
@@ -201,7 +201,7 @@ for (const condition of ['WebAssembly blocked', 'WebAssembly not there', 'clerk-
   });
 }
 
-/** Wraps each text in elements, as browsers do that translate. */
+/** Wraps each text in elements, as browsers do when they translate a page. */
 async function translate(page: Page): Promise<void> {
   await page.evaluate(() => {
     const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT, (node) =>
@@ -211,7 +211,7 @@ async function translate(page: Page): Promise<void> {
     while (walker.nextNode()) texts.push(walker.currentNode as Text);
     for (const text of texts) {
       const [outer, inner] = [document.createElement('font'), document.createElement('font')];
-      // A new text node, as it has another text.
+      // A new text node, as a translation is another text.
       inner.append(`${text.data}`);
       outer.append(inner);
       text.replaceWith(outer);
@@ -223,9 +223,9 @@ for (const when of ['before it wakes', 'after it woke'] as const) {
   test(`a page that is translated ${when} keeps working`, async ({ page, context, clerk }) => {
     await clerk.signedIn(context);
     const organization = newOrganization();
-    let letGo = () => {};
+    let release = () => {};
     if (when === 'before it wakes') {
-      const held = new Promise<void>((done) => (letGo = done));
+      const held = new Promise<void>((done) => (release = done));
       await page.route('**/*.wasm', async (route) => {
         await held;
         await route.continue();
@@ -235,7 +235,7 @@ for (const when of ['before it wakes', 'after it woke'] as const) {
     const awake = () => page.waitForSelector('html[data-wasm=awake]');
     if (when === 'after it woke') await awake();
     await translate(page);
-    letGo();
+    release();
     await awake();
     await page.getByLabel('Organization name').fill(organization.name);
     await expect(page.getByText('This address is available.')).toBeVisible();

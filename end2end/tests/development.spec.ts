@@ -1,8 +1,8 @@
-// The other transport: a development instance, which the browser calls directly, across origins and over TLS, and which
-// knows it by a token in the address instead of a cookie.
+// The other transport: a development instance, which browsers call directly, across origins and over TLS, and which
+// identifies them by a token in the query instead of a cookie.
 import type { BrowserContext, Page } from '@playwright/test';
 import { createClerkClient } from '@clerk/backend';
-import { newOrganization, newPerson, signInByPassword, signOut, signUp } from './support/people';
+import { newOrganization, newUser, signInByPassword, signOut, signUp } from './support/users';
 import { expect, test } from './support/test';
 import { Traffic } from './support/traffic';
 
@@ -16,7 +16,7 @@ async function clerkCookies(context: BrowserContext) {
   return cookies.sort((one, other) => one.name.localeCompare(other.name));
 }
 
-/** The values, which must come to be the same in both forms: clerk-js writes one after the other. */
+/** The cookies' values, once the plain and the suffixed form agree: clerk-js writes one after the other. */
 async function clerkValues(context: BrowserContext): Promise<Record<string, string>> {
   let values: Record<string, string> = {};
   await expect(async () => {
@@ -42,12 +42,12 @@ async function createOrganization(page: Page) {
   return organization;
 }
 
-test('sign-up, organization, dashboard, reload, sign-out and sign-in, with Clerk on an origin of its own', async ({ page, context, app, inbox }) => {
+test('sign-up, organization, dashboard, reload, sign-out and sign-in, with Clerk on its own origin', async ({ page, context, app, inbox }) => {
   const traffic = new Traffic(context);
   const [, frontendApi] = app.origins;
-  const person = newPerson();
+  const user = newUser();
 
-  await signUp(page, inbox, person);
+  await signUp(page, inbox, user);
   await expect(page).toHaveURL(/\/onboarding\b/);
   const before = await clerkValues(context);
   expect(Number(before.__client_uat)).toBeGreaterThan(0);
@@ -63,13 +63,13 @@ test('sign-up, organization, dashboard, reload, sign-out and sign-in, with Clerk
   expect((await clerkCookies(context)).filter(({ name }) => name.startsWith('__client_uat')).map(({ value }) => value)).toEqual(['0', '0']);
   await page.goto('/dashboard');
   await expect(page).toHaveURL(/\/sign-in\b/);
-  await signInByPassword(page, person);
+  await signInByPassword(page, user);
   await page.waitForURL(/\/dashboard\b/);
   await expect(page.getByRole('heading', { name: organization.name })).toBeVisible();
   expect((await clerkValues(context)).__clerk_db_jwt, 'the browser is still the same').toBe(before.__clerk_db_jwt);
 
-  // All of it went to Clerk's own host, which sets no cookies, and nothing through the app. The browser was introduced by
-  // our server, with the first page that asks who is there, and so clerk-js had not to.
+  // All calls went to Clerk's own host, which sets no cookies, and none through the app. The first handshake registered the
+  // browser, so clerk-js did not have to.
   const asked = traffic.requests.filter((request) => request.url().startsWith(`${frontendApi}/v1/`));
   const handshakes = asked.filter((request) => new URL(request.url()).pathname === '/v1/client/handshake');
   expect(handshakes.map((request) => new URL(request.url()).searchParams.get('__clerk_hs_reason'))).toEqual(['dev-browser-missing']);
@@ -81,7 +81,7 @@ test('sign-up, organization, dashboard, reload, sign-out and sign-in, with Clerk
   for (const call of calls) {
     const token = new URL(call.url()).searchParams.get('__clerk_db_jwt');
     expect(token).toBe(before.__clerk_db_jwt);
-    // One that a navigation cut off has no answer.
+    // A call cut off by a navigation has no response.
     const response = await call.response();
     if (!response) continue;
     answered += 1;
@@ -94,8 +94,8 @@ test('sign-up, organization, dashboard, reload, sign-out and sign-in, with Clerk
   expect(byTheApp.filter((path) => path.startsWith('/__clerk'))).toEqual([]);
   expect((await page.request.get('/__clerk/v1/client')).status()).toBe(404);
 
-  // Coming back with nothing but the sign-in: the handshake's result stands in the address, and is taken out of it.
-  // An open page would put its own token back.
+  // Without a session token, the handshake's result comes in the query, and a redirect removes it from there.
+  // An open page would put its token back.
   await page.goto('about:blank');
   await context.clearCookies({ name: /^__session/ });
   traffic.forget();
@@ -113,15 +113,15 @@ test('a browser that Clerk no longer knows gets a new token by itself', async ({
   const known = (await clerkCookies(context)).filter(({ name }) => name.startsWith('__clerk_db_jwt'));
   expect(known).toHaveLength(2);
   await context.addCookies(known.map((cookie) => ({ ...cookie, value: 'dvb_forgotten' })));
-  // By the environment, the client, or both, whichever asks first.
+  // The call for the environment, for the client, or both, depending on which comes first.
   expectProblem(/answered 401/, [1, 4]);
   await page.goto('/sign-up');
   await expect(page.locator('input[name=emailAddress]')).toBeVisible();
   await expect.poll(async () => (await clerkCookies(context)).map(({ value }) => value)).not.toContain('dvb_forgotten');
 });
 
-test("Clerk's own server library takes the result of a handshake from the address, in both forms", async ({ page, context, app, inbox, playwright }) => {
-  await signUp(page, inbox, newPerson());
+test("Clerk's own server library reads a handshake's result from the query, in both formats", async ({ page, context, app, inbox, playwright }) => {
+  await signUp(page, inbox, newUser());
   const { __clerk_db_jwt: browser } = await clerkValues(context);
   const { publishable_key: publishableKey, secret_key: secretKey, api_url: apiUrl, frontend_api_url } = app.dev;
   const clerk = createClerkClient({ publishableKey, secretKey, apiUrl, telemetry: { disabled: true } });
@@ -131,7 +131,7 @@ test("Clerk's own server library takes the result of a handshake from the addres
     });
   const http = await playwright.request.newContext({ ignoreHTTPSErrors: true });
   for (const format of ['nonce', 'token']) {
-    // The library sends a browser without cookies to the very address that we ask.
+    // The library redirects a browser without cookies to the endpoint under test.
     const sent = await document(`${app.origin}/dashboard?next=1`, []);
     expect([sent.status, sent.reason]).toEqual(['handshake', 'dev-browser-missing']);
     const there = new URL(sent.headers.get('location')!);

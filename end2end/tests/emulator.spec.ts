@@ -1,10 +1,10 @@
-// The emulator by itself, as another project uses it: its printed settings, and Clerk's own server library.
+// The standalone emulator, as another project uses it: its printed settings, and Clerk's own server library.
 import { createClerkClient, verifyToken } from '@clerk/backend';
 import { expect, test } from '@playwright/test';
 import { Emulator } from './support/emulator.mjs';
 
 const SEED = {
-  people: [{ email: 'mary@example.test', password: 'a long password', first_name: 'Mary', public_metadata: { plan: 'pro', nested: { a: 1 } } }],
+  users: [{ email: 'mary@example.test', password: 'a long password', first_name: 'Mary', public_metadata: { plan: 'pro', nested: { a: 1 } } }],
   claims_template: { plan: '{{user.public_metadata.plan}}' },
 };
 
@@ -27,7 +27,7 @@ function client() {
   });
 }
 
-test("Clerk's server library finds the seeded people and changes their metadata", async () => {
+test("Clerk's server library finds the seeded users and changes their metadata", async () => {
   const { data, totalCount } = await client().users.getUserList();
   expect(totalCount).toBe(1);
   const [mary] = data;
@@ -39,7 +39,7 @@ test("Clerk's server library finds the seeded people and changes their metadata"
   expect(changed.updatedAt).toBeGreaterThan(mary.updatedAt);
 });
 
-test("Clerk's server library verifies the emulator's tokens, with the printed key and with the fetched ones", async () => {
+test("Clerk's server library verifies the emulator's tokens, with the printed key and with fetched ones", async () => {
   const [mary] = (await client().users.getUserList()).data;
   const session = await client().sessions.createSession({ userId: mary.id });
   const { jwt } = await client().sessions.getToken(session.id);
@@ -54,8 +54,8 @@ test("Clerk's server library verifies the emulator's tokens, with the printed ke
   }
 });
 
-test('what is wrong is said as Clerk says it', async () => {
-  await expect(client().users.getUser('user_nobody')).rejects.toMatchObject({ status: 404, errors: [{ code: 'resource_not_found' }] });
+test("errors have Clerk's shape", async () => {
+  await expect(client().users.getUser('user_unknown')).rejects.toMatchObject({ status: 404, errors: [{ code: 'resource_not_found' }] });
   const stranger = createClerkClient({ secretKey: 'sk_live_wrong', apiUrl: settings.CLERK_API_URL });
   await expect(stranger.users.getUserList()).rejects.toMatchObject({ status: 401 });
 });

@@ -1,14 +1,14 @@
-// Coming back later: the browser's token is old, and Clerk's handshake renews it before anybody sees anything.
+// A returning browser has an expired token: Clerk's handshake renews it before anything is shown.
 import { accessibilityProblems } from './support/accessibility';
 import { App } from './support/app.mjs';
 import { Clerk } from './support/clerk';
-import { newOrganization, signOut } from './support/people';
+import { newOrganization, signOut } from './support/users';
 import { expect, test } from './support/test';
 import { HANDSHAKE, Traffic } from './support/traffic';
 
-test.afterEach(async ({ clerk }) => clerk.misbehave());
+test.afterEach(async ({ clerk }) => clerk.resetFaults());
 
-test('a browser without its token gets a new one on the way, and nothing is seen in between', async ({ page, context, clerk }) => {
+test('a browser without a token gets a new one on the way, and sees nothing in between', async ({ page, context, clerk }) => {
   const signedIn = await clerk.inside(context);
   await signedIn.loseToken();
   const traffic = new Traffic(page);
@@ -18,7 +18,7 @@ test('a browser without its token gets a new one on the way, and nothing is seen
   await expect(page).toHaveURL('/dashboard?x=1');
   await expect(page.getByRole('heading', { name: signedIn.organization.name })).toBeVisible();
   expect(traffic.documents()).toEqual(['GET /dashboard', HANDSHAKE, 'GET /dashboard']);
-  // What the handshake brought is in the browser's cookies: nothing has to be renewed again.
+  // The handshake's result is in the browser's cookies: the next load needs no handshake.
   traffic.forget();
   await page.reload();
   await expect(page.getByRole('heading', { name: signedIn.organization.name })).toBeVisible();
@@ -27,12 +27,12 @@ test('a browser without its token gets a new one on the way, and nothing is seen
   expect(names).not.toContain('__clerk_handshake_nonce');
 });
 
-test('a token that expired ten minutes ago is renewed on the way, and nothing is seen in between', async ({ page, context, clerk }) => {
+test('a token that expired ten minutes ago is renewed on the way, and the user sees nothing in between', async ({ page, context, clerk }) => {
   const signedIn = await clerk.inside(context);
-  // Made ten minutes ago, for a minute.
-  await clerk.misbehave({ clock_offset_ms: -600_000 });
+  // Issued ten minutes ago, for a minute.
+  await clerk.setFaults({ clock_offset_ms: -600_000 });
   await signedIn.renew();
-  await clerk.misbehave();
+  await clerk.resetFaults();
   const old = await context.cookies();
   const seen: string[] = [];
   await page.exposeFunction('sawHeading', (text: string) => seen.push(text));
@@ -51,12 +51,12 @@ test('a token that expired ten minutes ago is renewed on the way, and nothing is
   expect(session(await context.cookies())).not.toBe(session(old));
 });
 
-test('keys out of reach are an outage that heals by itself, and sign nobody out', async ({ page, context, clerk, app, expectProblem }) => {
+test('unreachable keys are an outage that ends by itself and signs no user out', async ({ page, context, clerk, app, expectProblem }) => {
   test.setTimeout(60_000);
   const signedIn = await clerk.inside(context);
   // A process that has no keys yet.
   await app.restart();
-  await clerk.misbehave({ faults: [{ path_starts_with: '/v1/jwks', path_ends_with: '', status: 503, count: 1 }] });
+  await clerk.setFaults({ faults: [{ path_starts_with: '/v1/jwks', path_ends_with: '', status: 503, count: 1 }] });
   expectProblem(/\/dashboard answered 503/);
   const traffic = new Traffic(page);
   await page.goto('/dashboard');
@@ -65,7 +65,7 @@ test('keys out of reach are an outage that heals by itself, and sign nobody out'
   expect(traffic.documents()).toEqual(['GET /dashboard', 'GET /dashboard']);
 });
 
-test('a wrong issuer is diagnosed at once, with both values, and without a circle', async ({ browser }) => {
+test('a wrong issuer is diagnosed at once, with both values and without a redirect loop', async ({ browser }) => {
   test.setTimeout(90_000);
   const app = await App.start(undefined, 'production', { CLERK_ISSUER: 'https://clerk.wrong.example' });
   const context = await browser.newContext({ baseURL: app.origin });
@@ -87,7 +87,7 @@ test('a wrong issuer is diagnosed at once, with both values, and without a circl
   }
 });
 
-test('a sign-out in one tab is seen in the other', async ({ page, context, clerk }) => {
+test('signing out in one tab takes effect in the other', async ({ page, context, clerk }) => {
   const signedIn = await clerk.inside(context);
   const other = await context.newPage();
   for (const tab of [page, other]) {
@@ -102,7 +102,7 @@ test('a sign-out in one tab is seen in the other', async ({ page, context, clerk
   await expect(other.getByRole('heading', { name: signedIn.organization.name })).toHaveCount(0);
 });
 
-test('a session that Clerk has ended leads to sign-in, and back', async ({ page, context, clerk }) => {
+test('a session that Clerk has ended leads to sign-in, which keeps the target', async ({ page, context, clerk }) => {
   const signedIn = await clerk.inside(context);
   await signedIn.loseToken();
   await clerk.endSession(signedIn);
@@ -115,7 +115,7 @@ test('a session that Clerk has ended leads to sign-in, and back', async ({ page,
   expect(traffic.documents()).toEqual(['GET /dashboard', HANDSHAKE, 'GET /dashboard', 'GET /sign-in']);
 });
 
-test('without JavaScript an old session is renewed all the same', async ({ visitor, clerk, expectProblem }) => {
+test('without JavaScript an expired session is renewed, too', async ({ visitor, clerk, expectProblem }) => {
   const page = await visitor({ javaScriptEnabled: false });
   expectProblem(/\/pkg\/.*\.js failed: csp/, [0, 20]);
   const signedIn = await clerk.inside(page.context());
@@ -126,7 +126,7 @@ test('without JavaScript an old session is renewed all the same', async ({ visit
   expect(traffic.documents()).toEqual(['GET /dashboard', HANDSHAKE, 'GET /dashboard']);
 });
 
-test('without JavaScript a claim that never comes ends, by itself and after three tries, at its cause', async ({ visitor, clerk, expectProblem }) => {
+test('without JavaScript, when the claim never comes, three attempts lead to the screen that names the cause', async ({ visitor, clerk, expectProblem }) => {
   const page = await visitor({ javaScriptEnabled: false });
   expectProblem(/\/pkg\/.*\.js failed: csp/, [0, 20]);
   const signedIn = await clerk.inside(page.context());
@@ -144,12 +144,12 @@ test('without JavaScript a claim that never comes ends, by itself and after thre
   await expect(page.getByRole('heading', { name: signedIn.organization.name })).toBeVisible();
 });
 
-test('without JavaScript a claim that comes after the cause is named opens the dashboard by itself', async ({ visitor, clerk, app, expectProblem }) => {
+test('without JavaScript the screen opens the dashboard by itself once the claim comes', async ({ visitor, clerk, app, expectProblem }) => {
   test.setTimeout(60_000);
   const page = await visitor({ javaScriptEnabled: false });
   expectProblem(/\/pkg\/.*\.js failed: csp/, [0, 20]);
   await clerk.signedIn(page.context());
-  await clerk.misbehave({ metadata_delay_ms: 9_000 });
+  await clerk.setFaults({ metadata_delay_ms: 9_000 });
   const { origin } = app;
   await page.context().request.post(`${origin}/api/organizations/create`, { headers: { origin }, data: newOrganization() });
   const traffic = new Traffic(page);
@@ -160,13 +160,13 @@ test('without JavaScript a claim that comes after the cause is named opens the d
   expect(traffic.documents().length).toBeLessThanOrEqual(16);
 });
 
-test('without JavaScript the screen stops after its last check, and says so', async ({ visitor, clerk, expectProblem }) => {
+test('without JavaScript the screen stops after its last check and says so', async ({ visitor, clerk, expectProblem }) => {
   const page = await visitor({ javaScriptEnabled: false });
   expectProblem(/\/pkg\/.*\.js failed: csp/, [0, 20]);
   const signedIn = await clerk.inside(page.context());
   await clerk.forgetOrganization(signedIn);
   await signedIn.renew();
-  // The last but one of them: each is a page of its own, so the whole minute need not be walked.
+  // The next-to-last check: each is a page of its own, so the test can skip the others.
   await page.goto('/token-pending?next=/dashboard&tried=1&attempt=14');
   await expect(page.getByText('This page keeps checking for a minute, and opens by itself.')).toBeVisible();
   await expect(page.getByText('We’ve stopped checking. Nothing is lost: open the dashboard, or try again.')).toBeVisible();

@@ -1,8 +1,8 @@
-// The page where e-mail codes appear in development, as a user sees it. The emulator is alone: no app, no database.
+// The page where e-mail codes appear in development, as a user sees it. Only the emulator runs: no app, no database.
 import { expect, test, type Browser, type BrowserContextOptions, type Locator, type Page } from '@playwright/test';
 import { accessibilityProblems } from './support/accessibility';
 import { Emulator } from './support/emulator.mjs';
-import { unique } from './support/people';
+import { unique } from './support/users';
 import { Problems } from './support/problems';
 
 /** The page renews itself every three seconds. */
@@ -76,7 +76,7 @@ test('a browser that closes its clipboard copies what is selected, and the focus
   });
 });
 
-test('a hidden page asks for nothing, and catches up when it is seen', async ({ browser }) => {
+test('a hidden page sends no requests, and catches up when it is visible', async ({ browser }) => {
   await visit(browser, {}, async (page) => {
     const show = (state: string) =>
       page.evaluate((visibilityState) => {
@@ -86,18 +86,18 @@ test('a hidden page asks for nothing, and catches up when it is seen', async ({ 
     await page.clock.install();
     await page.reload();
     await show('hidden');
-    const asked: string[] = [];
-    page.on('request', (request) => asked.push(request.url()));
+    const requests: string[] = [];
+    page.on('request', (request) => requests.push(request.url()));
     await sendCode();
     await page.clock.runFor(60_000);
-    expect(asked).toEqual([]);
+    expect(requests).toEqual([]);
     await show('visible');
     await expect(page.getByRole('row')).toHaveCount(2);
-    expect(asked).toHaveLength(1);
+    expect(requests).toHaveLength(1);
   });
 });
 
-test('an emulator that does not answer is named, and heard again', async ({ browser }) => {
+test('an emulator that does not answer is reported, until it answers again', async ({ browser }) => {
   await visit(browser, {}, async (page, problems) => {
     problems.expect(/inbox\?token=.* answered (500|403)/, [2, 9]);
     await page.route('**/inbox?*', (route) => route.fulfill({ status: 500 }));
@@ -123,7 +123,7 @@ test('without script the page loads itself again, and has no button that does no
   });
 });
 
-test('nothing is wider than the screen, or unfit for screen readers, in both colour schemes', async ({ browser }) => {
+test('the page fits the screen and is accessible, in both colour schemes', async ({ browser }) => {
   for (const mail of [0, 1]) {
     if (mail) await sendCode(LONG);
     for (const colorScheme of ['light', 'dark'] as const) {

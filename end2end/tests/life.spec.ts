@@ -1,32 +1,32 @@
-// What else happens in a browser while somebody waits for their organization: other tabs, other windows, no connection.
+// Browser events during the wait: other tabs, background pages, sign-outs, a lost connection.
 import type { Page } from '@playwright/test';
-import type { Wishes } from './support/clerk';
-import { createWhile, expectBounded, expectInside, fillIn, press, questions, statusQuestions, TELLING, WAIT_LIMIT } from './support/creation';
+import type { FaultSettings } from './support/clerk';
+import { createWhile, expectBounded, expectInside, fillIn, press, tokenCalls, statusCalls, NOTIFYING, WAIT_LIMIT } from './support/creation';
 import { putBehind } from './support/background';
 import { expect, test } from './support/test';
 import { Traffic } from './support/traffic';
 
 const DELAYED = { metadata_delay_ms: 1_000 };
 
-test.afterEach(async ({ clerk }) => clerk.misbehave());
+test.afterEach(async ({ clerk }) => clerk.resetFaults());
 
-/** Waits until the wait is under way. */
+/** Returns once the wait is under way. */
 async function waiting(page: Page, traffic: Traffic) {
   await expect(page.getByRole('heading', { name: 'Organization created' })).toBeVisible();
-  await expect.poll(() => questions(traffic)).toBeGreaterThan(0);
+  await expect.poll(() => tokenCalls(traffic)).toBeGreaterThan(0);
 }
 
-test('a page in the background arrives', async ({ page, context, clerk }) => {
+test('a page in the background reaches the dashboard', async ({ page, context, clerk }) => {
   await clerk.signedIn(context);
   const creation = await fillIn(page);
-  await clerk.misbehave(DELAYED);
+  await clerk.setFaults(DELAYED);
   await press(page, creation);
   await putBehind(page, await context.newPage());
   await expectInside(page, creation);
   expectBounded(creation.traffic, ['GET /dashboard']);
 });
 
-test('a second tab that is opened during the wait shows no form, and both arrive', async ({ page, context, clerk }) => {
+test('a second tab opened during the wait shows no form, and both reach the dashboard', async ({ page, context, clerk }) => {
   await clerk.signedIn(context);
   const creation = await createWhile(DELAYED, page, clerk);
   await waiting(page, creation.traffic);
@@ -39,7 +39,7 @@ test('a second tab that is opened during the wait shows no form, and both arrive
   expectBounded(creation.traffic, ['GET /dashboard']);
 });
 
-test('a tab that is closed during the wait loses nothing: opened again, it arrives', async ({ page, context, clerk }) => {
+test('a tab closed during the wait loses nothing: opened again, it reaches the dashboard', async ({ page, context, clerk }) => {
   const signedIn = await clerk.signedIn(context);
   const creation = await createWhile(DELAYED, page, clerk);
   await waiting(page, creation.traffic);
@@ -49,9 +49,9 @@ test('a tab that is closed during the wait loses nothing: opened again, it arriv
   const traffic = new Traffic(again);
   await again.goto('/onboarding');
   await expectInside(again, creation);
-  // Asked for by its address, the form leads away.
+  // The form's own address leads away from it.
   expect(traffic.documents()).toEqual(['GET /onboarding', 'GET /token-pending', 'GET /dashboard']);
-  // Who asks once more gets the same organization.
+  // A second creation returns the same organization.
   const answer = await context.request.post('/api/organizations/create', {
     headers: { origin: new URL(again.url()).origin },
     data: { name: 'A second one', slug: `second-${signedIn.userId.slice(-8).toLowerCase()}` },
@@ -60,34 +60,34 @@ test('a tab that is closed during the wait loses nothing: opened again, it arriv
   expect((await answer.json()).organization.slug).toBe(creation.organization.slug);
 });
 
-const SIGNED_OUT: Record<string, Wishes> = {
-  'while Clerk hands out old tokens': { metadata_delay_ms: null },
-  'while Clerk has not been told': { faults: [{ ...TELLING, status: 503, count: 1_000 }] },
+const SIGNED_OUT: Record<string, FaultSettings> = {
+  'while Clerk issues stale tokens': { metadata_delay_ms: null },
+  'while Clerk has not been notified': { faults: [{ ...NOTIFYING, status: 503, count: 1_000 }] },
 };
 
-for (const [where, wishes] of Object.entries(SIGNED_OUT)) {
+for (const [where, settings] of Object.entries(SIGNED_OUT)) {
   test(`signing out in another tab ends the wait at once, ${where}`, async ({ page, context, clerk, expectProblem }) => {
     await clerk.signedIn(context);
     const other = await context.newPage();
     await other.goto('/onboarding');
     await clerkIsReady(other);
-    // What was under way when the session ended.
+    // Calls that were in flight when the session ended.
     expectProblem(/ answered 401/, [0, 5]);
-    const creation = await createWhile(wishes, page, clerk);
+    const creation = await createWhile(settings, page, clerk);
     await expect(page.getByRole('heading', { name: 'Organization created' })).toBeVisible();
 
     await other.evaluate(() => void (window as unknown as { Clerk: { signOut(): Promise<void> } }).Clerk.signOut());
     await expectSignedOut(page);
     expectBounded(creation.traffic, ['GET /sign-in']);
-    expect(questions(creation.traffic) + statusQuestions(creation.traffic)).toBeLessThan(12);
+    expect(tokenCalls(creation.traffic) + statusCalls(creation.traffic)).toBeLessThan(12);
   });
 }
 
-test('a session that is ended without script in another tab ends the wait at once too', async ({ page, context, clerk, expectProblem }) => {
+test('signing out without JavaScript in another tab also ends the wait at once', async ({ page, context, clerk, expectProblem }) => {
   await clerk.signedIn(context);
   const other = await context.newPage();
   await other.goto('/onboarding');
-  // Clerk's word that the session is over.
+  // Clerk's answer that the session has ended.
   expectProblem(/\/__clerk\/.* answered 401/, [1, 5]);
   expectProblem(/session_status answered 401/, [0, 2]);
   const creation = await createWhile({ metadata_delay_ms: null }, page, clerk);
@@ -97,7 +97,7 @@ test('a session that is ended without script in another tab ends the wait at onc
   expectBounded(creation.traffic, ['GET /sign-in']);
 });
 
-test('a connection that is lost during the wait and comes back is enough', async ({ page, context, clerk, expectProblem }) => {
+test('the wait continues when a lost connection comes back', async ({ page, context, clerk, expectProblem }) => {
   await clerk.signedIn(context);
   expectProblem(/ERR_INTERNET_DISCONNECTED/, [1, 20]);
   expectProblem(/console: /, [0, 20]);
@@ -105,14 +105,14 @@ test('a connection that is lost during the wait and comes back is enough', async
   await waiting(page, creation.traffic);
   await context.setOffline(true);
   await expect(page.locator('.progress-note')).toHaveText('You’re offline. Nothing is lost: we continue when your connection is back.');
-  await expect.poll(() => statusQuestions(creation.traffic), { timeout: 10_000 }).toBeGreaterThan(1);
+  await expect.poll(() => statusCalls(creation.traffic), { timeout: 10_000 }).toBeGreaterThan(1);
   await context.setOffline(false);
   await expect(page.locator('.progress-note')).toHaveText(/^Step 3 of 4/);
   await expectInside(page, creation);
   expectBounded(creation.traffic, ['GET /dashboard']);
 });
 
-test('a connection that stays lost is said in the page, and its return leads inside', async ({ page, context, clerk, expectProblem }) => {
+test('the page reports a connection that stays lost, and opens the dashboard when it is back', async ({ page, context, clerk, expectProblem }) => {
   test.setTimeout(60_000);
   await clerk.signedIn(context);
   expectProblem(/ERR_INTERNET_DISCONNECTED/, [1, 30]);
@@ -126,13 +126,13 @@ test('a connection that stays lost is said in the page, and its return leads ins
   await expect(page.getByRole('link', { name: 'Try again' })).toHaveAttribute('href', '/dashboard');
   expectBounded(creation.traffic, []);
 
-  await clerk.misbehave();
+  await clerk.resetFaults();
   await context.setOffline(false);
   await expectInside(page, creation);
   expectBounded(creation.traffic, ['GET /dashboard', 'GET /token-pending', 'GET /dashboard']);
 });
 
-test('the screen that waits for a token says it, too, when the connection is lost', async ({ page, context, clerk, expectProblem }) => {
+test('the token-pending screen also reports a lost connection', async ({ page, context, clerk, expectProblem }) => {
   const signedIn = await clerk.inside(context);
   const { id: activeOrgId } = signedIn.organization;
   await clerk.forgetOrganization(signedIn);
@@ -154,7 +154,7 @@ test('the screen that waits for a token says it, too, when the connection is los
 });
 
 async function expectSignedOut(page: Page) {
-  // Far below the 10 s that the wait may take.
+  // Far less than the 10 s that the wait may take.
   await expect(page).toHaveURL(/\/sign-in\?next=%2Fdashboard&signed-out=1/, { timeout: 5_000 });
   await expect(page.getByText('You’re signed out. What you created is saved: sign in to go on.')).toBeVisible();
   await expect(page.locator('input[name=identifier]')).toBeVisible();

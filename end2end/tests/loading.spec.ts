@@ -1,16 +1,16 @@
-// What each page asks for: no code where none is needed, Clerk's interface only where it is shown,
-// and nobody but the app itself.
+// What each page loads: no code where none is needed, Clerk's interface only where it is shown, and nothing from other
+// origins.
 import type { Page } from '@playwright/test';
-import { newOrganization, newPerson, openAccountMenu, signUp } from './support/people';
+import { newOrganization, newUser, openAccountMenu, signUp } from './support/users';
 import { expect, test } from './support/test';
 import { Traffic, isClerk, isClerkJs, isClerkUi, isCode } from './support/traffic';
 
-/** When the island's WASM has run and nothing is on its way any more. */
+/** Returns once the island's WASM has run and no request is pending. */
 async function settled(page: Page) {
   await page.waitForLoadState('networkidle');
 }
 
-test('landing and not-found pages load no code and nothing of Clerk, signed in or not', async ({ page, context, clerk, expectProblem }) => {
+test('the landing and not-found pages load no code and nothing from Clerk, signed in or not', async ({ page, context, clerk, expectProblem }) => {
   const traffic = new Traffic(page);
   expectProblem(/no-such-page answered 404/, 2);
   for (const signedIn of [false, true]) {
@@ -26,7 +26,7 @@ test('landing and not-found pages load no code and nothing of Clerk, signed in o
   expect(traffic.paths().filter((path) => isCode(path) || isClerk(path))).toEqual([]);
 });
 
-test('sign-in and sign-up load the whole of Clerk at once, and no WebAssembly', async ({ page }) => {
+test('sign-in and sign-up load all of Clerk at once, and no WebAssembly', async ({ page }) => {
   for (const [path, form] of [['/sign-in', 'identifier'], ['/sign-up', 'emailAddress']]) {
     const traffic = new Traffic(page);
     await page.goto(path);
@@ -48,12 +48,12 @@ test('onboarding loads clerk-js without its interface', async ({ page, context, 
   expect(traffic.paths().filter(isClerkUi)).toEqual([]);
 });
 
-test('the dashboard loads no code, and nothing of Clerk until the account menu is opened, then shows its profile', async ({ page, context, clerk }) => {
-  const { person } = await clerk.inside(context);
+test('the dashboard loads no code and nothing from Clerk until the account menu opens, which then shows the profile', async ({ page, context, clerk }) => {
+  const { user } = await clerk.inside(context);
   const traffic = new Traffic(page);
   await page.goto('/dashboard');
   await settled(page);
-  // No WebAssembly, no script that is not in the page, and nothing of Clerk.
+  // No WebAssembly, no external script, and nothing from Clerk.
   expect(traffic.paths().filter((path) => isCode(path) || isClerk(path))).toEqual([]);
 
   await openAccountMenu(page);
@@ -63,14 +63,14 @@ test('the dashboard loads no code, and nothing of Clerk until the account menu i
   await page.getByRole('button', { name: 'Manage account' }).click();
   const dialog = page.getByRole('dialog');
   await expect(dialog).toContainText('Profile details');
-  await expect(dialog).toContainText(person.email);
+  await expect(dialog).toContainText(user.email);
 });
 
-// Every test watches for this (support/problems.ts). Here it is said in so many words, for the whole way.
-test('from the landing page to the dashboard, a browser talks to the app alone', async ({ page, inbox }) => {
+// Every test checks this (support/problems.ts). This one states it for the whole way.
+test('from the landing page to the dashboard, a browser calls only the app', async ({ page, inbox }) => {
   const traffic = new Traffic(page.context());
   await page.goto('/');
-  await signUp(page, inbox, newPerson());
+  await signUp(page, inbox, newUser());
   const organization = newOrganization();
   await page.getByLabel('Organization name').fill(organization.name);
   await page.getByRole('button', { name: 'Create organization' }).click();

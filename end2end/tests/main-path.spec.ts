@@ -1,7 +1,7 @@
-// The one path everybody walks: sign up, create an organization, be inside.
+// The main path: sign up, create an organization, reach the dashboard.
 import type { Page } from '@playwright/test';
 import { accessibilityProblems } from './support/accessibility';
-import { newOrganization, newPerson, signInByCode, signInByPassword, signOut, signUp, unique } from './support/people';
+import { newOrganization, newUser, signInByCode, signInByPassword, signOut, signUp, unique } from './support/users';
 import { expect, test } from './support/test';
 
 const field = {
@@ -27,10 +27,10 @@ async function create(page: Page, organization: { name: string; slug: string }) 
   await expectInside(page, organization);
 }
 
-test('a new person signs up, creates an organization and is inside', async ({ page, inbox }) => {
+test('a new user signs up, creates an organization and reaches the dashboard', async ({ page, inbox }) => {
   const organization = newOrganization();
 
-  await signUp(page, inbox, newPerson());
+  await signUp(page, inbox, newUser());
   await expect(page).toHaveURL(/\/onboarding\b/);
   expect(await accessibilityProblems(page)).toEqual([]);
 
@@ -42,27 +42,27 @@ test('a new person signs up, creates an organization and is inside', async ({ pa
   expect(await accessibilityProblems(page)).toEqual([]);
 });
 
-test('a person with an organization signs in by e-mail code and by password, and is inside', async ({ page, inbox }) => {
-  const person = newPerson();
+test('a user with an organization signs in by e-mail code and by password, and reaches the dashboard', async ({ page, inbox }) => {
+  const user = newUser();
   const organization = newOrganization();
-  await signUp(page, inbox, person);
+  await signUp(page, inbox, user);
   await create(page, organization);
 
   await signOut(page);
   await page.goto('/dashboard');
   await expect(page).toHaveURL(/\/sign-in\b/);
-  await signInByCode(page, inbox, person);
+  await signInByCode(page, inbox, user);
   await expectInside(page, organization);
 
   await signOut(page);
-  await signInByPassword(page, person);
+  await signInByPassword(page, user);
   await expectInside(page, organization);
 });
 
-test('a double click in one tab and a click in another make one organization', async ({ page, context, inbox, visitor }) => {
+test('a double click in one tab and a click in another create one organization', async ({ page, context, inbox, visitor }) => {
   const first = newOrganization();
   const second = newOrganization();
-  await signUp(page, inbox, newPerson());
+  await signUp(page, inbox, newUser());
   const otherTab = await context.newPage();
   await fillIn(page, first);
   await fillIn(otherTab, second);
@@ -72,28 +72,28 @@ test('a double click in one tab and a click in another make one organization', a
   await page.waitForURL(/\/dashboard\b/);
   await otherTab.waitForURL(/\/dashboard\b/);
   const heading = page.getByRole('heading', { name: /Blue Harbor/ });
-  const [made, notMade] = (await heading.innerText()).includes(first.name) ? [first, second] : [second, first];
-  await expectInside(page, made);
-  await expectInside(otherTab, made);
+  const [created, notCreated] = (await heading.innerText()).includes(first.name) ? [first, second] : [second, first];
+  await expectInside(page, created);
+  await expectInside(otherTab, created);
 
-  // The other one was not made: its address is still free.
-  const someoneElse = await visitor();
-  await signUp(someoneElse, inbox, newPerson());
-  await create(someoneElse, notMade);
+  // The other one was not created: its address is still available.
+  const otherUser = await visitor();
+  await signUp(otherUser, inbox, newUser());
+  await create(otherUser, notCreated);
 });
 
-test('a web address that is taken is said at the field, and nothing typed is lost', async ({ page, inbox, expectProblem, visitor }) => {
+test('a taken web address is reported at its field, and no input is lost', async ({ page, inbox, expectProblem, visitor }) => {
   const taken = newOrganization();
   const owner = await visitor();
-  await signUp(owner, inbox, newPerson());
+  await signUp(owner, inbox, newUser());
   await create(owner, taken);
 
   const name = `Late ${unique()}`;
-  await signUp(page, inbox, newPerson());
+  await signUp(page, inbox, newUser());
   await page.goto('/onboarding');
   await field.name(page).fill(name);
   await field.slug(page).fill(taken.slug);
-  // Said by the answer to the form, if not already while typing.
+  // Reported in response to the form, if not already while typing.
   expectProblem(/answered 409/, [0, 2]);
   await field.create(page).click();
 
@@ -106,13 +106,13 @@ test('a web address that is taken is said at the field, and nothing typed is los
   await expectInside(page, { name });
 });
 
-test('a person sees nothing of an organization that is not theirs', async ({ page, inbox, visitor }) => {
+test('a user sees nothing of an organization they do not belong to', async ({ page, inbox, visitor }) => {
   const theirs = newOrganization();
   const stranger = await visitor();
-  await signUp(stranger, inbox, newPerson());
+  await signUp(stranger, inbox, newUser());
   await create(stranger, theirs);
 
-  await signUp(page, inbox, newPerson());
+  await signUp(page, inbox, newUser());
   await page.goto('/dashboard');
   await expect(page).toHaveURL(/\/onboarding\b/);
   expect(await page.content()).not.toContain(theirs.slug);
@@ -129,21 +129,21 @@ test('a person sees nothing of an organization that is not theirs', async ({ pag
   expect(await me.text()).not.toContain(theirs.slug);
 });
 
-test('people, organizations and sessions survive the sudden end of the app', async ({ page, app, inbox }) => {
+test('users, organizations and sessions survive a crash of the app', async ({ page, app, inbox }) => {
   // A second start of app and database within one test.
   test.setTimeout(60_000);
-  const person = newPerson();
+  const user = newUser();
   const organization = newOrganization();
-  await signUp(page, inbox, person);
+  await signUp(page, inbox, user);
   await create(page, organization);
 
-  // An open page would ask while nobody answers.
+  // An open page would send requests while the app is down.
   await page.goto('about:blank');
   await app.restart('SIGKILL');
 
   await page.goto('/dashboard');
   await expectInside(page, organization);
   await signOut(page);
-  await signInByCode(page, inbox, person);
+  await signInByCode(page, inbox, user);
   await expectInside(page, organization);
 });

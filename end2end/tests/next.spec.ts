@@ -1,23 +1,23 @@
-// Where a person wanted to go survives the doors on the way, unless it is another site.
-import { signInHere } from './support/people';
+// `next=` survives every redirect on the way in, unless it leads to another site.
+import { signInHere } from './support/users';
 import { expect, test } from './support/test';
 import { Traffic } from './support/traffic';
 
-/** Each of these would lead to another site if a browser were given it. */
+/** As a redirect target, each of these would lead a browser to another site. */
 const hostile = ['//evil.example', '/\\evil.example', '/%5Cevil.example', '/%09/evil.example', 'https://evil.example/', '%2F%2Fevil.example'];
 
-test('a signed-out person ends on the very page they asked for', async ({ page, visitor, clerk }) => {
-  const { person, organization } = await clerk.inside((await visitor()).context());
+test('a signed-out user ends on the page they asked for', async ({ page, visitor, clerk }) => {
+  const { user, organization } = await clerk.inside((await visitor()).context());
 
   await page.goto('/dashboard?x=1');
   await expect(page).toHaveURL('/sign-in?next=/dashboard%3Fx%3D1');
-  await signInHere(page, person);
+  await signInHere(page, user);
 
   await expect(page).toHaveURL('/dashboard?x=1');
   await expect(page.getByRole('heading', { name: organization.name })).toBeVisible();
 });
 
-test('the way to the other form and back keeps the target', async ({ page }) => {
+test('switching between the two forms keeps the target', async ({ page }) => {
   await page.goto('/sign-in?next=/dashboard%3Fx%3D1');
   await page.getByRole('link', { name: 'Sign up' }).click();
   await expect(page.locator('input[name=emailAddress]')).toBeVisible();
@@ -29,39 +29,39 @@ test('the way to the other form and back keeps the target', async ({ page }) => 
 
 for (const target of hostile.slice(0, 2)) {
   test(`signing in with next=${target} ends on the dashboard`, async ({ page, visitor, clerk }) => {
-    const { person, organization } = await clerk.inside((await visitor()).context());
+    const { user, organization } = await clerk.inside((await visitor()).context());
 
     await page.goto(`/sign-in?next=${target}`);
-    await signInHere(page, person);
+    await signInHere(page, user);
 
     await expect(page).toHaveURL('/dashboard');
     await expect(page.getByRole('heading', { name: organization.name })).toBeVisible();
   });
 }
 
-test('a signed-in person with a hostile next= lands on the dashboard', async ({ context, clerk }) => {
+test('a signed-in user with a hostile next= lands on the dashboard', async ({ context, clerk }) => {
   await clerk.inside(context);
-  for (const door of ['/sign-in', '/sign-up', '/onboarding', '/token-pending']) {
+  for (const path of ['/sign-in', '/sign-up', '/onboarding', '/token-pending']) {
     for (const target of hostile) {
-      const answer = await context.request.get(`${door}?next=${target}`, { maxRedirects: 0 });
-      expect([answer.status(), answer.headers().location], `${door}?next=${target}`).toEqual([303, '/dashboard']);
+      const answer = await context.request.get(`${path}?next=${target}`, { maxRedirects: 0 });
+      expect([answer.status(), answer.headers().location], `${path}?next=${target}`).toEqual([303, '/dashboard']);
     }
   }
 });
 
-test('a person without an organization is led to onboarding from every door, and nowhere else', async ({ page, context, clerk }) => {
+test('every gated page leads a user without an organization to onboarding', async ({ page, context, clerk }) => {
   await clerk.signedIn(context);
-  for (const door of ['/dashboard?x=1', '/sign-in', '/sign-up', '/token-pending']) {
+  for (const path of ['/dashboard?x=1', '/sign-in', '/sign-up', '/token-pending']) {
     const traffic = new Traffic(page);
-    await page.goto(door);
+    await page.goto(path);
     await expect(page).toHaveURL('/onboarding');
-    expect(traffic.documents()).toEqual([`GET ${new URL(door, page.url()).pathname}`, 'GET /onboarding']);
+    expect(traffic.documents()).toEqual([`GET ${new URL(path, page.url()).pathname}`, 'GET /onboarding']);
   }
 });
 
-test('nobody is asked in: every gated page leads a stranger to sign in', async ({ page }) => {
-  for (const door of ['/dashboard', '/onboarding', '/token-pending']) {
-    await page.goto(door);
+test('every gated page leads a signed-out visitor to sign-in', async ({ page }) => {
+  for (const path of ['/dashboard', '/onboarding', '/token-pending']) {
+    await page.goto(path);
     await expect(page).toHaveURL(/\/sign-in\?next=/);
   }
 });

@@ -1,7 +1,7 @@
-// The form that creates an organization: by keyboard, with mistakes, before its island wakes, without
-// JavaScript, and the wait that follows it.
+// The form that creates an organization: by keyboard, with mistakes, before its island wakes, without JavaScript; and the
+// wait that follows.
 import type { Page } from '@playwright/test';
-import { newOrganization, unique } from './support/people';
+import { newOrganization, unique } from './support/users';
 import { expect, test } from './support/test';
 import { Traffic } from './support/traffic';
 
@@ -11,24 +11,24 @@ const field = {
   create: (page: Page) => page.getByRole('button', { name: 'Create organization' }),
 };
 
-/** The island's own marks: it suggests a slug, and asks whether it is free. */
+/** What only the awake island does: it suggests a slug, and checks whether it is available. */
 async function expectAwake(page: Page, slug: string) {
   await expect(field.slug(page)).toHaveValue(slug);
   await expect(page.getByText('This address is available.')).toBeVisible();
 }
 
-/** Keeps what matches from being answered until it is let go. */
-async function hold(page: Page, what: string | RegExp): Promise<{ asked: () => number; letGo: () => void }> {
-  let letGo = () => {};
-  const opened = new Promise<void>((done) => (letGo = done));
-  let asked = 0;
+/** Holds back matching requests until they are released. */
+async function hold(page: Page, what: string | RegExp): Promise<{ count: () => number; release: () => void }> {
+  let release = () => {};
+  const opened = new Promise<void>((done) => (release = done));
+  let count = 0;
   await page.route(what, async (route) => {
-    asked += 1;
+    count += 1;
     await opened;
-    // The page may have been left meanwhile.
+    // The page may have navigated away.
     await route.continue().catch(() => {});
   });
-  return { asked: () => asked, letGo };
+  return { count: () => count, release };
 }
 
 test('the form is filled in and sent with the keyboard alone', async ({ page, context, clerk }) => {
@@ -37,7 +37,7 @@ test('the form is filled in and sent with the keyboard alone', async ({ page, co
   await page.goto('/onboarding');
   const { keyboard } = page;
 
-  // The form is what one is here for. Backwards stands what every page begins with.
+  // The form has the focus. Before it come the elements that start every page.
   await expect(field.name(page)).toBeFocused();
   await keyboard.press('Shift+Tab');
   await keyboard.press('Shift+Tab');
@@ -86,7 +86,7 @@ test('mistakes are named at their fields, and the first wrong field gets the foc
     await expect(page.getByText(words)).toBeVisible();
   }
 
-  // A mistake goes away while it is mended, and the other one stays.
+  // Fixing one mistake removes its message; the other one stays.
   await field.slug(page).fill('Capital Letters');
   await field.name(page).fill(name);
   await expect(field.name(page)).not.toHaveAttribute('aria-invalid');
@@ -98,21 +98,21 @@ test('mistakes are named at their fields, and the first wrong field gets the foc
   await expect(field.slug(page)).toHaveAccessibleDescription(/lowercase letters only/);
   await expect(field.name(page)).toHaveValue(name);
   await expect(field.slug(page)).toHaveValue('Capital Letters');
-  // The form knows the rules itself: nothing was sent.
+  // The form checks by itself: nothing was sent.
   expect(traffic.paths()).not.toContain('/api/rpc/create_organization');
   expect(traffic.documents()).toEqual(['GET /onboarding']);
 });
 
-test('what is typed before the island wakes is kept', async ({ page, context, clerk }) => {
+test('input typed before the island wakes is kept', async ({ page, context, clerk }) => {
   await clerk.signedIn(context);
   const organization = newOrganization();
   const wasm = await hold(page, '**/*.wasm');
   await page.goto('/onboarding');
   await field.name(page).click();
   await page.keyboard.type(organization.name.slice(0, 4));
-  await expect.poll(wasm.asked).toBe(1);
+  await expect.poll(wasm.count).toBe(1);
 
-  wasm.letGo();
+  wasm.release();
   await expect(field.slug(page)).toHaveValue('blue');
   await expect(field.name(page)).toBeFocused();
   await page.keyboard.type(organization.name.slice(4));
@@ -128,20 +128,20 @@ test('a web address typed before the island wakes is kept and checked', async ({
   await page.goto('/onboarding');
   await field.name(page).fill(name);
   await field.slug(page).fill(taken.slug);
-  await expect.poll(wasm.asked).toBe(1);
+  await expect.poll(wasm.count).toBe(1);
 
-  wasm.letGo();
+  wasm.release();
   await expect(field.slug(page)).toHaveAccessibleDescription(/taken/);
   await expect(field.slug(page)).toHaveValue(taken.slug);
   await expect(field.name(page)).toHaveValue(name);
-  // It was typed, so it does not follow the name.
+  // A typed address does not follow the name.
   await field.name(page).press('End');
   await page.keyboard.type(' x');
   await expect(field.name(page)).toHaveValue(`${name} x`);
   await expect(field.slug(page)).toHaveValue(taken.slug);
 });
 
-test('a form sent before the island wakes is sent all the same', async ({ page, context, clerk }) => {
+test('a form submitted before the island wakes is sent', async ({ page, context, clerk }) => {
   await clerk.signedIn(context);
   const organization = newOrganization();
   const traffic = new Traffic(page);
@@ -151,7 +151,7 @@ test('a form sent before the island wakes is sent all the same', async ({ page, 
   await field.slug(page).fill(organization.slug);
   await field.create(page).click();
   await expect(page).toHaveURL(/\/token-pending\?/);
-  wasm.letGo();
+  wasm.release();
 
   await expect(page).toHaveURL('/dashboard');
   await expect(page.getByRole('heading', { name: organization.name })).toBeVisible();
@@ -168,10 +168,10 @@ test('without JavaScript the form says what is wrong, keeps the input, and creat
   const organization = newOrganization();
   expectProblem(/POST .*\/onboarding answered 422/, 2);
   expectProblem(/POST .*\/onboarding answered 409/);
-  // The page prepares a script that this browser does not want.
+  // The page preloads a script that this browser rejects.
   expectProblem(/\/pkg\/.*\.js failed: csp/, [0, 20]);
 
-  /** Sends the form, and gives the status of the answer. */
+  /** Submits the form. Returns the response's status. */
   const send = async (name: string, slug: string) => {
     await field.name(page).fill(name);
     await field.slug(page).fill(slug);
@@ -199,7 +199,7 @@ test('without JavaScript the form says what is wrong, keeps the input, and creat
   await expect(page.getByText('This address is taken')).toHaveCount(1);
 
   expect(await send(organization.name, organization.slug)).toBe(303);
-  // The screen that waits goes by way of Clerk's handshake, which makes a newer token, and on.
+  // The token-pending screen gets a newer token by Clerk's handshake, and goes on.
   await expect(page).toHaveURL('/dashboard');
   await expect(page.getByRole('heading', { name: organization.name })).toBeVisible();
   expect(traffic.documents().slice(-6)).toEqual([
@@ -207,7 +207,7 @@ test('without JavaScript the form says what is wrong, keeps the input, and creat
   ]);
 });
 
-test('the wait says what is true at each step, and leads to the dashboard without the form', async ({ page, context, clerk }) => {
+test('the wait reports each step, and leads to the dashboard without showing the form', async ({ page, context, clerk }) => {
   await clerk.signedIn(context);
   const organization = newOrganization();
   const lines: string[] = [];
@@ -220,7 +220,7 @@ test('the wait says what is true at each step, and leads to the dashboard withou
   await page.goto('/onboarding');
   await field.name(page).fill(organization.name);
   await expectAwake(page, organization.slug);
-  await tellWhatIsAnnounced(page);
+  await logAnnouncements(page);
 
   const creation = await hold(page, '**/api/rpc/create_organization');
   const status = await hold(page, '**/api/rpc/session_status');
@@ -231,24 +231,24 @@ test('the wait says what is true at each step, and leads to the dashboard withou
   await expect(button).toHaveAttribute('aria-busy', 'true');
   await expect(field.name(page)).toHaveAttribute('readonly');
   await expect(page.getByRole('listitem')).toHaveCount(0);
-  creation.letGo();
+  creation.release();
 
-  await expect.poll(status.asked).toBe(1);
+  await expect.poll(status.count).toBe(1);
   await expect(page.getByRole('heading', { name: 'Organization created' })).toBeFocused();
   await expect(page.getByText('Setting up your workspace…')).toBeVisible();
   await expect(page.getByText(`${organization.name} is saved. You can close this page; nothing will be lost.`)).toBeVisible();
   await expect(field.create(page)).toBeHidden();
   await expectAtStep(page, 'Refreshing your session', /^Step 3 of 4: refreshing your session\./);
-  status.letGo();
+  status.release();
 
   await expect(page).toHaveURL('/dashboard');
   await expect(page.getByRole('heading', { name: organization.name })).toBeVisible();
   expect(traffic.documents()).toEqual(['GET /dashboard']);
-  expect(status.asked()).toBe(1);
+  expect(status.count()).toBe(1);
   expect(announced.map((sentence) => sentence.split('.')[0])).toEqual([
     'Step 3 of 4: refreshing your session', 'Step 4 of 4: opening your dashboard',
   ]);
-  // One line for each step, and none besides.
+  // One line for each step, and no other.
   expect(lines.map((line) => line.replace(/[0-9a-f-]{36}/, 'ID'))).toEqual([
     'creating the organization',
     'organization created: ID',
@@ -260,7 +260,7 @@ test('the wait says what is true at each step, and leads to the dashboard withou
   ]);
 });
 
-test('a step that lasts says so while it lasts, and the next one begins anew', async ({ page, context, clerk }) => {
+test('a slow step says so, and the next one starts over', async ({ page, context, clerk }) => {
   await clerk.signedIn(context);
   const organization = newOrganization();
   const announced: string[] = [];
@@ -270,9 +270,9 @@ test('a step that lasts says so while it lasts, and the next one begins anew', a
   await page.goto('/onboarding');
   await field.name(page).fill(organization.name);
   await expectAwake(page, organization.slug);
-  await tellWhatIsAnnounced(page);
-  await createWithClerkUntold(page);
-  const said = [
+  await logAnnouncements(page);
+  await createWithDeliveryPending(page);
+  const expected = [
     'Step 2 of 4: notifying the sign-in service about your organization.',
     'Step 2 of 4: the sign-in service is slow to answer. We keep trying, here for 10 seconds at most.',
     'Step 3 of 4: refreshing your session. This usually takes a second or two.',
@@ -287,38 +287,38 @@ test('a step that lasts says so while it lasts, and the next one begins anew', a
   ];
   await field.create(page).click();
   for (const [index, call] of held.entries()) {
-    // One call, under way all the time: only the words go on.
-    await expect.poll(() => announced).toEqual(said.slice(0, 2 * index + 2));
-    expect(call.asked()).toBe(1);
-    call.letGo();
+    // One call, pending all the time: only the words change.
+    await expect.poll(() => announced).toEqual(expected.slice(0, 2 * index + 2));
+    expect(call.count()).toBe(1);
+    call.release();
   }
   await expect(page).toHaveURL('/dashboard');
 });
 
-test('while Clerk is not told yet, the wait says that, and asks the server instead of Clerk', async ({ page, context, clerk }) => {
+test('until Clerk is notified, the wait says so and polls the server instead of Clerk', async ({ page, context, clerk }) => {
   await clerk.signedIn(context);
   const organization = newOrganization();
   await page.goto('/onboarding');
   await field.name(page).fill(organization.name);
   await expectAwake(page, organization.slug);
 
-  await createWithClerkUntold(page);
+  await createWithDeliveryPending(page);
   const status = await hold(page, '**/api/rpc/session_status');
   const traffic = new Traffic(page);
   await field.create(page).click();
 
-  await expect.poll(status.asked).toBe(1);
+  await expect.poll(status.count).toBe(1);
   await expectAtStep(page, 'Notifying the sign-in service', /^Step 2 of 4: notifying the sign-in service/);
   expect(traffic.paths().filter((path) => path.startsWith('/__clerk/'))).toEqual([]);
-  status.letGo();
+  status.release();
 
   await expect(page).toHaveURL('/dashboard');
   await expect(page.getByRole('heading', { name: organization.name })).toBeVisible();
   expect(traffic.documents()).toEqual(['GET /dashboard']);
 });
 
-/** Makes the creation answer as it does when Clerk is slow. */
-async function createWithClerkUntold(page: Page) {
+/** Makes the creation respond as if Clerk were slow. */
+async function createWithDeliveryPending(page: Page) {
   await page.route('**/api/rpc/create_organization', async (route) => {
     const response = await route.fetch();
     await route.fulfill({ response, json: { ...(await response.json()), delivery: 'pending' } });
@@ -342,8 +342,8 @@ function progressNote(page: Page) {
   return page.locator('.progress-note');
 }
 
-/** Repeats on the console what the live region says, as it says it: the page may be left before a test can look. */
-async function tellWhatIsAnnounced(page: Page) {
+/** Copies the live region's announcements to the console: the page may be gone before a test can read them. */
+async function logAnnouncements(page: Page) {
   await expect(progressNote(page)).toHaveAttribute('role', 'status');
   await expect(progressNote(page)).toHaveAttribute('aria-live', 'polite');
   await progressNote(page).evaluate((note) => {

@@ -1,5 +1,5 @@
-// What the README says about using the emulator in another project, line by line: its commands, run as they stand
-// there, but for ports and paths, and its answers.
+// Runs the README's commands for using the emulator in another project, with other ports and paths, and compares the
+// responses it shows.
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -31,7 +31,7 @@ test.afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-test('the steps in the README lead where it says', async () => {
+test('the steps in the README give the responses it shows', async () => {
   const [emulator, server, client, ...others] = blocks();
   expect(others).toEqual([]);
 
@@ -43,12 +43,12 @@ test('the steps in the README lead where it says', async () => {
   const lines = createInterface({ input: stdout! });
   const [address] = await once(lines, 'line');
 
-  const said = await promisify(execFile)('bash', ['-euc', changed(client, { 'http://127.0.0.1:8080': address, 'curl http': 'curl -s http' })], {
+  const output = await promisify(execFile)('bash', ['-euc', changed(client, { 'http://127.0.0.1:8080': address, 'curl http': 'curl -s http' })], {
     cwd: folder,
   });
   const answers = client.split('\n').filter((line) => /^# [[{]/.test(line));
   expect(answers.length).toBe(3);
-  expect(said.stdout.trim().split('\n')).toEqual(answers.map((answer) => expect.stringMatching(pattern(answer.slice(2)))));
+  expect(output.stdout.trim().split('\n')).toEqual(answers.map((answer) => expect.stringMatching(pattern(answer.slice(2)))));
 });
 
 /** The shell blocks of the section. */
@@ -60,7 +60,7 @@ function blocks(): string[] {
   return [...section.matchAll(/^```sh\n(.*?)^```/gms)].map(([, block]) => block);
 }
 
-/** With other texts in place of these, which must be there. */
+/** Replaces these texts, which must be present. */
 function changed(block: string, texts: Record<string, string>): string {
   for (const [from, to] of Object.entries(texts)) {
     expect(block).toContain(from);
@@ -69,13 +69,13 @@ function changed(block: string, texts: Record<string, string>): string {
   return block;
 }
 
-/** A line as the README shows it: … is any text. */
+/** Matches a line as the README shows it: … stands for any word. */
 function pattern(answer: string): RegExp {
   const escaped = answer.split('…').map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'));
   return new RegExp(`^${escaped.join('\\w+')}$`);
 }
 
-/** A command that goes on, in place of its shell. */
+/** Starts a long-running command in place of its shell. */
 function start(block: string, variables: Record<string, string> = {}): ChildProcess {
   const settings = Object.entries(process.env).filter(([name]) => !name.startsWith('CLERK_'));
   const child = spawn('bash', ['-euc', `exec ${block}`], {

@@ -1,11 +1,11 @@
-// Every screen on the smallest phones, and for people who do not see it.
+// Every screen on the smallest phones, and its accessibility.
 import type { Page } from '@playwright/test';
 import { accessibilityProblems } from './support/accessibility';
 import { fillIn, press } from './support/creation';
-import { openAccountMenu, unique } from './support/people';
+import { openAccountMenu, unique } from './support/users';
 import { expect, test } from './support/test';
 
-/** Clerk's own nodes: its form, and what it puts at the end of the page. */
+/** Clerk's own nodes: its form, and what it appends to the page. */
 const CLERKS = ['#clerk-form', '#clerk-components'];
 
 async function expectAccessible(page: Page, except: string[] = []) {
@@ -15,7 +15,7 @@ async function expectAccessible(page: Page, except: string[] = []) {
   }
 }
 
-/** Nothing is wider than the screen, so nothing has to be pushed sideways to be read. */
+/** Nothing is wider than the screen, so nothing needs horizontal scrolling. */
 async function expectFits(page: Page) {
   const sideways = await page.evaluate(() => {
     const width = document.documentElement.clientWidth;
@@ -30,7 +30,7 @@ async function expectFits(page: Page) {
 }
 
 for (const width of [360, 320]) {
-  test(`at a width of ${width} nothing goes beyond the screen`, async ({ page, context, clerk }) => {
+  test(`nothing overflows the screen at a width of ${width}`, async ({ page, context, clerk }) => {
     await page.setViewportSize({ width, height: 640 });
     await page.goto('/');
     await expectFits(page);
@@ -47,7 +47,7 @@ for (const width of [360, 320]) {
     await expect(page.getByLabel('Web address')).toHaveAttribute('aria-invalid', 'true');
     await expectFits(page);
 
-    // The longest name and address there can be, in one word each.
+    // The longest possible name and address, one word each.
     const organization = { name: 'W'.repeat(80), slug: `${'w'.repeat(39)}-${unique()}` };
     await clerk.createOrganization(signedIn, organization);
     await page.goto('/dashboard');
@@ -66,9 +66,9 @@ for (const width of [360, 320]) {
   });
 }
 
-test.afterEach(async ({ clerk }) => clerk.misbehave());
+test.afterEach(async ({ clerk }) => clerk.resetFaults());
 
-test('axe finds nothing on the pages of the entrance', async ({ page, context, clerk, expectProblem }) => {
+test('axe finds nothing on the pages before the dashboard', async ({ page, context, clerk, expectProblem }) => {
   expectProblem(/no-such-page answered 404/);
   for (const path of ['/', '/no-such-page']) {
     await page.goto(path);
@@ -102,14 +102,14 @@ test('axe finds nothing on the dashboard with its account menu open', async ({ p
 
 test('axe finds nothing during the wait, on the screen that refreshes, and where a part is missing', async ({ page, context, clerk, visitor, expectProblem }) => {
   test.setTimeout(90_000);
-  // The wait, held where it asks our server.
+  // The wait, held where it polls our server.
   await clerk.signedIn(context);
   const creation = await fillIn(page);
-  await clerk.misbehave({ metadata_delay_ms: null });
+  await clerk.setFaults({ metadata_delay_ms: null });
   await press(page, creation);
   await expect(page.getByRole('heading', { name: 'Organization created' })).toBeVisible();
   await expectAccessible(page);
-  // The screen that refreshes, held where it asks Clerk.
+  // The screen that refreshes, held where it calls Clerk.
   const other = await context.newPage();
   await other.route(/\/__clerk\//, () => {});
   await other.goto('/dashboard');
@@ -117,7 +117,7 @@ test('axe finds nothing during the wait, on the screen that refreshes, and where
   await expectAccessible(other);
   await other.close();
   await page.goto('/');
-  await clerk.misbehave();
+  await clerk.resetFaults();
 
   // Without WebAssembly, and without Clerk's scripts.
   expectProblem(/\.wasm failed|clerk\.browser\.js failed|Failed to fetch|console: |uncaught/, [2, 20]);

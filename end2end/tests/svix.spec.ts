@@ -1,5 +1,5 @@
-// Svix's own library signs webhooks, our running server verifies and applies them: neither end can be wrong in the same
-// way as the other. The app is between two secrets, as when an operator changes them.
+// Svix's own library signs webhooks, our running server verifies and applies them, so a shared mistake cannot hide. The app
+// has two secrets, as while an operator rotates them.
 import { expect, test } from '@playwright/test';
 import { Webhook } from 'svix';
 import { App } from './support/app.mjs';
@@ -9,7 +9,7 @@ const secretOf = (byte: number) => `whsec_${Buffer.alloc(24, byte).toString('bas
 const [OLD, NEW, STRANGER] = [secretOf(1), secretOf(2), secretOf(3)];
 const ADA = { email: 'ada@example.test', password: 'a long password' };
 let messages = 0;
-/** Clerk's time of each change, in ms: newer than the last one. */
+/** The time of each change at Clerk, in ms: later than the last one. */
 let changes = Date.now() + 60_000;
 
 let emulator: Emulator;
@@ -23,12 +23,12 @@ interface Message {
   secrets?: string[];
   /** `svix`, as Clerk sends them, or `webhook`, as the standard does. */
   headers?: string;
-  /** What arrives instead of what was signed. */
+  /** The body that arrives instead of the signed one. */
   arrives?: string;
 }
 
 test.beforeAll(async () => {
-  emulator = await Emulator.start({ seed: { people: [ADA] } });
+  emulator = await Emulator.start({ seed: { users: [ADA] } });
   const CLERK_WEBHOOK_SIGNING_SECRET = `${NEW},${OLD}`;
   app = await App.start(undefined, 'production', { ...emulator.settings, CLERK_WEBHOOK_SIGNING_SECRET });
   ada = await signIn();
@@ -45,10 +45,10 @@ const APPLIED: [string, string, Partial<Message>, ((body: string) => string)?][]
   ['a plain body', 'Ada', {}],
   ['letters of several alphabets', 'Zoë Łukasiewicz 東京 🚀', {}],
   ['the same letters, escaped', 'Łucja Żółć', {}, (body) => body.replace(/[^ -~]/g, (letter) => `\\u${letter.charCodeAt(0).toString(16).padStart(4, '0')}`)],
-  ['a body with line breaks and blanks', 'Grace', {}, (body) => `\r\n${JSON.stringify(JSON.parse(body), null, '\t')}\n `],
-  ['the secret that is going', 'Hedy', { secrets: [OLD] }],
-  ['both secrets, as while Svix changes them', 'Joan', { secrets: [OLD, NEW] }],
-  ['a secret that we do not know yet, and one that we do', 'Radia', { secrets: [STRANGER, NEW] }],
+  ['a body with line breaks and spaces', 'Grace', {}, (body) => `\r\n${JSON.stringify(JSON.parse(body), null, '\t')}\n `],
+  ['the old secret', 'Hedy', { secrets: [OLD] }],
+  ['both secrets, as while Svix rotates them', 'Joan', { secrets: [OLD, NEW] }],
+  ['an unknown secret and a known one', 'Radia', { secrets: [STRANGER, NEW] }],
   ['almost five minutes ago', 'Barbara', { at: new Date(Date.now() - 280_000) }],
 ];
 
@@ -60,36 +60,36 @@ for (const [what, name, message, written = (body: string) => body] of APPLIED) {
   });
 }
 
-const REFUSED: [string, string, (message: Message) => Message][] = [
+const REJECTED: [string, string, (message: Message) => Message][] = [
   ['a changed byte', 'no signature fits', (message) => ({ ...message, arrives: message.body.replace('Eve', 'Evi') })],
-  ['a byte more', 'no signature fits', (message) => ({ ...message, arrives: `${message.body}\n` })],
-  ['another letter for the same character', 'no signature fits', (message) => ({ ...message, arrives: message.body.replace('Ø', '\\u00d8') })],
-  ['a secret of somebody else', 'no signature fits', (message) => ({ ...message, secrets: [STRANGER] })],
+  ['an extra byte', 'no signature fits', (message) => ({ ...message, arrives: `${message.body}\n` })],
+  ['another encoding of the same character', 'no signature fits', (message) => ({ ...message, arrives: message.body.replace('Ø', '\\u00d8') })],
+  ['an unknown secret', 'no signature fits', (message) => ({ ...message, secrets: [STRANGER] })],
   ['more than five minutes ago', 'older than five minutes', (message) => ({ ...message, at: new Date(Date.now() - 310_000) })],
-  ['in more than five minutes', 'in the future', (message) => ({ ...message, at: new Date(Date.now() + 310_000) })],
+  ['more than five minutes in the future', 'in the future', (message) => ({ ...message, at: new Date(Date.now() + 310_000) })],
   ["the standard's header names, which Clerk does not send", 'svix-id', (message) => ({ ...message, headers: 'webhook' })],
 ];
 
-for (const [what, cause, spoilt] of REFUSED) {
-  test(`refused: ${what}`, async () => {
+for (const [what, cause, corrupted] of REJECTED) {
+  test(`rejected: ${what}`, async () => {
     const message = { body: userUpdated('Eve Ø'), id: newId() };
-    const better = `Frances ${message.id}`;
-    const { status, answer } = await send(spoilt(message));
+    const valid = `Frances ${message.id}`;
+    const { status, answer } = await send(corrupted(message));
     expect({ status, code: answer.code }).toEqual({ status: 401, code: 'signature_refused' });
     expect(answer.message).toContain(cause);
-    // The id is not used up: nothing was stored under it.
-    expect(await send({ ...message, body: userUpdated(better) })).toEqual({ status: 200, answer: { received: 'stored' } });
-    await expect.poll(shownNames).toContain(better);
+    // The id is still unused: nothing was stored under it.
+    expect(await send({ ...message, body: userUpdated(valid) })).toEqual({ status: 200, answer: { received: 'stored' } });
+    await expect.poll(shownNames).toContain(valid);
   });
 }
 
-test('the same message again is known', async () => {
+test('a repeated message is a duplicate', async () => {
   const message = { body: userUpdated('Annie'), id: newId() };
   expect((await send(message)).answer).toEqual({ received: 'stored' });
   expect((await send(message)).answer).toEqual({ received: 'duplicate' });
 });
 
-/** Signs as Svix does, and sends as it does. */
+/** Signs and sends a message as Svix does. */
 async function send({ body, id = newId(), at = new Date(), secrets = [NEW], headers = 'svix', arrives = body }: Message) {
   const signature = secrets.map((secret) => new Webhook(secret).sign(id, at, body)).join(' ');
   const timestamp = String(Math.floor(at.getTime() / 1000));
@@ -106,7 +106,7 @@ function newId(): string {
   return `msg_svix_${messages}`;
 }
 
-/** As Clerk tells of a changed person. */
+/** Clerk's event for a changed user. */
 function userUpdated(name: string): string {
   changes += 1;
   const email = { id: 'idn_1', object: 'email_address', email_address: ADA.email, linked_to: [], verification: { status: 'verified' } };
@@ -119,7 +119,7 @@ function userUpdated(name: string): string {
   });
 }
 
-/** A new person at the emulator, signed in through our proxy. */
+/** Signs the seeded user in through our proxy. */
 async function signIn() {
   const form = (path: string, fields: Record<string, string>, headers = {}) =>
     fetch(`${app.origin}/__clerk/v1${path}`, { method: 'POST', headers: { origin: app.origin, ...headers }, body: new URLSearchParams(fields) });
@@ -134,7 +134,7 @@ async function call(path: string, headers: Record<string, string>, body?: string
   return fetch(app.origin + path, { method: body ? 'POST' : 'GET', headers: { authorization: `Bearer ${await ada.token()}`, ...headers }, body });
 }
 
-/** The dashboard, which names its members. */
+/** The dashboard's HTML, which names its members. */
 async function shownNames(): Promise<string> {
   return (await call('/dashboard', { accept: 'text/html' })).text();
 }

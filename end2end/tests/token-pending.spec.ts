@@ -1,15 +1,15 @@
-// The screen between a token that is not good enough and one that is.
+// The token-pending screen, shown until a stale token is replaced.
 import { accessibilityProblems } from './support/accessibility';
-import { cause, questions, statusQuestions, stillLoading } from './support/creation';
+import { cause, tokenCalls, statusCalls, stillLoading } from './support/creation';
 import { expect, test } from './support/test';
 import { HANDSHAKE, Traffic } from './support/traffic';
 
-test.afterEach(async ({ clerk }) => clerk.misbehave());
+test.afterEach(async ({ clerk }) => clerk.resetFaults());
 
-/** About 2.5 s of trying, then the screen says so. The rest is for a slow machine. */
+/** About 2.5 s of attempts, then the screen names the cause. The rest is for slow machines. */
 const EXHAUSTED = { timeout: 5_000 };
 
-test('a claim that never comes is waited for, then explained, and never answered with the form', async ({ page, context, clerk }) => {
+test('when the claim never comes, the screen waits, then explains, and never shows the form', async ({ page, context, clerk }) => {
   const signedIn = await clerk.inside(context);
   const { id: activeOrgId, name } = signedIn.organization;
   await clerk.forgetOrganization(signedIn);
@@ -19,10 +19,10 @@ test('a claim that never comes is waited for, then explained, and never answered
   await page.goto('/dashboard?x=1');
   await expect(page.getByRole('heading', { name: 'Refreshing your session' })).toBeVisible();
   await expect(stillLoading(page)).toBeVisible(EXHAUSTED);
-  // Tried for 2.5 s, up to three times in each second; the screen has just begun.
-  expect(questions(traffic)).toBeLessThanOrEqual(9);
-  expect(statusQuestions(traffic)).toBeLessThanOrEqual(10);
-  // What was missing at first was the token: Clerk gave one on the way, and the cause is another.
+  // 2.5 s of attempts, up to three per second; the screen has just begun its own.
+  expect(tokenCalls(traffic)).toBeLessThanOrEqual(9);
+  expect(statusCalls(traffic)).toBeLessThanOrEqual(10);
+  // At first the token was missing; Clerk issued one on the way, so the cause is another.
   await expect(cause(page)).toContainText('still issues sessions without it');
   await expect(page.getByRole('region', { name: 'What we know' })).toContainText(name);
   await expect(page.getByRole('button', { name: 'Try again' })).toBeVisible();
@@ -32,7 +32,7 @@ test('a claim that never comes is waited for, then explained, and never answered
     expect(await accessibilityProblems(page)).toEqual([]);
   }
 
-  // The form does not come back for people who try its address.
+  // The form does not come back even at its own address.
   await page.goto('/onboarding');
   await expect(page).toHaveURL('/token-pending?next=/dashboard');
   await expect(stillLoading(page)).toBeVisible(EXHAUSTED);
@@ -47,7 +47,7 @@ test('a claim that never comes is waited for, then explained, and never answered
   ]);
 });
 
-test('a member may open the dashboard anyway, and is told what is behind; nobody else may', async ({ page, context, clerk, visitor }) => {
+test('a member may open the dashboard anyway and reads what is stale; a non-member may not', async ({ page, context, clerk, visitor }) => {
   const signedIn = await clerk.inside(context);
   const { id: activeOrgId, name } = signedIn.organization;
   const behind = page.getByText('Your session is still catching up.');
@@ -74,7 +74,7 @@ test('a member may open the dashboard anyway, and is told what is behind; nobody
   expect(new URL(answer.url()).pathname).toBe('/onboarding');
 });
 
-test('signing out works from the screen that waits', async ({ page, context, clerk }) => {
+test('signing out works from the token-pending screen', async ({ page, context, clerk }) => {
   const signedIn = await clerk.inside(context);
   await clerk.forgetOrganization(signedIn);
   await signedIn.renew();
@@ -89,29 +89,29 @@ test('signing out works from the screen that waits', async ({ page, context, cle
   await expect(page.locator('input[name=identifier]')).toBeVisible();
 });
 
-test('Clerk out of reach is waited for, then said, and signs nobody out', async ({ page, context, clerk, expectProblem }) => {
+test('when Clerk is unreachable, the screen waits, then says so, and signs no user out', async ({ page, context, clerk, expectProblem }) => {
   const signedIn = await clerk.inside(context);
   await signedIn.loseToken();
   const traffic = new Traffic(page);
-  await clerk.misbehave({ faults: [{ path_starts_with: '/v1/', status: 503, count: 1_000 }] });
+  await clerk.setFaults({ faults: [{ path_starts_with: '/v1/', status: 503, count: 1_000 }] });
   expectProblem(/__clerk.* answered 503/, [1, 30]);
   expectProblem(/ClerkJS|Clerk: /, [0, 20]);
-  // Our server is asked whether a token came all the same.
+  // Our server is polled in case a token came anyway.
   expectProblem(/session_status answered 401/, [1, 20]);
 
   await page.goto('/dashboard');
   await expect(stillLoading(page)).toBeVisible({ timeout: 10_000 });
   await expect(cause(page)).toContainText('got no usable answer. The service is down, or too busy.');
-  // A handshake that Clerk cannot answer comes back, and none follows it.
+  // A handshake that Clerk cannot answer is not repeated.
   expect(traffic.documents()).toEqual(['GET /dashboard', HANDSHAKE, 'GET /dashboard', 'GET /token-pending', 'GET /token-pending']);
 
-  await clerk.misbehave();
+  await clerk.resetFaults();
   await expect(page).toHaveURL('/dashboard');
   await expect(page.getByRole('heading', { name: signedIn.organization.name })).toBeVisible();
 });
 
-test('a browser that does not keep its token is told so', async ({ page, context, clerk, expectProblem }) => {
-  // The last question before the wait ends, and those of the screen after it.
+test('the screen says so when the browser does not keep its token', async ({ page, context, clerk, expectProblem }) => {
+  // The wait's last call, and those of the screen after it.
   expectProblem(/session_status answered 401/, [0, 4]);
   const signedIn = await clerk.inside(context);
   await signedIn.loseToken();
@@ -120,7 +120,7 @@ test('a browser that does not keep its token is told so', async ({ page, context
     Object.defineProperty(document, 'cookie', {
       get,
       set(text: string) {
-        // As browsers do with one that is too large. Handshakes have been tried: their cookies would be dropped, too.
+        // As browsers do with cookies that are too large. The limit of handshakes is reached: their cookies would be dropped, too.
         if (!text.startsWith('__session')) set!.call(document, text);
       },
     });

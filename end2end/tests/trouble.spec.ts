@@ -1,21 +1,21 @@
-// Screens of trouble, and what the frame of the dashboard does: nothing takes the focus, nothing gives a false cause, and
-// every message says what happened, whether anything was lost, and what to do.
+// Error screens and the dashboard's frame: nothing steals the focus, no message names a false cause, and every message says
+// what happened, whether anything was lost, and what to do.
 import type { Page } from '@playwright/test';
 import { accessibilityProblems } from './support/accessibility';
 import { createWhile, fillIn, stillLoading } from './support/creation';
-import { newOrganization, newPerson, openAccountMenu } from './support/people';
+import { newOrganization, newUser, openAccountMenu } from './support/users';
 import { expect, test } from './support/test';
 import { Traffic } from './support/traffic';
 
-test.afterEach(async ({ clerk }) => clerk.misbehave());
+test.afterEach(async ({ clerk }) => clerk.resetFaults());
 
 const CREATE = '**/api/rpc/create_organization';
 
-test('an outage is over by itself, and the focus stays where it is until then', async ({ page, context, clerk, app, expectProblem }) => {
+test('the outage page recovers by itself and keeps the focus until then', async ({ page, context, clerk, app, expectProblem }) => {
   test.setTimeout(90_000);
   const signedIn = await clerk.inside(context);
   await app.restart();
-  await clerk.misbehave({ faults: [{ path_starts_with: '/v1/jwks', status: 503, count: 1_000 }] });
+  await clerk.setFaults({ faults: [{ path_starts_with: '/v1/jwks', status: 503, count: 1_000 }] });
   expectProblem(/\/dashboard answered 503/, [3, 20]);
   await page.goto('/dashboard');
   await expect(page.getByRole('heading', { name: 'We can’t check your session right now' })).toBeVisible();
@@ -26,15 +26,15 @@ test('an outage is over by itself, and the focus stays where it is until then', 
   await expect(again).toBeFocused();
   expect(traffic.documents()).toEqual([]);
   expect(await accessibilityProblems(page)).toEqual([]);
-  await clerk.misbehave();
+  await clerk.resetFaults();
   await expect(page.getByRole('heading', { name: signedIn.organization.name })).toBeVisible({ timeout: 15_000 });
 });
 
-test('a connection lost while creating: we say that we do not know, and the button answers', async ({ page, context, clerk, expectProblem }) => {
+test('when the connection is lost while creating, the form says that it does not know, and the button works again', async ({ page, context, clerk, expectProblem }) => {
   await clerk.signedIn(context);
   const creation = await fillIn(page);
   expectProblem(/ERR_FAILED/);
-  // It arrives, and its answer does not.
+  // The request arrives, its response does not.
   await page.route(CREATE, async (route) => {
     await route.fetch();
     await route.abort('failed');
@@ -49,7 +49,7 @@ test('a connection lost while creating: we say that we do not know, and the butt
   await expect(page.getByRole('heading', { name: creation.organization.name })).toBeVisible();
 });
 
-test('an answer that is not ours is said to be unreadable', async ({ page, context, clerk, expectProblem }) => {
+test('a response that is not ours is reported as unreadable', async ({ page, context, clerk, expectProblem }) => {
   await clerk.signedIn(context);
   await fillIn(page);
   expectProblem(/create_organization answered 500/);
@@ -60,7 +60,7 @@ test('an answer that is not ours is said to be unreadable', async ({ page, conte
   );
 });
 
-test('a taken address is announced with two that are available, and one of them is enough', async ({ page, context, clerk, visitor }) => {
+test('a taken address comes with two available ones, and choosing one is enough', async ({ page, context, clerk, visitor }) => {
   const { organization: taken } = await clerk.inside((await visitor()).context());
   await clerk.signedIn(context);
   await page.goto('/onboarding');
@@ -80,7 +80,7 @@ test('a taken address is announced with two that are available, and one of them 
   await expect(page.getByText(`${taken.slug}-team`)).toBeVisible();
 });
 
-test('names lead to addresses in any script, or to a sentence, and an empty address follows the name', async ({ page, context, clerk }) => {
+test('a name in any script suggests an address or explains why not, and an empty address follows the name', async ({ page, context, clerk }) => {
   await clerk.signedIn(context);
   await page.goto('/onboarding');
   const [name, slug] = [page.getByLabel('Organization name'), page.getByLabel('Web address')];
@@ -99,18 +99,18 @@ test('names lead to addresses in any script, or to a sentence, and an empty addr
   }
 });
 
-test('the form has the focus at its first field, and names the account', async ({ page, context, clerk }) => {
-  const { person } = await clerk.signedIn(context);
+test('the form focuses its first field and names the account', async ({ page, context, clerk }) => {
+  const { user } = await clerk.signedIn(context);
   await page.goto('/onboarding');
   await expect(page.getByLabel('Organization name')).toBeFocused();
-  await expect(page.getByText(`Signed in as ${person.email}`)).toBeVisible();
+  await expect(page.getByText(`Signed in as ${user.email}`)).toBeVisible();
   await page.getByRole('button', { name: 'Sign out' }).click();
   await expect(page).toHaveURL('/?signed-out=1');
   await expect(page.getByRole('status')).toHaveText('You’re signed out.');
   expect(await accessibilityProblems(page)).toEqual([]);
 });
 
-test('the account menu closes by Escape, a click elsewhere and a choice, and gives the focus back', async ({ page, context, clerk }) => {
+test('the account menu closes on Escape, a click elsewhere and a choice, and returns the focus', async ({ page, context, clerk }) => {
   await clerk.inside(context);
   await page.goto('/dashboard');
   const menu = page.locator('details.menu');
@@ -136,11 +136,11 @@ test('the account menu closes by Escape, a click elsewhere and a choice, and giv
   await expect(summary).toBeFocused();
 });
 
-test('“Manage account” says that it loads, and that it failed, and may be tried again', async ({ page, context, clerk, expectProblem }) => {
+test('“Manage account” reports loading and failure, and can be retried', async ({ page, context, clerk, expectProblem }) => {
   await clerk.inside(context);
   expectProblem(/ui\.browser\.js failed/, [1, 3]);
-  let letGo = () => {};
-  const held = new Promise<void>((done) => (letGo = done));
+  let release = () => {};
+  const held = new Promise<void>((done) => (release = done));
   await page.route('**/ui.browser.js', async (route) => {
     await held;
     await route.abort('failed');
@@ -150,7 +150,7 @@ test('“Manage account” says that it loads, and that it failed, and may be tr
   await page.getByRole('button', { name: 'Manage account' }).click();
   const status = page.locator('.menu').getByRole('status');
   await expect(status).toHaveText('Loading your account…');
-  letGo();
+  release();
   await expect(status).toHaveText('Your account can’t be shown: the sign-in service didn’t load. Nothing was changed. Try again.');
   expect(await accessibilityProblems(page, ['#clerk-components'])).toEqual([]);
   await page.unroute('**/ui.browser.js');
@@ -158,16 +158,16 @@ test('“Manage account” says that it loads, and that it failed, and may be tr
   await expect(page.getByRole('dialog')).toContainText('Profile details');
 });
 
-test('a user without a name is asked for it, and their address stands there once', async ({ page, context, clerk }) => {
+test('a user without a name is asked for one, and their address is shown once', async ({ page, context, clerk }) => {
   const signedIn = await clerk.inside(context);
   await clerk.changeUser(signedIn.userId, { first_name: '', last_name: '' });
   await expect(async () => {
     await page.goto('/dashboard');
     await expect(page.getByText('Add your name, so that your team recognizes you.')).toBeVisible({ timeout: 500 });
   }).toPass({ timeout: 10_000 });
-  const { email } = signedIn.person;
+  const { email } = signedIn.user;
   await expect(page.getByRole('main').getByText(email)).toHaveCount(1);
-  // By what is before the @.
+  // From the part before the @.
   await expect(page.locator('.menu .sign')).toHaveText('A' + email.split('-')[1][0].toUpperCase());
   await page.getByRole('button', { name: 'Add your name' }).click();
   await expect(page.getByRole('dialog')).toContainText('Profile details');
@@ -175,7 +175,7 @@ test('a user without a name is asked for it, and their address stands there once
 
 test.describe('in New York', () => {
   test.use({ timezoneId: 'America/New_York' });
-  test('times are the browser’s, and long names stay in their card on the smallest phone', async ({ page, context, clerk }) => {
+  test('times are in the browser’s time zone, and long names stay in their card on the smallest phone', async ({ page, context, clerk }) => {
     await page.setViewportSize({ width: 320, height: 640 });
     const signedIn = await clerk.signedIn(context);
     await clerk.changeUser(signedIn.userId, { first_name: 'Donaudampfschifffahrtskapitaensfrau', last_name: '' });
@@ -195,7 +195,7 @@ test.describe('in New York', () => {
   });
 });
 
-/** How much two colors differ (WCAG 2.2, relative luminance). */
+/** The contrast ratio of two colors (WCAG 2.2). */
 function contrast(one: number[], other: number[]): number {
   const luminance = (color: number[]) => {
     const [r, g, b] = color.map((part) => (part / 255 <= 0.04045 ? part / 255 / 12.92 : ((part / 255 + 0.055) / 1.055) ** 2.4));
@@ -206,16 +206,16 @@ function contrast(one: number[], other: number[]): number {
 }
 
 async function codeStep(page: Page) {
-  const person = newPerson();
+  const user = newUser();
   await page.goto('/sign-up');
-  await page.locator('input[name=emailAddress]').fill(person.email);
-  await page.locator('input[name=password]').fill(person.password);
+  await page.locator('input[name=emailAddress]').fill(user.email);
+  await page.locator('input[name=password]').fill(user.password);
   await page.locator('input[name=password]').press('Enter');
   await expect(page.locator('input[autocomplete=one-time-code]')).toBeVisible();
 }
 
 for (const colorScheme of ['light', 'dark'] as const) {
-  test(`the step for the code has one heading, and boxes that can be seen, ${colorScheme}`, async ({ page }) => {
+  test(`the code step has one heading and visible boxes, ${colorScheme}`, async ({ page }) => {
     await page.emulateMedia({ colorScheme });
     await codeStep(page);
     await expect(page.getByRole('heading', { level: 1 })).toHaveCount(1);
@@ -232,43 +232,43 @@ for (const colorScheme of ['light', 'dark'] as const) {
     });
     expect(colors[2]).toBe('1px');
     expect(contrast(colors[0], colors[1])).toBeGreaterThanOrEqual(3);
-    // Clerk's own nodes have their own test; ours stay right around them.
+    // Axe checks our nodes around Clerk's.
     expect(await accessibilityProblems(page, ['#clerk-form', '#clerk-components'])).toEqual([]);
     await page.emulateMedia({ colorScheme, forcedColors: 'active' });
     expect(await boxes.last().evaluate((box) => getComputedStyle(box).borderTopStyle)).toBe('solid');
   });
 }
 
-test('a slow phone on a slow network: no false cause on the way, and it arrives by itself', async ({ page, context, clerk }) => {
+test('a slow phone on a slow network sees no false cause and reaches the dashboard by itself', async ({ page, context, clerk }) => {
   test.setTimeout(180_000);
   const signedIn = await clerk.signedIn(context);
   await page.goto('/');
   const origin = new URL(page.url()).origin;
-  await clerk.misbehave({ metadata_delay_ms: 20_000 });
+  await clerk.setFaults({ metadata_delay_ms: 20_000 });
   await context.request.post('/api/organizations/create', { headers: { origin }, data: newOrganization() });
   await signedIn.renew();
-  const said: string[] = [];
-  await page.exposeFunction('said', (text: string) => void said.push(text));
+  const shown: string[] = [];
+  await page.exposeFunction('shown', (text: string) => void shown.push(text));
   await page.addInitScript(() => {
-    const tell = () => (window as unknown as { said: (text: string) => void }).said(document.querySelector('main')?.innerText ?? '');
+    const report = () => (window as unknown as { shown: (text: string) => void }).shown(document.querySelector('main')?.innerText ?? '');
     addEventListener('DOMContentLoaded', () => {
-      tell();
-      new MutationObserver(tell).observe(document.body, { subtree: true, childList: true, characterData: true, attributes: true });
+      report();
+      new MutationObserver(report).observe(document.body, { subtree: true, childList: true, characterData: true, attributes: true });
     });
   });
-  // "Slow 3G", as browsers' own tools have it, and a sixth of this processor.
+  // "Slow 3G" as in browsers' developer tools, and a sixth of this processor's speed.
   const devtools = await context.newCDPSession(page);
   await devtools.send('Network.enable');
   await devtools.send('Network.emulateNetworkConditions', { offline: false, latency: 2_000, downloadThroughput: 50_000, uploadThroughput: 50_000 });
   await devtools.send('Emulation.setCPUThrottlingRate', { rate: 6 });
   await page.goto('/dashboard', { timeout: 60_000 });
   await page.waitForURL('/dashboard', { timeout: 100_000, waitUntil: 'commit' });
-  const causes = said.join('\n');
+  const causes = shown.join('\n');
   expect(causes).toContain('session');
   expect(causes).not.toMatch(/no usable answer|is down|blocks it|can’t reach|did not keep|doesn’t run/);
 });
 
-test('the wait after its bound, as a screen reader has it: in order, and no word too many', async ({ page, context, clerk }) => {
+test('a screen reader hears the wait and its end in order, without repetitions', async ({ page, context, clerk }) => {
   test.setTimeout(150_000);
   await clerk.signedIn(context);
   const announced: string[] = [];
@@ -276,11 +276,11 @@ test('the wait after its bound, as a screen reader has it: in order, and no word
     if (text && text !== announced.at(-1)) announced.push(text);
   });
   await page.addInitScript(() => {
-    const tell = (window as unknown as { announced: (text: string) => void }).announced;
+    const report = (window as unknown as { announced: (text: string) => void }).announced;
     addEventListener('DOMContentLoaded', () => {
       const visible = (element: Element) => (element as HTMLElement).checkVisibility();
       const look = () => {
-        for (const region of document.querySelectorAll('[role=status], [role=alert], [aria-live]')) if (visible(region)) tell(region.textContent!.trim());
+        for (const region of document.querySelectorAll('[role=status], [role=alert], [aria-live]')) if (visible(region)) report(region.textContent!.trim());
       };
       new MutationObserver(look).observe(document.body, { subtree: true, childList: true, characterData: true, attributes: true, attributeFilter: ['hidden', 'data-wasm'] });
     });

@@ -1,11 +1,11 @@
-// What changes at Clerk reaches us by webhook, and what was lost there is put right.
+// Changes at Clerk reach us by webhook, and data lost there is restored.
 import { expect, test } from './support/test';
 
-test.afterEach(async ({ clerk }) => clerk.misbehave());
+test.afterEach(async ({ clerk }) => clerk.resetFaults());
 
-test('a name that changes at Clerk stands on the dashboard, however often and in whatever order Clerk says so', async ({ page, context, clerk }) => {
+test('a name changed at Clerk appears on the dashboard, even with duplicate and reordered webhooks', async ({ page, context, clerk }) => {
   const signedIn = await clerk.inside(context);
-  await clerk.misbehave({ webhooks: { reorder: true, duplicate: 4 } });
+  await clerk.setFaults({ webhooks: { reorder: true, duplicate: 4 } });
   for (const first_name of ['Grace', 'Hedy']) await clerk.changeUser(signedIn.userId, { first_name, last_name: 'Lamarr' });
   await expect(async () => {
     await page.goto('/dashboard');
@@ -16,7 +16,7 @@ test('a name that changes at Clerk stands on the dashboard, however often and in
   expect(sent.filter(({ state }) => state !== 'delivered')).toEqual([]);
 });
 
-test('an organization that Clerk has lost is told to it again', async ({ page, context, clerk }) => {
+test('Clerk is notified again of an organization it has lost', async ({ page, context, clerk }) => {
   const signedIn = await clerk.inside(context);
   await clerk.changeMetadata(signedIn.userId, { activeOrgId: null, plan: 'pro' });
   await expect.poll(() => clerk.publicMetadata(signedIn.userId), { timeout: 15_000 }).toMatchObject({
@@ -28,13 +28,13 @@ test('an organization that Clerk has lost is told to it again', async ({ page, c
   await expect(page.getByRole('heading', { name: signedIn.organization.name })).toBeVisible();
 });
 
-test('a member who is deleted at Clerk is out at the next request, whatever the token still says', async ({ page, context, clerk }) => {
+test('a member deleted at Clerk loses access at the next request, although the token is still valid', async ({ page, context, clerk }) => {
   const signedIn = await clerk.inside(context);
   await page.goto('/dashboard');
   await expect(page.getByRole('heading', { name: signedIn.organization.name })).toBeVisible();
   await clerk.deleteUser(signedIn.userId);
   await expect.poll(async () => (await clerk.webhooks()).find(({ event }) => event.type === 'user.deleted' && event.data.id === signedIn.userId)?.state).toBe('delivered');
-  // The token in the cookie is good for the rest of its minute. Our database is asked all the same.
+  // The token in the cookie is valid for the rest of its minute, but our database decides.
   const me = async () => (await (await context.request.get('/api/me')).json()).organization;
   await expect.poll(me, { timeout: 10_000 }).toBeNull();
   const answer = await context.request.get('/dashboard', { maxRedirects: 0 });

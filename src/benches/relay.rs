@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::routing::patch;
-use embedded_postgres::{Cluster, Lifetime, Options, find_binaries};
+use embedded_postgres::{Cluster, Lifetime, Options};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::json;
 use sqlx::PgPool;
@@ -21,7 +21,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use url::Url;
-use vestibule::dev::run::prepare_database;
+use vestibule::dev::run::{POSTGRES, prepare_database};
 use vestibule::server::clerk::backend_api::{BackendApi, TimeLimits};
 use vestibule::server::clerk::limits::CallLimits;
 use vestibule::server::clock::Clock;
@@ -43,7 +43,7 @@ async fn main() {
     let folder = tempfile::tempdir().expect("a folder");
     // As root, Postgres runs as another user, who must be able to reach its data.
     std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755)).expect("our own folder");
-    let binaries = find_binaries(Path::new(env!("CARGO_MANIFEST_DIR"))).expect("npm packages are installed");
+    let binaries = POSTGRES.find(Path::new(env!("CARGO_MANIFEST_DIR"))).expect("npm packages are installed");
     let options = Options { binaries, data_dir: folder.path().join("postgres"), lifetime: Lifetime::Kept };
     let cluster = Cluster::start(options).await.expect("Postgres starts");
     let logins = prepare_database(&cluster, "bench").await.expect("a database");

@@ -1,16 +1,12 @@
-//! clerk-js, and the few calls the wait makes to it. The page's own small script starts it (`src/scripts/clerk.js`), for
-//! islands and pages without WebAssembly alike.
+//! clerk-js, and the few calls the wait makes to it. A script of the page starts it (`src/scripts/clerk.js`), for islands
+//! and for pages without WebAssembly.
 
-use js_sys::{Function, Object, Promise, Reflect};
-use wasm_bindgen::{JsCast, JsValue};
-use wasm_bindgen_futures::JsFuture;
-
-use super::page::property;
+use super::js::Js;
 
 /// clerk-js, loaded and started.
 #[derive(Clone)]
 pub struct Clerk {
-    js: JsValue,
+    js: Js,
 }
 
 /// Why clerk-js is not there.
@@ -18,17 +14,16 @@ pub struct Clerk {
 pub enum NotStarted {
     /// The browser could not fetch its script.
     NotLoaded,
-    /// It could not start: Clerk does not answer, or not as it should.
+    /// It could not start: Clerk did not answer, or answered with an error.
     Failed,
 }
 
 impl Clerk {
-    /// clerk-js of this page: loaded and started once, whoever asks first. What failed is tried again.
+    /// The page's one clerk-js: loaded and started by the first call. After a failure the next call tries again.
     pub async fn start() -> Result<Self, NotStarted> {
-        let vestibule = property(&js_sys::global(), "vestibule");
-        match call(&vestibule, "clerk", &[]).await {
+        match Js::global().get("vestibule").call_async("clerk", &[]).await {
             Ok(js) => Ok(Self { js }),
-            Err(error) if property(&error, "name") == "NotLoaded" => Err(NotStarted::NotLoaded),
+            Err(error) if error.get("name").as_string().as_deref() == Some("NotLoaded") => Err(NotStarted::NotLoaded),
             Err(_) => Err(NotStarted::Failed),
         }
     }
@@ -38,39 +33,31 @@ impl Clerk {
         self.session().is_some()
     }
 
-    /// Whether clerk-js has heard from Clerk. When Clerk cannot be reached it starts in a degraded state, in which having
-    /// no session means nothing.
+    /// Whether clerk-js has heard from Clerk. If Clerk cannot be reached it starts in a degraded state, in which having no
+    /// session means nothing.
     pub fn is_sure(&self) -> bool {
-        property(&self.js, "status") == "ready"
+        self.js.get("status").as_string().as_deref() == Some("ready")
     }
 
-    /// The address of the user who is signed in.
+    /// The user's primary e-mail address.
     pub fn email(&self) -> Option<String> {
-        property(&property(&property(&self.js, "user"), "primaryEmailAddress"), "emailAddress").as_string()
+        self.js.get("user").get("primaryEmailAddress").get("emailAddress").as_string()
     }
 
-    /// `session.reload()`: token, cookie and user, fresh from Clerk.
+    /// `session.reload()`: token, cookie and user, fresh from Clerk. False: it failed, or there is no session.
     pub async fn reload_session(&self) -> bool {
         let Some(session) = self.session() else { return false };
-        call(&session, "reload", &[]).await.is_ok()
+        session.call_async("reload", &[]).await.is_ok()
     }
 
-    /// `session.getToken({skipCache: true})`: a token made now. Writes the cookie.
+    /// `session.getToken({skipCache: true})`: a new token, also in the cookie. False: it failed, or there is no session.
     pub async fn fetch_token(&self) -> bool {
         let Some(session) = self.session() else { return false };
-        let options = Object::new();
-        _ = Reflect::set(&options, &"skipCache".into(), &JsValue::TRUE);
-        call(&session, "getToken", &[options.into()]).await.is_ok_and(|token| token.is_string())
+        let options = Js::parse(r#"{"skipCache":true}"#);
+        session.call_async("getToken", options.as_slice()).await.is_ok_and(|token| token.as_string().is_some())
     }
 
-    fn session(&self) -> Option<JsValue> {
-        Some(property(&self.js, "session")).filter(JsValue::is_object)
+    fn session(&self) -> Option<Js> {
+        Some(self.js.get("session")).filter(Js::is_object)
     }
-}
-
-/// Calls a method and awaits what it promises.
-pub(super) async fn call(target: &JsValue, method: &str, arguments: &[JsValue]) -> Result<JsValue, JsValue> {
-    let function: Function = property(target, method).dyn_into()?;
-    let result = function.apply(target, &arguments.iter().collect())?;
-    JsFuture::from(Promise::resolve(&result)).await
 }

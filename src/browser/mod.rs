@@ -1,8 +1,12 @@
 //! Bindings without policy: clerk-js, timers, cookies, the address bar. What to do with them is decided elsewhere.
 //!
-//! `absent.rs` has the same functions for the server, where nothing calls them.
+//! Islands compile for both targets, so every function here exists on both, with one signature that names no type of
+//! `web-sys` or `js-sys`: those crates are built for the browser only. The `cfg` is in the body. The server draws an
+//! island but never runs its event handlers and never polls what it spawns, so it calls only what has a sentence about it
+//! ("On the server…"); every other body is there to compile.
 
 mod clerk_js;
+mod js;
 mod page;
 mod rpc;
 

@@ -1,41 +1,62 @@
 //! Timers, the address bar, the session cookie, focus and the console.
+#![cfg_attr(not(feature = "hydrate"), expect(unused_variables, reason = "the server's bodies need no arguments"))]
 
-use std::pin::{Pin, pin};
+#[cfg(feature = "hydrate")]
+use {
+    futures_util::future::{Either, select},
+    gloo_timers::future::TimeoutFuture,
+    std::pin::{Pin, pin},
+    wasm_bindgen::JsCast,
+    wasm_bindgen::prelude::Closure,
+    web_sys::{Document, Element, HtmlDocument, HtmlElement, HtmlInputElement, window},
+};
 
-use futures_util::future::{Either, select};
-use gloo_timers::future::TimeoutFuture;
-use js_sys::{JSON, Reflect};
-use wasm_bindgen::prelude::Closure;
-use wasm_bindgen::{JsCast, JsValue};
-
+use super::js::Js;
 use crate::model::claims::{ActiveOrganizationClaim, Found};
 use crate::model::onboarding::{Draft, WaitTargets};
 
-/// A property; `undefined` of what is no object.
-pub(super) fn property(target: &JsValue, name: &str) -> JsValue {
-    Reflect::get(target, &name.into()).unwrap_or(JsValue::UNDEFINED)
+#[cfg(feature = "hydrate")]
+fn document() -> Option<Document> {
+    window()?.document()
 }
 
-fn element(id: &str) -> Option<web_sys::Element> {
-    web_sys::window()?.document()?.get_element_by_id(id)
+#[cfg(feature = "hydrate")]
+fn element(id: &str) -> Option<Element> {
+    document()?.get_element_by_id(id)
 }
 
-/// What stands in the element with this id.
+/// The trimmed text of the element with this id. Empty: there is no such element.
 fn text_of(id: &str) -> String {
-    let text = element(id).and_then(|element| element.text_content()).unwrap_or_default();
-    text.trim().to_owned()
+    cfg_select! {
+        feature = "hydrate" => {
+            let text = element(id).and_then(|element| element.text_content()).unwrap_or_default();
+            text.trim().to_owned()
+        }
+        _ => String::new(),
+    }
 }
 
-/// An attribute of the element with this id.
-fn attribute_of(id: &str, name: &str) -> String {
-    element(id).and_then(|element| element.get_attribute(name)).unwrap_or_default()
+/// An attribute of the element with this id. `None`: the element or its attribute is missing.
+fn attribute_of(id: &str, name: &str) -> Option<String> {
+    cfg_select! {
+        feature = "hydrate" => element(id)?.get_attribute(name),
+        _ => None,
+    }
+}
+
+/// An attribute of the root element.
+fn root_attribute(name: &str) -> Option<String> {
+    cfg_select! {
+        feature = "hydrate" => document()?.document_element()?.get_attribute(name),
+        _ => None,
+    }
 }
 
 /// The form as the server has drawn it, as far as the island needs it.
 pub fn draft() -> Draft {
     Draft {
-        name: attribute_of("name", "value"),
-        slug: attribute_of("slug", "value"),
+        name: attribute_of("name", "value").unwrap_or_default(),
+        slug: attribute_of("slug", "value").unwrap_or_default(),
         name_error: text_of("name-error"),
         slug_error: text_of("slug-error"),
         suggestions: ["suggestion-0", "suggestion-1"]
@@ -44,108 +65,129 @@ pub fn draft() -> Draft {
             .filter(|text| !text.is_empty())
             .collect(),
         failure: text_of("failure"),
-        undecided: element("failure").is_some_and(|element| element.has_attribute("data-undecided")),
+        undecided: attribute_of("failure", "data-undecided").is_some(),
         email: text_of("email"),
         ..Draft::default()
     }
 }
 
-/// Where the screen that waits leads, as the server has drawn it.
+/// Where the waiting screen leads, as the server has drawn it.
 pub fn wait_targets() -> WaitTargets {
-    let target = |name| attribute_of("wait", name);
+    let target = |name| attribute_of("wait", name).unwrap_or_default();
     WaitTargets { next: target("data-next"), sign_in: target("data-sign-in"), exhausted: target("data-exhausted") }
 }
 
-/// Runs a future beside everything else; one that is spawned while an island wakes runs after that. Boxed, so that the
-/// machinery exists once and not once per future: a sixth of a kilobyte each, compressed.
+/// Runs a future in the background; one that is spawned while an island wakes runs after that. On the server: drops it.
+///
+/// Boxed, so that the machinery exists once and not once per future: a sixth of a kilobyte each, compressed.
 pub fn spawn(future: impl Future<Output = ()> + 'static) {
-    let future: Pin<Box<dyn Future<Output = ()>>> = Box::pin(future);
-    wasm_bindgen_futures::spawn_local(future);
+    #[cfg(feature = "hydrate")]
+    {
+        let future: Pin<Box<dyn Future<Output = ()>>> = Box::pin(future);
+        wasm_bindgen_futures::spawn_local(future);
+    }
 }
 
-/// Waits for so many milliseconds.
 pub async fn sleep(ms: u32) {
+    #[cfg(feature = "hydrate")]
     TimeoutFuture::new(ms).await;
 }
 
 /// The future's result, unless it takes longer than `ms` milliseconds. What it started goes on unobserved.
 pub async fn within<T>(ms: u32, future: impl Future<Output = T>) -> Option<T> {
-    let future: Pin<&mut dyn Future<Output = T>> = pin!(future);
-    match select(future, TimeoutFuture::new(ms)).await {
-        Either::Left((result, _)) => Some(result),
-        Either::Right(_) => None,
+    cfg_select! {
+        feature = "hydrate" => {
+            let future: Pin<&mut dyn Future<Output = T>> = pin!(future);
+            match select(future, TimeoutFuture::new(ms)).await {
+                Either::Left((result, _)) => Some(result),
+                Either::Right(_) => None,
+            }
+        }
+        _ => Some(future.await),
     }
 }
 
-/// A clock that never goes back, in milliseconds.
+/// A monotonic clock, in milliseconds.
 pub fn now_ms() -> f64 {
-    web_sys::window()
-        .and_then(|window| window.performance())
-        .map_or_else(js_sys::Date::now, |performance| performance.now())
+    cfg_select! {
+        feature = "hydrate" => {
+            window()
+                .and_then(|window| window.performance())
+                .map_or_else(js_sys::Date::now, |performance| performance.now())
+        }
+        _ => 0.0,
+    }
 }
 
-/// A full navigation, which takes this page's place in the history.
+/// A full navigation that replaces this page in the history.
 pub fn go_to(path: &str) {
-    if let Some(window) = web_sys::window() {
+    #[cfg(feature = "hydrate")]
+    if let Some(window) = window() {
         _ = window.location().replace(path);
     }
 }
 
-/// Tells the page's watching script (`src/scripts/wake.js`) that an island has woken.
+/// Notifies the page's watchdog (`src/scripts/wake.js`) that an island has woken.
 pub fn awake() {
-    if let Some(root) =
-        web_sys::window().and_then(|window| window.document()).and_then(|document| document.document_element())
-    {
+    #[cfg(feature = "hydrate")]
+    if let Some(root) = document().and_then(|document| document.document_element()) {
         _ = root.set_attribute("data-wasm", "awake");
     }
 }
 
-/// Puts the texts of islands back where waking expects them, if the browser has translated the page (`src/scripts/wake.js`).
+/// If the browser has translated the page: puts the texts of islands back where waking expects them
+/// (`src/scripts/wake.js`).
 pub fn unwrap_translation() {
-    let unwrap = property(&property(&js_sys::global(), "vestibule"), "unwrap");
-    if let Ok(unwrap) = unwrap.dyn_into::<js_sys::Function>() {
-        _ = unwrap.call0(&JsValue::NULL);
-    }
+    _ = Js::global().get("vestibule").call("unwrap", &[]);
 }
 
 /// A text in Unicode's compatibility decomposition (NFKD), by the browser's own tables.
 pub fn decomposed(text: &str) -> String {
-    js_sys::JsString::from(text).normalize("NFKD").into()
+    cfg_select! {
+        feature = "hydrate" => js_sys::JsString::from(text).normalize("NFKD").into(),
+        _ => text.to_owned(),
+    }
 }
 
-/// What stands in the input field with this id.
+/// The content of the input field with this id. On the server: `None`.
 pub fn value_of(id: &str) -> Option<String> {
-    Some(element(id)?.dyn_into::<web_sys::HtmlInputElement>().ok()?.value())
+    cfg_select! {
+        feature = "hydrate" => Some(element(id)?.dyn_into::<HtmlInputElement>().ok()?.value()),
+        _ => None,
+    }
 }
 
 /// Moves the focus to the element with this id.
 pub fn focus(id: &str) {
-    if let Some(element) = element(id).and_then(|element| element.dyn_into::<web_sys::HtmlElement>().ok()) {
+    #[cfg(feature = "hydrate")]
+    if let Some(element) = element(id).and_then(|element| element.dyn_into::<HtmlElement>().ok()) {
         _ = element.focus();
     }
 }
 
-/// Tells whenever the browser comes online (true) or goes offline (false), for as long as the page lives. Whether it is
-/// online now is not asked: without any network the browser says no, and a server on the same machine answers all the same.
+/// Calls `changed` whenever the browser goes online (true) or offline (false), as long as the page lives. Whether it is
+/// online now is not asked: without any network the browser says no, although a server on the same machine answers.
 pub fn on_connection_change(changed: impl Fn(bool) + 'static) {
-    let Some(window) = web_sys::window() else { return };
-    let told = Closure::<dyn Fn(web_sys::Event)>::new(move |event: web_sys::Event| changed(event.type_() == "online"));
-    let told = told.into_js_value().unchecked_into();
-    for name in ["online", "offline"] {
-        _ = window.add_event_listener_with_callback(name, &told);
+    #[cfg(feature = "hydrate")]
+    if let Some(window) = window() {
+        let listener = move |event: web_sys::Event| changed(event.type_() == "online");
+        let listener = Closure::<dyn Fn(web_sys::Event)>::new(listener).into_js_value().unchecked_into();
+        for name in ["online", "offline"] {
+            _ = window.add_event_listener_with_callback(name, &listener);
+        }
     }
 }
 
 /// One line on the console, at debug level.
 pub fn debug(line: &str) {
+    #[cfg(feature = "hydrate")]
     web_sys::console::debug_1(&format!("vestibule: {line}").into());
 }
 
-/// What the session cookie's own token says about the active organization: not verified, only read.
+/// What the token in the session cookie says about the active organization: read, not verified.
 pub fn session_cookie_claim() -> Option<ActiveOrganizationClaim> {
-    let document = web_sys::window()?.document()?.dyn_into::<web_sys::HtmlDocument>().ok()?;
-    let suffix = document.document_element()?.get_attribute("data-clerk-cookie-suffix")?;
-    let cookies = document.cookie().ok()?;
+    let suffix = root_attribute("data-clerk-cookie-suffix")?;
+    let cookies = cookies()?;
     let find = |name: &str| {
         cookies
             .split(';')
@@ -157,20 +199,32 @@ pub fn session_cookie_claim() -> Option<ActiveOrganizationClaim> {
     Some(ActiveOrganizationClaim::find(|path| look_up(&payload, path)))
 }
 
-/// The payload, by the browser's own JSON. `atob` gives one character per byte, so texts outside of ASCII come out wrong;
-/// the claim that is looked for has none.
-fn payload(token: &str) -> Option<JsValue> {
-    let part = token.split('.').nth(1)?.replace('-', "+").replace('_', "/");
-    JSON::parse(&web_sys::window()?.atob(&part).ok()?).ok().filter(JsValue::is_object)
+/// The cookies that scripts may read.
+fn cookies() -> Option<String> {
+    cfg_select! {
+        feature = "hydrate" => document()?.dyn_into::<HtmlDocument>().ok()?.cookie().ok(),
+        _ => None,
+    }
 }
 
-fn look_up(payload: &JsValue, path: &[&str]) -> Found {
+/// A token's payload. `atob` gives one character per byte, so text outside of ASCII comes out garbled; the claim we look
+/// for has none.
+fn payload(token: &str) -> Option<Js> {
+    let part = token.split('.').nth(1)?.replace('-', "+").replace('_', "/");
+    let json: Option<String> = cfg_select! {
+        feature = "hydrate" => window()?.atob(&part).ok(),
+        _ => None,
+    };
+    Js::parse(&json?).filter(Js::is_object)
+}
+
+fn look_up(payload: &Js, path: &[&str]) -> Found {
     let mut value = payload.clone();
     for key in path {
         if !value.is_object() {
             return Found::Nothing;
         }
-        value = Reflect::get(&value, &JsValue::from_str(key)).unwrap_or(JsValue::UNDEFINED);
+        value = value.get(key);
     }
     match value.as_string() {
         Some(text) => Found::Text(text),

@@ -10,10 +10,12 @@ use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 use url::Url;
 
 use clerk_emulator::{Direct, Emulator, Instance, seed};
-use embedded_postgres::{Cluster, ClusterError, Lifetime};
+use embedded_postgres::{Cluster, ClusterError, Lifetime, Search};
 
 use crate::server::runtime::config;
 
+/// Where the embedded Postgres is installed.
+pub const POSTGRES: Search<'_> = Search { variable: "VESTIBULE_POSTGRES_BINARIES", packages: "end2end/node_modules" };
 /// The database of the app in an embedded cluster.
 const DATABASE: &str = "vestibule";
 /// Life of a session token. Clerk's.
@@ -37,7 +39,7 @@ pub struct Development {
 /// Why a development part did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum DevelopmentError {
-    #[error(transparent)]
+    #[error("{0} (it is installed by `make setup`, and not started if DATABASE_URL is set)")]
     Postgres(#[from] ClusterError),
     #[error("the embedded database: {0}")]
     Database(#[from] sqlx::Error),
@@ -89,7 +91,7 @@ pub async fn start(
     }
     if emulated {
         let instance = instance.unwrap_or(Instance::Production);
-        // As with Clerk, people of one instance do not exist in the other.
+        // As with Clerk, users of one instance do not exist in the other.
         let folder = if instance == Instance::Production { "clerk" } else { "clerk-development" };
         let emulator = clerk_emulator::start(clerk_emulator::Options {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
@@ -98,7 +100,7 @@ pub async fn start(
             application_name: "Vestibule".to_owned(),
             claims_template: claims_template()?,
             token_lifetime: TOKEN_LIFETIME,
-            people: seed::people(),
+            users: seed::users(),
             webhook_url: webhook_url(listen),
         })
         .await?;
@@ -138,8 +140,8 @@ fn webhook_url(listen: SocketAddr) -> Option<Url> {
 /// Looks upwards from the working directory, then from the binary: it may have been started from anywhere.
 fn find_postgres(data_dir: &Path) -> Result<PathBuf, ClusterError> {
     let here = std::env::current_dir().unwrap_or_else(|_| data_dir.to_owned());
-    embedded_postgres::find_binaries(&here).or_else(|error| match std::env::current_exe() {
-        Ok(executable) => embedded_postgres::find_binaries(&executable).map_err(|_| error),
+    POSTGRES.find(&here).or_else(|error| match std::env::current_exe() {
+        Ok(executable) => POSTGRES.find(&executable).map_err(|_| error),
         Err(_) => Err(error),
     })
 }

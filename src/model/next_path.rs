@@ -1,22 +1,28 @@
-//! Where to go afterwards: `next=` targets from outside, reduced to paths of this site.
+//! Where to go afterwards: `next=` targets from outside, limited to paths of this site.
 //!
 //! What must stay true: a `NextPath` starts with one slash, and no browser can read another origin into it. Browsers
-//! drop tabs and newlines and take a backslash for a slash (WHATWG URL, "special schemes"), so all of these are refused,
-//! also when percent-encoded, because a second decoding may follow.
+//! drop tabs and newlines and take a backslash for a slash (WHATWG URL, "special schemes"), so all of these are rejected,
+//! also when percent-encoded, because they may be decoded a second time.
 
+use std::borrow::Cow;
 use std::fmt;
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
 /// Longest target, in bytes. Longer ones are not worth a redirect header.
 const MAX_BYTES: usize = 1024;
+
+/// What is encoded in a query value: everything but RFC 3986's unreserved characters, and the slash for readability.
+const QUERY_VALUE: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
 
 /// A path of this site, with query and fragment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NextPath(String);
 
 impl NextPath {
-    /// The target, or `None` if it could lead anywhere else.
+    /// The target, or `None` if it could lead to another site.
     pub fn parse(input: &str) -> Option<Self> {
-        // A space is harmless once it was encoded; anything else that browsers drop or fold is a control character.
+        // An encoded space is harmless; everything else that browsers drop or fold is a control character.
         let suspicious = |text: &str| {
             !text.starts_with('/')
                 || text.starts_with("//")
@@ -45,15 +51,7 @@ impl NextPath {
 
     /// The target as one query value.
     pub fn encoded(&self) -> String {
-        let mut out = String::with_capacity(self.0.len() + 8);
-        for byte in self.0.bytes() {
-            if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {
-                out.push(char::from(byte));
-            } else {
-                out.push_str(&format!("%{byte:02X}"));
-            }
-        }
-        out
+        utf8_percent_encode(&self.0, QUERY_VALUE).to_string()
     }
 }
 
@@ -63,23 +61,9 @@ impl fmt::Display for NextPath {
     }
 }
 
-/// Percent-decodes once; broken sequences stay as they are, broken UTF-8 becomes a control character and is refused.
-fn decode(input: &str) -> String {
-    let bytes = input.as_bytes();
-    let hex = |byte: u8| char::from(byte).to_digit(16).map(|digit| digit as u8);
-    let mut out = Vec::with_capacity(bytes.len());
-    let mut at = 0;
-    while at < bytes.len() {
-        let pair = (bytes.get(at + 1).copied().and_then(hex), bytes.get(at + 2).copied().and_then(hex));
-        if let (b'%', (Some(high), Some(low))) = (bytes[at], pair) {
-            out.push(high * 16 + low);
-            at += 3;
-        } else {
-            out.push(bytes[at]);
-            at += 1;
-        }
-    }
-    String::from_utf8(out).unwrap_or_else(|_| "\u{0}".to_owned())
+/// Percent-decodes once. Broken sequences stay as they are; broken UTF-8 becomes a control character, and so is rejected.
+fn decode(input: &str) -> Cow<'_, str> {
+    percent_decode_str(input).decode_utf8().unwrap_or(Cow::Borrowed("\u{0}"))
 }
 
 #[cfg(test)]
@@ -88,14 +72,15 @@ mod tests {
 
     #[test]
     fn paths_of_this_site_pass() {
-        for good in ["/", "/dashboard", "/dashboard?tab=1#x", "/a/b.c", "/caf%C3%A9", "/a?x=%2Fb", "/a?q=b%20c"] {
-            assert_eq!(NextPath::parse(good).expect(good).as_str(), good);
+        for path in ["/", "/dashboard", "/dashboard?tab=1#x", "/a/b.c", "/caf%C3%A9", "/a?x=%2Fb", "/a?q=b%20c"] {
+            assert_eq!(NextPath::parse(path).expect(path).as_str(), path);
         }
         assert_eq!(NextPath::parse("/a?b=c").expect("valid").encoded(), "/a%3Fb%3Dc");
+        assert_eq!(NextPath::parse("/-._~/é%").expect("valid").encoded(), "/-._~/%C3%A9%25");
     }
 
     #[test]
-    fn everything_else_is_refused() {
+    fn everything_else_is_rejected() {
         let hostile = [
             "",
             "dashboard",
@@ -122,7 +107,7 @@ mod tests {
         for target in hostile {
             assert_eq!(NextPath::parse(target), None, "{target:?}");
         }
-        // An encoded slash right behind the first one would be scheme-relative after decoding.
+        // A second slash, encoded, would make the target scheme-relative once decoded.
         assert_eq!(NextPath::parse("/%2Fevil.example"), None);
         assert_eq!(NextPath::parse(&format!("/{}", "a".repeat(2000))), None);
         assert_eq!(NextPath::or_dashboard(Some("//evil")).as_str(), "/dashboard");

@@ -4,22 +4,22 @@
 use http::{HeaderMap, Method, Uri, header};
 use serde_json::Value;
 
-use super::errors::ApiError;
+use crate::errors::ApiError;
 
 /// A request to either API. Not printable: it holds cookies, passwords and keys.
-pub(super) struct Call {
-    pub(super) method: Method,
+pub(crate) struct Call {
+    pub(crate) method: Method,
     /// Segments after `/v1`; a trailing slash leaves no segment.
-    pub(super) path: Vec<String>,
-    pub(super) query: Vec<(String, String)>,
+    pub(crate) path: Vec<String>,
+    pub(crate) query: Vec<(String, String)>,
     /// Fields of a form, or the top level of a JSON body.
     fields: Vec<(String, Value)>,
-    pub(super) headers: HeaderMap,
+    pub(crate) headers: HeaderMap,
 }
 
 impl Call {
     /// Takes a request apart. `None` if its path is not under `/v1`.
-    pub(super) fn new(method: Method, uri: &Uri, headers: HeaderMap, body: &[u8]) -> Result<Option<Self>, ApiError> {
+    pub(crate) fn new(method: Method, uri: &Uri, headers: HeaderMap, body: &[u8]) -> Result<Option<Self>, ApiError> {
         let Some(path) = uri.path().strip_prefix("/v1/") else {
             return Ok(None);
         };
@@ -32,12 +32,12 @@ impl Call {
     }
 
     /// First value of a query parameter.
-    pub(super) fn query(&self, name: &str) -> Option<&str> {
+    pub(crate) fn query(&self, name: &str) -> Option<&str> {
         self.query.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
     /// All values of a query parameter; `name[]` counts as `name`.
-    pub(super) fn query_all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+    pub(crate) fn query_all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
         self.query
             .iter()
             .filter(move |(key, _)| key.strip_suffix("[]").unwrap_or(key) == name)
@@ -45,38 +45,38 @@ impl Call {
     }
 
     /// A field of the body as it was sent.
-    pub(super) fn field(&self, name: &str) -> Option<&Value> {
+    pub(crate) fn field(&self, name: &str) -> Option<&Value> {
         self.fields.iter().find(|(key, _)| key == name).map(|(_, value)| value)
     }
 
     /// A text field, `Some("")` if it was sent empty.
-    pub(super) fn text(&self, name: &str) -> Option<&str> {
+    pub(crate) fn text(&self, name: &str) -> Option<&str> {
         self.field(name).and_then(Value::as_str)
     }
 
     /// A text field that is there and not empty.
-    pub(super) fn filled(&self, name: &str) -> Option<&str> {
+    pub(crate) fn filled(&self, name: &str) -> Option<&str> {
         self.text(name).filter(|text| !text.trim().is_empty())
     }
 
     /// A text field that must be there.
-    pub(super) fn required(&self, name: &str) -> Result<&str, ApiError> {
+    pub(crate) fn required(&self, name: &str) -> Result<&str, ApiError> {
         self.filled(name).ok_or_else(|| ApiError::missing(name))
     }
 
     /// A flag, from JSON or from a form.
-    pub(super) fn flag(&self, name: &str) -> bool {
+    pub(crate) fn flag(&self, name: &str) -> bool {
         self.field(name).is_some_and(|value| value == true || value == "true" || value == "1")
     }
 
     /// A whole number, from JSON or from a form.
-    pub(super) fn number(&self, name: &str) -> Option<i64> {
+    pub(crate) fn number(&self, name: &str) -> Option<i64> {
         let value = self.field(name)?;
         value.as_i64().or_else(|| value.as_str()?.parse().ok())
     }
 
     /// An object, from JSON or as JSON text in a form.
-    pub(super) fn object(&self, name: &str) -> Result<Option<Value>, ApiError> {
+    pub(crate) fn object(&self, name: &str) -> Result<Option<Value>, ApiError> {
         let value = match self.field(name) {
             None | Some(Value::Null) => return Ok(None),
             Some(Value::String(text)) if text.is_empty() => return Ok(None),
@@ -90,17 +90,17 @@ impl Call {
     }
 
     /// A request header as text.
-    pub(super) fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok().filter(|value| !value.is_empty())
     }
 
-    /// The browser's address, as a proxy tells it; this machine's without one.
-    pub(super) fn client_address(&self) -> &str {
+    /// The browser's address, as a proxy forwards it; this machine's without a proxy.
+    pub(crate) fn client_address(&self) -> &str {
         self.header("x-forwarded-for").and_then(|list| list.split(',').next()).unwrap_or("127.0.0.1").trim()
     }
 
     /// Value of a cookie.
-    pub(super) fn cookie(&self, name: &str) -> Option<&str> {
+    pub(crate) fn cookie(&self, name: &str) -> Option<&str> {
         self.headers
             .get_all(header::COOKIE)
             .iter()
@@ -109,6 +109,23 @@ impl Call {
             .filter_map(|pair| pair.trim().split_once('='))
             .find(|(key, _)| *key == name)
             .map(|(_, value)| value)
+    }
+}
+
+/// Whose request changes the records: every event names them.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Caller {
+    pub(crate) client_ip: String,
+    pub(crate) user_agent: String,
+}
+
+impl Caller {
+    /// The sender of a request.
+    pub(crate) fn of(call: &Call) -> Self {
+        Self {
+            client_ip: call.client_address().to_owned(),
+            user_agent: call.header("user-agent").unwrap_or_default().to_owned(),
+        }
     }
 }
 

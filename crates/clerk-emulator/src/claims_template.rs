@@ -28,7 +28,7 @@ const RESERVED: [&str; 19] = [
 ];
 
 /// Fills the template with values from `context` and drops what would override a default claim.
-pub(super) fn fill(template: &Value, context: &Value) -> Map<String, Value> {
+pub(crate) fn fill(template: &Value, context: &Value) -> Map<String, Value> {
     let Value::Object(template) = template else {
         return Map::new();
     };

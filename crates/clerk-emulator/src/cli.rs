@@ -2,7 +2,6 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use clap::Args;
 use serde::Deserialize;
@@ -10,10 +9,11 @@ use serde_json::{Map, Value, json};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use super::{Direct, Emulator, Instance, Options, SeedPerson, Settings, StartError, seed};
-
-/// Life of a session token, in seconds. Clerk's.
-const TOKEN_SECONDS: u64 = 60;
+use crate::emulator::Emulator;
+use crate::options::{Instance, Options, SeedUser};
+use crate::seed;
+use crate::settings::{Direct, Settings};
+use crate::startup::{self, StartError};
 
 /// What to start.
 #[derive(Debug, Args)]
@@ -50,7 +50,7 @@ pub struct TlsArguments {
 }
 
 impl TlsArguments {
-    /// The instance that is meant. `option` is what makes a development instance on this command line.
+    /// The instance that the arguments name. `option` is what makes a development instance on this command line.
     ///
     /// # Errors
     /// An address for TLS without a development instance.
@@ -74,8 +74,8 @@ impl TlsArguments {
 pub async fn run(arguments: Arguments, claims_template: Value, stop: CancellationToken) -> Result<(), CliError> {
     let running = start(arguments, claims_template).await?;
     print!("{}", environment(running.settings()));
-    println!("# E-mail codes arrive at {}", running.settings().inbox_url);
-    println!("# Make it misbehave at   {}", running.settings().control_url);
+    println!("# E-mail codes arrive at  {}", running.settings().inbox_url);
+    println!("# Fault settings are at   {}", running.settings().control_url);
     if let Some(direct) = &running.settings().direct {
         println!("# {} is at {}, for a browser started like this:", direct.host, direct.address);
         println!("# {}", chromium_command(direct));
@@ -85,7 +85,7 @@ pub async fn run(arguments: Arguments, claims_template: Value, stop: Cancellatio
     Ok(())
 }
 
-/// Who exists, and what their tokens carry. Unknown fields are rejected: a typo would be silent otherwise.
+/// Which users exist, and what their tokens carry. Unknown fields are rejected: a typo would be silent otherwise.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct SeedFile {
@@ -112,7 +112,7 @@ struct User {
 pub enum CliError {
     #[error("the seed file {path} cannot be read: {source}")]
     File { path: PathBuf, source: std::io::Error },
-    #[error("the seed file {path} is not what it should be: {source}")]
+    #[error("the seed file {path} is not valid: {source}")]
     Seed { path: PathBuf, source: serde_json::Error },
     #[error("--tls-listen is only used with {0}")]
     TlsWithoutDevelopment(String),
@@ -135,19 +135,19 @@ async fn start(arguments: Arguments, claims_template: Value) -> Result<Emulator,
         data_dir: arguments.data_dir,
         application_name: arguments.name,
         claims_template: seed.claims_template.map_or(claims_template, Value::Object),
-        token_lifetime: Duration::from_secs(TOKEN_SECONDS),
-        people: match seed.users {
-            None => seed::people(),
+        users: match seed.users {
+            None => seed::users(),
             Some(users) => users.into_iter().map(User::into_seed).collect(),
         },
         webhook_url: arguments.webhook_url,
+        ..Options::default()
     };
-    Ok(super::start(options).await?)
+    Ok(startup::start(options).await?)
 }
 
 impl User {
-    fn into_seed(self) -> SeedPerson {
-        SeedPerson {
+    fn into_seed(self) -> SeedUser {
+        SeedUser {
             email: self.email,
             password: self.password,
             first_name: self.first_name,
@@ -159,7 +159,7 @@ impl User {
 
 /// The settings as lines of an environment file, to be pasted into any app.
 pub fn environment(settings: &Settings) -> String {
-    // With a development instance an app is told nothing of the Frontend API: its host is in the publishable key.
+    // A development instance needs no Frontend API address: its host is in the publishable key.
     let proxied = settings.direct.is_none().then_some(("CLERK_FRONTEND_API_URL", settings.frontend_api_url.as_str()));
     let lines = [
         ("CLERK_PUBLISHABLE_KEY", settings.publishable_key.as_str()),
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn a_seed_file_may_leave_things_out_but_not_invent_any() {
+    fn a_seed_file_may_omit_fields_but_not_have_unknown_ones() {
         let file = seed(r#"{"users":[{"email":"a@b.test","password":"long enough"}]}"#).expect("fine");
         assert_eq!(file.users.expect("users").len(), 1);
         assert!(seed("{}").expect("fine").users.is_none());
@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_development_instance_is_told_apart_by_its_settings() {
+    async fn a_development_instance_prints_settings_of_its_own() {
         let development = arguments(&["--development", "--tls-listen", "127.0.0.1:0"]);
         let emulator = start(development, json!({})).await.expect("started");
         let settings = emulator.settings();

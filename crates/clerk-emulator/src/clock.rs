@@ -4,16 +4,16 @@
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// Tells the time in milliseconds since the Unix epoch, as Clerk's objects do.
+/// Gives the time in milliseconds since the Unix epoch, as Clerk's objects do.
 #[derive(Debug, Default)]
-pub(super) struct Clock {
+pub(crate) struct Clock {
     /// Milliseconds that it is ahead of the machine's clock.
     offset: AtomicI64,
 }
 
 impl Clock {
     /// Now, in milliseconds.
-    pub(super) fn now_ms(&self) -> i64 {
+    pub(crate) fn now_ms(&self) -> i64 {
         #[expect(clippy::disallowed_methods, reason = "the one place in the emulator that reads the machine's clock")]
         let now = SystemTime::now();
         let now =
@@ -22,17 +22,17 @@ impl Clock {
     }
 
     /// Now, in whole seconds: the unit of token claims.
-    pub(super) fn now_s(&self) -> i64 {
+    pub(crate) fn now_s(&self) -> i64 {
         self.now_ms() / 1000
     }
 
     /// How far the clock is ahead of the machine's, in milliseconds.
-    pub(super) fn offset(&self) -> i64 {
+    pub(crate) fn offset(&self) -> i64 {
         self.offset.load(Ordering::SeqCst)
     }
 
     /// Moves the clock so far ahead of the machine's; negative: behind.
-    pub(super) fn set_offset(&self, offset: i64) {
+    pub(crate) fn set_offset(&self, offset: i64) {
         self.offset.store(offset, Ordering::SeqCst);
     }
 }

@@ -2,10 +2,10 @@
 
 use http::StatusCode;
 
-use super::app::App;
-use super::errors::ApiError;
-use super::records::Verification;
-use super::store::{Store, normalized};
+use crate::app::App;
+use crate::errors::ApiError;
+use crate::records::Verification;
+use crate::store::{Store, normalized};
 
 /// Milliseconds a code is valid.
 const LIFETIME_MS: i64 = 10 * 60 * 1000;
@@ -15,7 +15,7 @@ const MAX_ATTEMPTS: u32 = 5;
 const TEST_CODE: &str = "424242";
 
 /// Sends a code to an address: into the log and into the inbox.
-pub(super) fn send(app: &App, address: &str, strategy: &str) -> Verification {
+pub(crate) fn send(app: &App, address: &str, strategy: &str) -> Verification {
     let is_test_address = address.split('@').next().is_some_and(|local| local.contains("+clerk_test"));
     let code = if is_test_address { TEST_CODE.to_owned() } else { app.random.code() };
     let purpose = purpose(strategy);
@@ -26,7 +26,7 @@ pub(super) fn send(app: &App, address: &str, strategy: &str) -> Verification {
 }
 
 /// Puts the codes that are still awaited back into the inbox, after a restart.
-pub(super) fn restore_inbox(app: &App, store: &Store) {
+pub(crate) fn restore_inbox(app: &App, store: &Store) {
     let sign_ups =
         store.sign_ups.values().filter_map(|it| Some((it.email_address.as_deref()?, it.verification.as_ref()?)));
     let sign_ins =
@@ -54,16 +54,16 @@ fn purpose(strategy: &str) -> &'static str {
 }
 
 /// Checks a code. The verification changes either way and must be stored also when this fails.
-pub(super) fn check(app: &App, verification: &mut Verification, code: &str) -> Result<(), ApiError> {
+pub(crate) fn check(app: &App, verification: &mut Verification, code: &str) -> Result<(), ApiError> {
     if verification.verified {
-        return Err(refused("verification_already_verified", "Already verified", "This has already been verified."));
+        return Err(rejected("verification_already_verified", "Already verified", "This has already been verified."));
     }
     if app.clock.now_ms() >= verification.expires_at {
-        return Err(refused("verification_expired", "Expired", "This code has expired. Ask for a new one."));
+        return Err(rejected("verification_expired", "Expired", "This code has expired. Ask for a new one."));
     }
     if verification.attempts >= MAX_ATTEMPTS {
         let text = "Too many wrong codes. Ask for a new one.";
-        return Err(refused("verification_failed", "Too many failed attempts", text));
+        return Err(rejected("verification_failed", "Too many failed attempts", text));
     }
     verification.attempts += 1;
     if verification.code != code.trim() {
@@ -73,11 +73,11 @@ pub(super) fn check(app: &App, verification: &mut Verification, code: &str) -> R
     Ok(())
 }
 
-/// 400: no code was asked for.
-pub(super) fn not_sent() -> ApiError {
-    refused("verification_missing", "No verification", "You need to ask for a code before you can enter one.")
+/// 400: no code was sent.
+pub(crate) fn not_sent() -> ApiError {
+    rejected("verification_missing", "No verification", "You need to ask for a code before you can enter one.")
 }
 
-fn refused(code: &'static str, message: &str, long_message: &str) -> ApiError {
+fn rejected(code: &'static str, message: &str, long_message: &str) -> ApiError {
     ApiError::new(StatusCode::BAD_REQUEST, code, message, long_message)
 }

@@ -6,19 +6,19 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE;
 
 /// The browser's own secret; only the Frontend API reads it.
-pub(super) const CLIENT: &str = "__client";
-/// When the set of sessions last changed, in seconds; 0 when nobody is signed in.
-pub(super) const CLIENT_UAT: &str = "__client_uat";
+pub(crate) const CLIENT: &str = "__client";
+/// When the set of sessions last changed, in seconds; 0 when no user is signed in.
+pub(crate) const CLIENT_UAT: &str = "__client_uat";
 /// The session token.
-pub(super) const SESSION: &str = "__session";
+pub(crate) const SESSION: &str = "__session";
 /// Renews an expired session token without a redirect; read only with the suffix.
-pub(super) const REFRESH: &str = "__refresh";
+pub(crate) const REFRESH: &str = "__refresh";
 /// The development browser: what `__client` is to a production instance, but on the app's own site, and sent in the query.
-pub(super) const DEV_BROWSER: &str = "__clerk_db_jwt";
+pub(crate) const DEV_BROWSER: &str = "__clerk_db_jwt";
 /// Result of a handshake, as a signed token; read only without the suffix.
-pub(super) const HANDSHAKE: &str = "__clerk_handshake";
+pub(crate) const HANDSHAKE: &str = "__clerk_handshake";
 /// Result of a handshake, to be fetched; read only without the suffix.
-pub(super) const HANDSHAKE_NONCE: &str = "__clerk_handshake_nonce";
+pub(crate) const HANDSHAKE_NONCE: &str = "__clerk_handshake_nonce";
 
 /// One year in seconds: the cookies outlive the tokens inside them on purpose.
 const YEAR: u32 = 31_536_000;
@@ -26,7 +26,7 @@ const YEAR: u32 = 31_536_000;
 const HANDSHAKE_SECONDS: u32 = 60;
 
 /// First eight letters of the base64url of the key's SHA-1.
-pub(super) fn suffix(publishable_key: &str) -> String {
+pub(crate) fn suffix(publishable_key: &str) -> String {
     let hash = digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, publishable_key.as_bytes());
     let mut text = URL_SAFE.encode(hash.as_ref());
     text.truncate(8);
@@ -35,46 +35,46 @@ pub(super) fn suffix(publishable_key: &str) -> String {
 
 /// Writes `Set-Cookie` values for one site.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Jar<'a> {
-    pub(super) suffix: &'a str,
+pub(crate) struct Jar<'a> {
+    pub(crate) suffix: &'a str,
     /// Whether the site is served over TLS.
-    pub(super) secure: bool,
+    pub(crate) secure: bool,
 }
 
 impl Jar<'_> {
     /// `name` with the suffix.
-    pub(super) fn suffixed(&self, name: &str) -> String {
+    pub(crate) fn suffixed(&self, name: &str) -> String {
         format!("{name}_{}", self.suffix)
     }
 
     /// The client cookie; an empty value removes it.
-    pub(super) fn client(&self, value: &str) -> String {
+    pub(crate) fn client(&self, value: &str) -> String {
         self.cookie(CLIENT, value, lasting(value), true)
     }
 
     /// `__client_uat`, both forms.
-    pub(super) fn client_uat(&self, seconds: i64) -> [String; 2] {
+    pub(crate) fn client_uat(&self, seconds: i64) -> [String; 2] {
         let value = seconds.to_string();
         [CLIENT_UAT.to_owned(), self.suffixed(CLIENT_UAT)].map(|name| self.cookie(&name, &value, YEAR, false))
     }
 
     /// `__session`, both forms; an empty token removes them.
-    pub(super) fn session(&self, token: &str) -> [String; 2] {
+    pub(crate) fn session(&self, token: &str) -> [String; 2] {
         [SESSION.to_owned(), self.suffixed(SESSION)].map(|name| self.cookie(&name, token, lasting(token), false))
     }
 
     /// `__refresh_<suffix>`; an empty value removes it.
-    pub(super) fn refresh(&self, value: &str) -> String {
+    pub(crate) fn refresh(&self, value: &str) -> String {
         self.cookie(&self.suffixed(REFRESH), value, lasting(value), true)
     }
 
     /// `__clerk_db_jwt`, both forms. clerk-js reads it.
-    pub(super) fn dev_browser(&self, token: &str) -> [String; 2] {
+    pub(crate) fn dev_browser(&self, token: &str) -> [String; 2] {
         [DEV_BROWSER.to_owned(), self.suffixed(DEV_BROWSER)].map(|name| self.cookie(&name, token, YEAR, false))
     }
 
     /// One of the two handshake cookies; an empty value removes it.
-    pub(super) fn handshake(&self, name: &str, value: &str) -> String {
+    pub(crate) fn handshake(&self, name: &str, value: &str) -> String {
         self.cookie(name, value, if value.is_empty() { 0 } else { HANDSHAKE_SECONDS }, true)
     }
 

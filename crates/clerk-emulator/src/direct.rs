@@ -19,23 +19,23 @@ use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
-use super::app::App;
-use super::errors::ApiError;
-use super::response::Answer;
-use super::{dispatch, fapi};
+use crate::app::App;
+use crate::errors::ApiError;
+use crate::response::Answer;
+use crate::{dispatch, fapi};
 
 /// Longest handshake of TLS.
 const GREETING_LIMIT: Duration = Duration::from_secs(5);
 
-/// Connections over TLS. Handshakes go on side by side: a slow one holds up nobody.
-pub(super) struct TlsListener {
+/// Connections over TLS. Handshakes go on side by side: a slow one does not block the others.
+pub(crate) struct TlsListener {
     tcp: TcpListener,
     acceptor: TlsAcceptor,
     greeted: JoinSet<Option<(TlsStream<TcpStream>, SocketAddr)>>,
 }
 
 impl TlsListener {
-    pub(super) fn new(tcp: TcpListener, acceptor: TlsAcceptor) -> Self {
+    pub(crate) fn new(tcp: TcpListener, acceptor: TlsAcceptor) -> Self {
         Self { tcp, acceptor, greeted: JoinSet::new() }
     }
 }
@@ -66,7 +66,7 @@ impl Listener for TlsListener {
 }
 
 /// The routes that pages of other origins may call.
-pub(super) fn router(app: Arc<App>) -> Router {
+pub(crate) fn router(app: Arc<App>) -> Router {
     dispatch::router(app.clone()).layer(from_fn_with_state(app, across_origins))
 }
 
@@ -77,7 +77,7 @@ async fn across_origins(State(app): State<Arc<App>>, request: Request, next: Nex
     let preflight = request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
     let mut response = if !serves(request.uri().path()) {
         let error = ApiError::no_such_endpoint(request.method().as_str(), request.uri().path());
-        Answer::error(&app, &error).into_response()
+        Answer::error(&app.random, &error).into_response()
     } else if preflight && *request.method() == Method::OPTIONS {
         StatusCode::NO_CONTENT.into_response()
     } else {

@@ -9,29 +9,14 @@ use reqwest::{Client, RequestBuilder, header};
 use serde_json::{Value, json};
 use url::Url;
 
-use super::super::{Direct, Emulator, Instance, Options, SeedPerson, start};
 use super::*;
+use crate::test_support::with_ada;
+use crate::{Direct, Emulator, Instance, Options, start};
 
 const PAGE: &str = "http://localhost:3000";
 
 fn options(data_dir: Option<&Path>, instance: Instance) -> Options {
-    let person = SeedPerson {
-        email: "ada@example.test".to_owned(),
-        password: "correct horse".to_owned(),
-        first_name: String::new(),
-        last_name: String::new(),
-        public_metadata: json!({}),
-    };
-    Options {
-        listen: ([127, 0, 0, 1], 0).into(),
-        instance,
-        data_dir: data_dir.map(Path::to_owned),
-        application_name: "Vestibule".to_owned(),
-        claims_template: json!({}),
-        token_lifetime: Duration::from_secs(60),
-        people: vec![person],
-        webhook_url: None,
-    }
+    Options { instance, data_dir: data_dir.map(Path::to_owned), ..with_ada() }
 }
 
 fn development() -> Instance {
@@ -56,12 +41,12 @@ impl Browser {
         Self { client: client.build().expect("a client"), base: format!("https://{host}") }
     }
 
-    fn ask(&self, method: Method, path: &str) -> RequestBuilder {
+    fn request(&self, method: Method, path: &str) -> RequestBuilder {
         self.client.request(method, format!("{}{path}", self.base)).header(header::ORIGIN, PAGE)
     }
 
     async fn json(&self, method: Method, path: &str) -> Value {
-        self.ask(method, path).send().await.expect("an answer").json().await.expect("JSON")
+        self.request(method, path).send().await.expect("an answer").json().await.expect("JSON")
     }
 
     async fn new_token(&self) -> String {
@@ -71,7 +56,7 @@ impl Browser {
     /// Signs Ada in, and gives the answer.
     async fn sign_in(&self, token: &str) -> reqwest::Response {
         let form = "strategy=password&identifier=ada%40example.test&password=correct+horse";
-        self.ask(Method::POST, &format!("/v1/client/sign_ins?__clerk_db_jwt={token}"))
+        self.request(Method::POST, &format!("/v1/client/sign_ins?__clerk_db_jwt={token}"))
             .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
             .body(form)
             .send()
@@ -113,7 +98,7 @@ fn set_by(directives: &Value) -> HashMap<String, String> {
 async fn a_page_of_another_origin_may_call_the_frontend_api_and_nothing_else() {
     let emulator = start(options(None, development())).await.expect("starts");
     let browser = Browser::of(&emulator);
-    let answer = browser.ask(Method::POST, "/v1/dev_browser").send().await.expect("an answer");
+    let answer = browser.request(Method::POST, "/v1/dev_browser").send().await.expect("an answer");
     let header = |name: &str| answer.headers().get(name).map(|value| value.to_str().expect("text").to_owned());
     assert_eq!(header("access-control-allow-origin").as_deref(), Some(PAGE));
     assert_eq!(header("access-control-allow-credentials").as_deref(), Some("true"));
@@ -121,7 +106,7 @@ async fn a_page_of_another_origin_may_call_the_frontend_api_and_nothing_else() {
     assert_eq!(header("vary").as_deref(), Some("Origin"));
 
     let preflight = browser
-        .ask(Method::OPTIONS, "/v1/client")
+        .request(Method::OPTIONS, "/v1/client")
         .header("access-control-request-method", "PATCH")
         .header("access-control-request-headers", "x-mine")
         .send()
@@ -133,7 +118,7 @@ async fn a_page_of_another_origin_may_call_the_frontend_api_and_nothing_else() {
 
     let token = emulator.settings().inbox_url.split_once('?').expect("a token").1;
     for path in ["/v1/users", "/v1/jwks", &format!("/inbox?{token}"), &format!("/control?{token}")] {
-        let request = browser.ask(Method::GET, path).bearer_auth(&emulator.settings().secret_key);
+        let request = browser.request(Method::GET, path).bearer_auth(&emulator.settings().secret_key);
         assert_eq!(request.send().await.expect("an answer").status(), StatusCode::NOT_FOUND, "{path}");
     }
     assert_eq!(browser.json(Method::GET, "/.well-known/jwks.json").await["keys"][0]["kty"], "RSA");
@@ -144,10 +129,10 @@ async fn a_page_of_another_origin_may_call_the_frontend_api_and_nothing_else() {
 async fn a_browser_is_known_by_its_token() {
     let emulator = start(options(None, development())).await.expect("starts");
     let browser = Browser::of(&emulator);
-    for stranger in ["/v1/client", "/v1/environment", "/v1/client?__clerk_db_jwt=dvb_client_x.y"] {
-        let answer = browser.ask(Method::GET, stranger).send().await.expect("an answer");
-        assert_eq!(answer.status(), StatusCode::UNAUTHORIZED, "{stranger}");
-        assert!(answer.text().await.expect("text").contains("dev_browser_unauthenticated"), "{stranger}");
+    for unknown in ["/v1/client", "/v1/environment", "/v1/client?__clerk_db_jwt=dvb_client_x.y"] {
+        let answer = browser.request(Method::GET, unknown).send().await.expect("an answer");
+        assert_eq!(answer.status(), StatusCode::UNAUTHORIZED, "{unknown}");
+        assert!(answer.text().await.expect("text").contains("dev_browser_unauthenticated"), "{unknown}");
     }
     let token = browser.new_token().await;
     let environment =
@@ -176,7 +161,7 @@ async fn a_handshake_brings_its_result_in_the_address() {
     let browser = Browser::of(&emulator);
     let token = browser.new_token().await;
     browser.sign_in(&token).await;
-    let suffix = super::super::cookies::suffix(&emulator.settings().publishable_key);
+    let suffix = crate::cookies::suffix(&emulator.settings().publishable_key);
     let both = |name: &str| [name.to_owned(), format!("{name}_{suffix}")];
 
     let page = "http://localhost:3000/dashboard?next=%2Fa%20b&__clerk_handshake=old";
@@ -193,9 +178,9 @@ async fn a_handshake_brings_its_result_in_the_address() {
     }
     assert!(both("__client_uat").iter().all(|name| set[name] != "0"));
 
-    // A browser that nobody knows yet, or no longer: it is given a token, and is signed out.
-    for stranger in [vec![], vec![("__clerk_db_jwt", "dvb_gone")]] {
-        let query = [vec![("redirect_url", PAGE), ("format", "nonce")], stranger].concat();
+    // A browser that is not known yet, or no longer: it gets a token, and is signed out.
+    for unknown in [vec![], vec![("__clerk_db_jwt", "dvb_gone")]] {
+        let query = [vec![("redirect_url", PAGE), ("format", "nonce")], unknown].concat();
         let back = browser.handshake(&query).await;
         let nonce = back.query().expect("a query").strip_prefix("__clerk_handshake_nonce=").expect("only the nonce");
         let url = format!("{}/v1/clients/handshake_payload?nonce={nonce}", emulator.settings().api_url);
@@ -207,7 +192,7 @@ async fn a_handshake_brings_its_result_in_the_address() {
         assert_eq!(browser.json(Method::GET, &client).await["response"]["object"], "client");
     }
 
-    let foreign = browser.ask(Method::GET, "/v1/client/handshake?redirect_url=https://evil.example/");
+    let foreign = browser.request(Method::GET, "/v1/client/handshake?redirect_url=https://evil.example/");
     assert_eq!(foreign.send().await.expect("an answer").status(), StatusCode::BAD_REQUEST);
     emulator.shutdown().await;
 }
@@ -222,7 +207,7 @@ async fn a_data_directory_keeps_its_kind_its_certificate_and_its_browsers() {
     let certificate = direct(&first).certificate_pem.clone();
     first.shutdown().await;
 
-    let error = start(options(Some(directory.path()), Instance::Production)).await.expect_err("is refused");
+    let error = start(options(Some(directory.path()), Instance::Production)).await.expect_err("is rejected");
     assert!(error.to_string().contains("holds a development instance, not a production one"), "{error}");
 
     let second = start(options(Some(directory.path()), development())).await.expect("starts again");
@@ -233,17 +218,17 @@ async fn a_data_directory_keeps_its_kind_its_certificate_and_its_browsers() {
 }
 
 #[tokio::test]
-async fn it_is_no_proxys_and_listens_on_this_machine_only() {
+async fn it_is_not_proxied_and_listens_on_this_machine_only() {
     let open = Instance::Development { tls_listen: ([0, 0, 0, 0], 0).into() };
     assert!(start(options(None, open)).await.is_err());
     let emulator = start(options(None, development())).await.expect("starts");
     let browser = Browser::of(&emulator);
     let proxied = browser
-        .ask(Method::GET, "/v1/client")
+        .request(Method::GET, "/v1/client")
         .header("clerk-proxy-url", "http://localhost:3000/__clerk")
         .header("clerk-secret-key", &emulator.settings().secret_key);
     assert_eq!(proxied.send().await.expect("an answer").status(), StatusCode::BAD_REQUEST);
-    // A peer that says nothing does not keep others waiting.
+    // A silent peer does not block others.
     let _silent = TcpStream::connect(direct(&emulator).address).await.expect("connects");
     let newcomer = Browser::of(&emulator);
     let answer = tokio::time::timeout(GREETING_LIMIT / 2, newcomer.new_token()).await;

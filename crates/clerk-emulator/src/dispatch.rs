@@ -1,5 +1,5 @@
 //! The one place where every API request passes: taken apart, given to one of the two APIs, answered.
-//! Faults and delays that are made on purpose are met here.
+//! Requests that are made to fail or wait on purpose do so here.
 
 use std::sync::Arc;
 
@@ -13,17 +13,17 @@ use http::{HeaderMap, HeaderValue, Method, header};
 use time::OffsetDateTime;
 use time::macros::format_description;
 
-use super::app::App;
-use super::call::Call;
-use super::errors::ApiError;
-use super::response::Answer;
-use super::{bapi, control, fapi, inbox, webhooks};
+use crate::app::App;
+use crate::call::Call;
+use crate::errors::ApiError;
+use crate::response::Answer;
+use crate::{bapi, control, fapi, inbox, webhooks};
 
 /// Largest request body in bytes: metadata is the largest thing sent, and Clerk allows 8 kB of it.
 const BODY_LIMIT: usize = 256 * 1024;
 
 /// All routes of the emulator.
-pub(super) fn router(app: Arc<App>) -> Router {
+pub(crate) fn router(app: Arc<App>) -> Router {
     Router::new()
         .route("/inbox", get(inbox::page))
         .route("/inbox.json", get(inbox::json))
@@ -36,7 +36,7 @@ pub(super) fn router(app: Arc<App>) -> Router {
         .with_state(app)
 }
 
-/// The answer with the emulator's own time as its `Date`: whoever compares clocks by it must see what tokens say.
+/// The answer with the emulator's own time as its `Date`: a client that compares clocks by it must see what tokens say.
 async fn dated(State(app): State<Arc<App>>, mut response: Response) -> Response {
     let form =
         format_description!("[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT");
@@ -63,17 +63,17 @@ async fn dispatch(
 ) -> Response {
     let call = Call::new(method.clone(), &uri, headers, &body);
     if let Ok(Some(call)) = &call
-        && let Some(fault) = app.control.take(&call.method, uri.path())
-        && let Some(refusal) = fault.meet(&app).await
+        && let Some(fault) = app.faults.take(&call.method, uri.path())
+        && let Some(failure) = fault.apply(&app.random).await
     {
         tracing::debug!(target: "clerk_emulator", %method, path = uri.path(), "made to fail on purpose");
-        return refusal;
+        return failure;
     }
     let answer = match call {
         Ok(Some(call)) if fapi::serves(&call.path) => fapi::answer(&app, &call),
         Ok(Some(call)) => bapi::answer(&app, &call),
-        Ok(None) => Answer::error(&app, &ApiError::no_such_endpoint(method.as_str(), uri.path())),
-        Err(error) => Answer::error(&app, &error),
+        Ok(None) => Answer::error(&app.random, &ApiError::no_such_endpoint(method.as_str(), uri.path())),
+        Err(error) => Answer::error(&app.random, &error),
     };
     tracing::debug!(target: "clerk_emulator", %method, path = uri.path(), status = answer.status.as_u16(), "request");
     answer.into_response()

@@ -9,7 +9,7 @@ const LIFETIME_MS: i64 = 60_000;
 
 /// The waiting results.
 #[derive(Debug, Default)]
-pub(super) struct Handshakes(Mutex<HashMap<String, Waiting>>);
+pub(crate) struct Handshakes(Mutex<HashMap<String, Waiting>>);
 
 #[derive(Debug)]
 struct Waiting {
@@ -19,14 +19,14 @@ struct Waiting {
 
 impl Handshakes {
     /// Keeps a result under a nonce.
-    pub(super) fn keep(&self, nonce: &str, directives: Vec<String>, now: i64) {
+    pub(crate) fn keep(&self, nonce: &str, directives: Vec<String>, now: i64) {
         let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         waiting.retain(|_, result| now < result.until);
         waiting.insert(nonce.to_owned(), Waiting { directives, until: now + LIFETIME_MS });
     }
 
     /// Takes a result out.
-    pub(super) fn take(&self, nonce: &str, now: i64) -> Option<Vec<String>> {
+    pub(crate) fn take(&self, nonce: &str, now: i64) -> Option<Vec<String>> {
         let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         waiting.remove(nonce).filter(|result| now < result.until).map(|result| result.directives)
     }

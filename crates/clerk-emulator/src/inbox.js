@@ -1,16 +1,16 @@
-// Renews the inbox in place: every three seconds while it can be seen, and at once when it is seen again. Rows that stay
+// Renews the inbox in place: every three seconds while it is visible, and at once when it becomes visible. Rows that stay
 // are not touched, so the focus, the selection and a button that says "Copied" stay too. Rows come from the same page,
 // written and escaped by the server.
 'use strict';
 {
   const PERIOD_MS = 3000;
-  const PATIENCE_MS = 10000;
+  const TIMEOUT_MS = 10000;
   const COPIED_MS = 2000;
   const table = document.querySelector('.mails');
   const body = table.tBodies[0];
   const empty = document.querySelector('.empty');
   const wrong = document.querySelector('.wrong');
-  const said = document.querySelector('[role=status]');
+  const status = document.querySelector('[role=status]');
   const clock = new Intl.DateTimeFormat(undefined, { month: 'short', day: 'numeric', hour: 'numeric', minute: '2-digit', second: '2-digit' });
   let page = '';
   let timer;
@@ -32,19 +32,19 @@
     if (!Number.isNaN(at.getTime())) time.textContent = clock.format(at);
   };
 
-  // Emptied first: the same words twice would be no change, and a screen reader would be silent.
-  let saying;
-  const say = (text) => {
-    clearTimeout(saying);
-    said.textContent = '';
-    saying = setTimeout(() => (said.textContent = text), 100);
+  // Emptied first: setting the same text twice is no change, and a screen reader would not read it.
+  let announcing;
+  const announce = (text) => {
+    clearTimeout(announcing);
+    status.textContent = '';
+    announcing = setTimeout(() => (status.textContent = text), 100);
   };
 
-  const grumble = (text) => {
+  const report = (text) => {
     if (wrong.textContent === text) return;
     wrong.textContent = text;
     wrong.hidden = !text;
-    say(text || 'The emulator answers again.');
+    announce(text || 'The emulator answers again.');
   };
 
   let shown = keyed(body.rows);
@@ -70,31 +70,31 @@
     table.hidden = next.size === 0;
     empty.hidden = next.size > 0;
     if (fresh.length === 1) {
-      say(`New code ${fresh[0].querySelector('code').textContent} for ${fresh[0].querySelector('.to').textContent}`);
+      announce(`New code ${fresh[0].querySelector('code').textContent} for ${fresh[0].querySelector('.to').textContent}`);
     } else if (fresh.length > 1) {
-      say(`${fresh.length} new e-mails`);
+      announce(`${fresh.length} new e-mails`);
     }
   };
 
   const renew = async () => {
     try {
-      const answer = await fetch(location.href, { cache: 'no-store', signal: AbortSignal.timeout(PATIENCE_MS) });
+      const answer = await fetch(location.href, { cache: 'no-store', signal: AbortSignal.timeout(TIMEOUT_MS) });
       if (answer.status === 403) {
-        grumble('The emulator has a new address for this page. Open the one from its start-up log.');
+        report('The emulator has a new address for this page. Open the one from its start-up log.');
         return;
       }
       if (!answer.ok) throw new Error(String(answer.status));
       const text = await answer.text();
       const table = text === page ? null : new DOMParser().parseFromString(text, 'text/html').querySelector('.mails');
-      grumble('');
+      report('');
       if (table) show([...table.tBodies[0].rows]);
       page = text;
     } catch {
-      grumble('The emulator does not answer. This page keeps trying.');
+      report('The emulator does not answer. This page keeps trying.');
     }
   };
 
-  // One at a time. A hidden page waits until it is seen.
+  // One at a time. A hidden page waits until it is visible.
   const next = () => {
     clearTimeout(timer);
     if (document.visibilityState === 'visible') timer = setTimeout(run, PERIOD_MS);
@@ -143,10 +143,10 @@
     const code = button.closest('tr').querySelector('code');
     if (await copy(code)) {
       label(button, 'Copied');
-      say(`Copied ${code.textContent}`);
+      announce(`Copied ${code.textContent}`);
     } else {
       label(button, 'Selected');
-      say(`${code.textContent} is selected, not copied. Copy it with the keyboard.`);
+      announce(`${code.textContent} is selected, not copied. Copy it with the keyboard.`);
     }
   });
 }

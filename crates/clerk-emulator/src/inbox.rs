@@ -1,27 +1,26 @@
-//! The local inbox: the last e-mails the emulator "sent", for users (a page) and for tests (JSON).
-//! Who may read it is decided in `local_pages`. The page's script (`inbox.js`) puts in the rows that are new.
+//! The local inbox: the last e-mails the emulator "sent", as a page and, for tests, as JSON.
+//! `local_pages` checks access. The page's script (`inbox.js`) puts in the rows that are new.
 
 use std::collections::VecDeque;
-use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use axum::extract::{ConnectInfo, Query, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use serde_json::{Value, json};
+use serde_json::json;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::app::App;
-use super::local_pages::{self, Key, escaped, may_read, refused};
+use crate::local_pages::{self, LocalAccess, escaped};
+use crate::response::Answer;
 
 /// How many e-mails are kept.
 const KEPT: usize = 500;
 
 const SCRIPT: &str = include_str!("inbox.js");
 
-/// The newest e-mails, in memory only.
-#[derive(Debug, Default)]
-pub(super) struct Inbox(Mutex<VecDeque<Mail>>);
+/// The newest e-mails, in memory only. Clones share them.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Inbox(Arc<Mutex<VecDeque<Mail>>>);
 
 #[derive(Debug, Clone)]
 struct Mail {
@@ -33,7 +32,7 @@ struct Mail {
 
 impl Inbox {
     /// Puts an e-mail on top.
-    pub(super) fn deliver(&self, to: &str, code: &str, subject: &str, at: i64) {
+    pub(crate) fn deliver(&self, to: &str, code: &str, subject: &str, at: i64) {
         let mut mails = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         mails.push_front(Mail { to: to.to_owned(), code: code.to_owned(), subject: subject.to_owned(), at });
         mails.truncate(KEPT);
@@ -45,31 +44,17 @@ impl Inbox {
 }
 
 /// `GET /inbox?token=…`
-pub(super) async fn page(
-    State(app): State<Arc<App>>,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
-    Query(key): Query<Key>,
-) -> Response {
-    if !may_read(&app, peer, &key) {
-        return refused();
-    }
-    local_pages::page(&app, "Inbox", &body(&app.inbox.newest_first()), Some(SCRIPT))
+pub(crate) async fn page(LocalAccess(token): LocalAccess, State(inbox): State<Inbox>) -> Response {
+    local_pages::page(&token, "Inbox", &body(&inbox.newest_first()), Some(SCRIPT))
 }
 
 /// `GET /inbox.json?token=…`: `[{to, code, subject, at}]`, newest first, `at` in RFC 3339.
-pub(super) async fn json(
-    State(app): State<Arc<App>>,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
-    Query(key): Query<Key>,
-) -> Response {
-    if !may_read(&app, peer, &key) {
-        return refused();
-    }
-    let mails = app.inbox.newest_first();
+pub(crate) async fn json(_: LocalAccess, State(inbox): State<Inbox>) -> Response {
+    let mails = inbox.newest_first();
     let list = mails
         .iter()
         .map(|mail| json!({"to": mail.to, "code": mail.code, "subject": mail.subject, "at": instant(mail.at)}));
-    super::response::Answer::ok(list.collect::<Value>()).into_response()
+    Answer::ok(list.collect()).into_response()
 }
 
 /// The body of the page. The table is there without a row too, for the script to put rows into.
@@ -105,7 +90,7 @@ fn row(mail: &Mail) -> String {
     )
 }
 
-/// RFC 3339 to the millisecond: two e-mails with the same code within a second are told apart by it.
+/// RFC 3339 to the millisecond: two e-mails with the same code within a second differ by it.
 fn instant(at: i64) -> String {
     OffsetDateTime::from_unix_timestamp_nanos(i128::from(at) * 1_000_000)
         .ok()

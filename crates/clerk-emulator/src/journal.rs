@@ -1,5 +1,5 @@
 //! The journal: a file of JSON lines, one for each change of one record, written before the answer leaves.
-//! A change costs the same however many people there are. What reached the operating system survives `kill -9`;
+//! A change costs the same however many users there are. What reached the operating system survives `kill -9`;
 //! a torn last line is dropped at the next start, when the file is also rewritten without what was superseded.
 
 use std::fs::{self, File, OpenOptions};
@@ -14,15 +14,15 @@ const FILE: &str = "journal.jsonl";
 
 /// One change: the record's new content, or `null` when it is gone.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Line {
-    pub(super) kind: String,
-    pub(super) id: String,
-    pub(super) value: Value,
+pub(crate) struct Line {
+    pub(crate) kind: String,
+    pub(crate) id: String,
+    pub(crate) value: Value,
 }
 
 /// Why a journal could not be read.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum JournalError {
+pub(crate) enum JournalError {
     /// The file could not be read or written.
     #[error(transparent)]
     Io(#[from] io::Error),
@@ -33,7 +33,7 @@ pub(super) enum JournalError {
 
 /// The open journal.
 #[derive(Debug)]
-pub(super) struct Journal {
+pub(crate) struct Journal {
     path: PathBuf,
     file: File,
     /// Bytes of whole lines.
@@ -42,22 +42,22 @@ pub(super) struct Journal {
 
 impl Journal {
     /// Opens the journal of a directory and returns what it holds, oldest first.
-    pub(super) fn open(directory: &Path) -> Result<(Self, Vec<Line>), JournalError> {
+    pub(crate) fn open(directory: &Path) -> Result<(Self, Vec<Line>), JournalError> {
         let path = directory.join(FILE);
         let bytes = match fs::read(&path) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
             Err(error) => return Err(error.into()),
         };
-        let (lines, sound) = parse(&bytes)?;
+        let (lines, whole) = parse(&bytes)?;
         let file = append_to(&path)?;
-        let length = sound as u64;
+        let length = whole as u64;
         file.set_len(length)?;
         Ok((Self { path, file, length }, lines))
     }
 
     /// Appends one change. What a failed write left behind is cut off, so that later lines stay readable.
-    pub(super) fn append(&mut self, line: &Line) -> io::Result<()> {
+    pub(crate) fn append(&mut self, line: &Line) -> io::Result<()> {
         let bytes = encoded(line)?;
         if let Err(error) = self.file.write_all(&bytes) {
             self.file.set_len(self.length)?;
@@ -68,7 +68,7 @@ impl Journal {
     }
 
     /// Replaces the whole journal by these lines, in one step.
-    pub(super) fn compact(&mut self, lines: impl Iterator<Item = Line>) -> io::Result<()> {
+    pub(crate) fn compact(&mut self, lines: impl Iterator<Item = Line>) -> io::Result<()> {
         let beside = self.path.with_extension("new");
         let mut output = BufWriter::new(private_file(&beside)?);
         for line in lines {
@@ -84,17 +84,17 @@ impl Journal {
 
 /// The lines, and how many bytes of the file they fill.
 fn parse(bytes: &[u8]) -> Result<(Vec<Line>, usize), JournalError> {
-    let (mut lines, mut sound) = (Vec::new(), 0);
-    while let Some(length) = bytes[sound..].iter().position(|byte| *byte == b'\n') {
-        let end = sound + length + 1;
-        match serde_json::from_slice(&bytes[sound..end]) {
+    let (mut lines, mut whole) = (Vec::new(), 0);
+    while let Some(length) = bytes[whole..].iter().position(|byte| *byte == b'\n') {
+        let end = whole + length + 1;
+        match serde_json::from_slice(&bytes[whole..end]) {
             Ok(line) => lines.push(line),
             Err(_) if end == bytes.len() => break,
             Err(_) => return Err(JournalError::Damaged(lines.len() + 1)),
         }
-        sound = end;
+        whole = end;
     }
-    Ok((lines, sound))
+    Ok((lines, whole))
 }
 
 fn encoded(line: &Line) -> io::Result<Vec<u8>> {
@@ -108,7 +108,7 @@ fn append_to(path: &Path) -> io::Result<File> {
 }
 
 /// Creates (or empties) a file that only its owner can read.
-pub(super) fn private_file(path: &Path) -> io::Result<File> {
+pub(crate) fn private_file(path: &Path) -> io::Result<File> {
     OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)
 }
 

@@ -1,6 +1,6 @@
 //! The secrets of one emulator: its RSA key, its secret key for the Backend API, the one that signs webhooks, its unique
-//! host name, the token of its inbox, and its certificate if it has one. They are made once per data directory, kept in a file only its owner can
-//! read, and never checked in.
+//! host name, the token of its local pages, and its certificate if it has one. They are made once per data directory,
+//! kept in a file only its owner can read, and never checked in.
 
 use std::io::Write;
 use std::path::Path;
@@ -15,10 +15,11 @@ use base64::engine::general_purpose::{STANDARD as BASE64, STANDARD_NO_PAD, URL_S
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::Instance;
-use super::certificate::Certificate;
-use super::journal::private_file;
-use super::random::Random;
+use crate::certificate::Certificate;
+use crate::journal::private_file;
+use crate::options::Instance;
+use crate::pem::pem;
+use crate::random::Random;
 
 const FILE: &str = "keys.json";
 /// What Svix's secrets begin with.
@@ -26,24 +27,24 @@ const WEBHOOK_SECRET: &str = "whsec_";
 
 /// Why the keys could not be had.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum KeyError {
+pub(crate) enum KeyError {
     /// The file could not be read or written.
     #[error(transparent)]
     Io(#[from] std::io::Error),
     /// The file is there but is no key file.
     #[error("{FILE} is damaged; remove the data directory to start over")]
     Damaged,
-    /// The data directory is of the other kind of instance: its people and its browsers cannot be taken over.
+    /// The data directory is of the other kind of instance: its users and its browsers cannot be taken over.
     #[error("the data directory holds a {found} instance, not a {0} one; choose another directory", found = .0.other())]
     OtherKind(Kind),
-    /// The cryptographic library refused.
+    /// The cryptographic library failed.
     #[error("no key could be made")]
     Generation,
 }
 
 /// The two kinds of Clerk's instances.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     Production,
     Development,
 }
@@ -99,27 +100,27 @@ struct Kept {
 }
 
 /// The keys in use.
-pub(super) struct Keys {
+pub(crate) struct Keys {
     pair: RsaKeyPair,
     /// `kid` of every token, in the form of an instance id.
-    pub(super) key_id: String,
+    pub(crate) key_id: String,
     /// `sk_live_…` or `sk_test_…`
-    pub(super) secret_key: String,
+    pub(crate) secret_key: String,
     /// Frontend API host inside the publishable key.
-    pub(super) host: String,
+    pub(crate) host: String,
     /// `whsec_…`, as Svix writes it.
-    pub(super) webhook_secret: String,
+    pub(crate) webhook_secret: String,
     webhook_key: hmac::Key,
-    /// Opens the inbox page.
-    pub(super) inbox_token: String,
+    /// Opens the local pages: inbox and control.
+    pub(crate) inbox_token: String,
     /// Of the host, if browsers reach it directly.
-    pub(super) certificate: Option<Certificate>,
+    pub(crate) certificate: Option<Certificate>,
     kind: Kind,
 }
 
 impl Keys {
     /// The keys of a data directory, made now if it has none; without a directory, new ones for this run.
-    pub(super) fn open(directory: Option<&Path>, random: &Random, instance: Instance) -> Result<Self, KeyError> {
+    pub(crate) fn open(directory: Option<&Path>, random: &Random, instance: Instance) -> Result<Self, KeyError> {
         let kind = Kind::from(instance);
         let Some(directory) = directory else {
             return Self::from_kept(generate(random, kind)?, kind);
@@ -163,37 +164,37 @@ impl Keys {
     }
 
     /// Whether browsers are known by their development browser token, and talk to the host directly.
-    pub(super) fn is_development(&self) -> bool {
+    pub(crate) fn is_development(&self) -> bool {
         self.kind == Kind::Development
     }
 
     /// `pk_live_` or `pk_test_`, and the host name, as clerk-js decodes it.
-    pub(super) fn publishable_key(&self) -> String {
+    pub(crate) fn publishable_key(&self) -> String {
         format!("pk_{}_{}", self.kind.mark(), STANDARD_NO_PAD.encode(format!("{}$", self.host)))
     }
 
     /// The issuer of every token.
-    pub(super) fn issuer(&self) -> String {
+    pub(crate) fn issuer(&self) -> String {
         format!("https://{}", self.host)
     }
 
     /// Signs with RS256 and returns the compact token.
-    pub(super) fn sign(&self, header: &Value, claims: &Value) -> String {
+    pub(crate) fn sign(&self, header: &Value, claims: &Value) -> String {
         let message = format!("{}.{}", BASE64URL.encode(header.to_string()), BASE64URL.encode(claims.to_string()));
         let mut signature = vec![0; self.pair.public_modulus_len()];
         self.pair
             .sign(&RSA_PKCS1_SHA256, &aws_lc_rs::rand::SystemRandom::new(), message.as_bytes(), &mut signature)
-            .expect("a sound RSA key signs any message");
+            .expect("a valid RSA key signs any message");
         format!("{message}.{}", BASE64URL.encode(signature))
     }
 
     /// The `svix-signature` of a webhook: `v1,` and an HMAC of `{id}.{timestamp}.{body}`.
-    pub(super) fn sign_webhook(&self, message: &str) -> String {
+    pub(crate) fn sign_webhook(&self, message: &str) -> String {
         format!("v1,{}", BASE64.encode(hmac::sign(&self.webhook_key, message.as_bytes())))
     }
 
     /// The claims of a token that this key has signed, whatever its age.
-    pub(super) fn read_signed(&self, token: &str) -> Option<Value> {
+    pub(crate) fn read_signed(&self, token: &str) -> Option<Value> {
         let (message, signature) = token.rsplit_once('.')?;
         let public = aws_lc_rs::signature::UnparsedPublicKey::new(
             &aws_lc_rs::signature::RSA_PKCS1_2048_8192_SHA256,
@@ -204,7 +205,7 @@ impl Keys {
     }
 
     /// The public key as a JSON Web Key Set.
-    pub(super) fn jwks(&self) -> Value {
+    pub(crate) fn jwks(&self) -> Value {
         let public = self.pair.public_key();
         json!({"keys": [{
             "use": "sig", "kty": "RSA", "alg": "RS256", "kid": self.key_id,
@@ -214,7 +215,7 @@ impl Keys {
     }
 
     /// The public key as PEM (SPKI).
-    pub(super) fn public_key_pem(&self) -> Result<String, KeyError> {
+    pub(crate) fn public_key_pem(&self) -> Result<String, KeyError> {
         Ok(pem("PUBLIC KEY", &self.der().ok_or(KeyError::Generation)?))
     }
 
@@ -222,17 +223,6 @@ impl Keys {
         let der = AsDer::<PublicKeyX509Der>::as_der(self.pair.public_key()).ok()?;
         Some(der.as_ref().to_vec())
     }
-}
-
-/// Binary data as PEM.
-pub(super) fn pem(label: &str, der: &[u8]) -> String {
-    let mut pem = format!("-----BEGIN {label}-----\n");
-    for line in BASE64.encode(der).as_bytes().chunks(64) {
-        pem.extend(line.iter().map(|byte| char::from(*byte)));
-        pem.push('\n');
-    }
-    pem.push_str(&format!("-----END {label}-----\n"));
-    pem
 }
 
 fn keep(path: &Path, kept: &Kept) -> Result<(), KeyError> {
@@ -254,7 +244,7 @@ fn generate(random: &Random, kind: Kind) -> Result<Kept, KeyError> {
         Kind::Production => (format!("clerk-{}.emulator.localhost", random.hex::<4>()), None),
         Kind::Development => {
             // clerk-js makes development browsers only for hosts that end like Clerk's own.
-            let host = format!("vestibule-{}.clerk.accounts.dev", random.hex::<4>());
+            let host = format!("emulator-{}.clerk.accounts.dev", random.hex::<4>());
             let certificate = Certificate::generate(&host).map_err(|_| KeyError::Generation)?;
             (host, Some(certificate))
         }

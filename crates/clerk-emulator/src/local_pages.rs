@@ -1,16 +1,17 @@
-//! The pages for users: the inbox and the control. One look, no script but the inbox's own, and one door: they answer only
-//! on this machine and only with their token, and lie outside every path a proxy forwards.
+//! The local pages: the inbox and the control. One look, no script but the inbox's own, and one access check: they answer
+//! only on this machine and only with their token, and lie outside every path a proxy forwards.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use aws_lc_rs::digest;
+use axum::extract::{ConnectInfo, FromRef, FromRequestParts, Query};
 use axum::response::{Html, IntoResponse, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use http::request::Parts;
 use http::{StatusCode, header};
 use serde::Deserialize;
-
-use super::app::App;
 
 const STYLE: &str = include_str!("local_pages.css");
 const POLICY: &str =
@@ -18,38 +19,67 @@ const POLICY: &str =
 /// The pages, and where they are.
 const PAGES: [(&str, &str); 2] = [("Inbox", "/inbox"), ("Control", "/control")];
 
-/// The token in the address.
-#[derive(Debug, Deserialize)]
-pub(super) struct Key {
+/// The token of the local pages. Every address of theirs holds it.
+#[derive(Clone)]
+pub(crate) struct PageToken(Arc<str>);
+
+impl PageToken {
+    pub(crate) fn new(token: &str) -> Self {
+        Self(token.into())
+    }
+
+    /// The address of a page, token included.
+    pub(crate) fn address(&self, path: &str) -> String {
+        format!("{path}?token={}", self.0)
+    }
+
+    fn matches(&self, given: &str) -> bool {
+        aws_lc_rs::constant_time::verify_slices_are_equal(given.as_bytes(), self.0.as_bytes()).is_ok()
+    }
+}
+
+/// A request that may see the local pages: it comes from this machine, with the token in its query. Other requests are
+/// rejected before they reach a handler.
+pub(crate) struct LocalAccess(pub(crate) PageToken);
+
+#[derive(Deserialize)]
+struct Key {
     token: Option<String>,
 }
 
-/// Whether this peer may see the pages.
-pub(super) fn may_read(app: &App, peer: SocketAddr, key: &Key) -> bool {
-    let given = key.token.as_deref().unwrap_or_default().as_bytes();
-    let right = app.keys.inbox_token.as_bytes();
-    peer.ip().to_canonical().is_loopback() && aws_lc_rs::constant_time::verify_slices_are_equal(given, right).is_ok()
-}
+impl<S> FromRequestParts<S> for LocalAccess
+where
+    S: Send + Sync,
+    PageToken: FromRef<S>,
+{
+    type Rejection = Response;
 
-/// What every other user is told.
-pub(super) fn refused() -> Response {
-    let text = "This opens only on this machine, with the address from the start-up log.\n";
-    (StatusCode::FORBIDDEN, text).into_response()
-}
-
-/// The address of a page, for a user who has its token.
-pub(super) fn address(app: &App, path: &str) -> String {
-    format!("{path}?token={}", app.keys.inbox_token)
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Response> {
+        let peer = ConnectInfo::<SocketAddr>::from_request_parts(parts, state).await;
+        let key = Query::<Key>::from_request_parts(parts, state).await;
+        let token = PageToken::from_ref(state);
+        match (peer, key) {
+            (Ok(ConnectInfo(peer)), Ok(Query(Key { token: Some(given) })))
+                if peer.ip().to_canonical().is_loopback() && token.matches(&given) =>
+            {
+                Ok(Self(token))
+            }
+            _ => {
+                let text = "This opens only on this machine, with the address from the start-up log.\n";
+                Err((StatusCode::FORBIDDEN, text).into_response())
+            }
+        }
+    }
 }
 
 /// One of the pages, by its title. `script` is the one that renews the page; in a browser without script the page is
 /// loaded again and again instead.
-pub(super) fn page(app: &App, title: &str, body: &str, script: Option<&str>) -> Response {
+pub(crate) fn page(token: &PageToken, title: &str, body: &str, script: Option<&str>) -> Response {
     let refresh = script.map_or("", |_| "<noscript><meta http-equiv=\"refresh\" content=\"3\"></noscript>\n");
     let renewal = script.map(|script| format!("<script>{script}</script>\n")).unwrap_or_default();
     let links = PAGES.map(|(name, path)| {
         let current = if name == title { r#" aria-current="page""# } else { "" };
-        format!(r#"<a href="{}"{current}>{name}</a>"#, address(app, path))
+        format!(r#"<a href="{}"{current}>{name}</a>"#, token.address(path))
     });
     let html = format!(
         r#"<!doctype html>
@@ -79,7 +109,7 @@ pub(super) fn page(app: &App, title: &str, body: &str, script: Option<&str>) -> 
     (headers, Html(html)).into_response()
 }
 
-/// What a page may do. Of scripts, only the very one that is given may run; it may ask this emulator and nobody else.
+/// What a page may do. Of scripts, only the very one that is given may run; it may call this emulator only.
 fn policy(script: Option<&str>) -> String {
     let allowed = script.map(|script| {
         let hash = BASE64.encode(digest::digest(&digest::SHA256, script.as_bytes()));
@@ -89,7 +119,7 @@ fn policy(script: Option<&str>) -> String {
 }
 
 /// Text as it stands in HTML, between tags or in an attribute.
-pub(super) fn escaped(text: &str) -> String {
+pub(crate) fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 

@@ -10,45 +10,45 @@ const ID_LENGTH: usize = 27;
 
 /// Gives unpredictable bytes in the forms the emulator needs.
 #[derive(Debug, Default)]
-pub(super) struct Random;
+pub(crate) struct Random;
 
 impl Random {
     /// `N` random bytes.
-    pub(super) fn bytes<const N: usize>(&self) -> [u8; N] {
+    pub(crate) fn bytes<const N: usize>(&self) -> [u8; N] {
         let mut bytes = [0; N];
         aws_lc_rs::rand::fill(&mut bytes).expect("the operating system gives random bytes");
         bytes
     }
 
     /// A new id such as `sess_2bX…`.
-    pub(super) fn id(&self, prefix: &str) -> String {
+    pub(crate) fn id(&self, prefix: &str) -> String {
         format!("{prefix}_{}", letters(&self.bytes::<ID_LENGTH>()))
     }
 
     /// A secret of 43 letters, about 250 bits.
-    pub(super) fn secret(&self) -> String {
+    pub(crate) fn secret(&self) -> String {
         letters(&self.bytes::<43>())
     }
 
     /// Lower-case hexadecimal of `N` random bytes.
-    pub(super) fn hex<const N: usize>(&self) -> String {
+    pub(crate) fn hex<const N: usize>(&self) -> String {
         hex(&self.bytes::<N>())
     }
 
     /// Six digits for an e-mail code.
-    pub(super) fn code(&self) -> String {
+    pub(crate) fn code(&self) -> String {
         format!("{:06}", u64::from_be_bytes(self.bytes::<8>()) % 1_000_000)
     }
 }
 
-/// An id that depends on nothing but `seed`: the same person has the same id in every data directory.
-pub(super) fn stable_id(prefix: &str, seed: &str) -> String {
+/// An id that depends on nothing but `seed`: the same user has the same id in every data directory.
+pub(crate) fn stable_id(prefix: &str, seed: &str) -> String {
     let hash = digest::digest(&digest::SHA256, seed.as_bytes());
     format!("{prefix}_{}", letters(&hash.as_ref()[..ID_LENGTH]))
 }
 
 /// Lower-case hexadecimal.
-pub(super) fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

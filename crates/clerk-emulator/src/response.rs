@@ -5,30 +5,30 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use serde_json::Value;
 
-use super::app::App;
-use super::errors::ApiError;
+use crate::errors::ApiError;
+use crate::random::Random;
 
 /// Status, body, and what else belongs to an answer.
 #[derive(Debug)]
-pub(super) struct Answer {
-    pub(super) status: StatusCode,
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
     /// `None` or null sends no body.
-    pub(super) body: Option<Value>,
-    pub(super) location: Option<String>,
-    pub(super) cookies: Vec<String>,
+    pub(crate) body: Option<Value>,
+    pub(crate) location: Option<String>,
+    pub(crate) cookies: Vec<String>,
     /// Seconds.
-    pub(super) retry_after: Option<i64>,
+    pub(crate) retry_after: Option<i64>,
 }
 
 impl Answer {
     /// 200 with a body.
-    pub(super) fn ok(body: Value) -> Self {
+    pub(crate) fn ok(body: Value) -> Self {
         Self { status: StatusCode::OK, body: Some(body), location: None, cookies: Vec::new(), retry_after: None }
     }
 
     /// Clerk's error envelope.
-    pub(super) fn error(app: &App, error: &ApiError) -> Self {
-        Self { status: error.status, retry_after: error.retry_after, ..Self::ok(error.body(&app.random.hex::<16>())) }
+    pub(crate) fn error(random: &Random, error: &ApiError) -> Self {
+        Self { status: error.status, retry_after: error.retry_after, ..Self::ok(error.body(&random.hex::<16>())) }
     }
 }
 

@@ -3,21 +3,21 @@
 
 use serde_json::{Value, json};
 
-use super::objects;
-use super::records::{SignIn, SignUp, User};
-use super::store::Store;
+use crate::objects;
+use crate::records::{SignIn, SignUp, User};
+use crate::store::Store;
 
-/// A sign-in with the ways that are open to its person.
-pub(super) fn sign_in(store: &Store, sign_in: &SignIn) -> Value {
-    let person = sign_in.user_id.as_ref().and_then(|id| store.users.get(id));
+/// A sign-in with the first factors that its user has.
+pub(crate) fn sign_in(store: &Store, sign_in: &SignIn) -> Value {
+    let user = sign_in.user_id.as_ref().and_then(|id| store.users.get(id));
     json!({
         "object": "sign_in_attempt", "id": sign_in.id, "status": sign_in.status,
         "supported_identifiers": ["email_address"], "identifier": sign_in.identifier,
-        "supported_first_factors": person.map_or_else(Vec::new, first_factors),
+        "supported_first_factors": user.map_or_else(Vec::new, first_factors),
         "supported_second_factors": [],
         "first_factor_verification": sign_in.first_factor.as_ref().map(objects::verification),
         "second_factor_verification": null,
-        "user_data": person.map(|user| json!({
+        "user_data": user.map(|user| json!({
             "first_name": user.first_name, "last_name": user.last_name, "image_url": null, "has_image": false,
         })),
         "created_session_id": sign_in.created_session_id, "abandon_at": sign_in.abandon_at, "client_trust_state": null,
@@ -41,7 +41,7 @@ fn first_factors(user: &User) -> Vec<Value> {
 }
 
 /// A sign-up with what is still missing.
-pub(super) fn sign_up(sign_up: &SignUp) -> Value {
+pub(crate) fn sign_up(sign_up: &SignUp) -> Value {
     let verification = match &sign_up.verification {
         None => json!({"next_action": "needs_prepare", "supported_strategies": ["email_code"]}),
         Some(verification) => {
@@ -71,7 +71,7 @@ pub(super) fn sign_up(sign_up: &SignUp) -> Value {
 }
 
 /// Required fields that were not given.
-pub(super) fn missing_fields(sign_up: &SignUp) -> Vec<&'static str> {
+pub(crate) fn missing_fields(sign_up: &SignUp) -> Vec<&'static str> {
     let mut missing = Vec::new();
     if sign_up.email_address.is_none() {
         missing.push("email_address");
@@ -83,6 +83,6 @@ pub(super) fn missing_fields(sign_up: &SignUp) -> Vec<&'static str> {
 }
 
 /// Whether the address was given but not proven.
-pub(super) fn is_unverified(sign_up: &SignUp) -> bool {
+pub(crate) fn is_unverified(sign_up: &SignUp) -> bool {
     sign_up.email_address.is_some() && !sign_up.verification.as_ref().is_some_and(|verification| verification.verified)
 }

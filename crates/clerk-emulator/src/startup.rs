@@ -1,4 +1,4 @@
-//! Starting the emulator: data directory, keys, journal, seeded people, listener.
+//! Starting the emulator: data directory, keys, journal, seeded users, listener.
 //! A data directory belongs to one emulator at a time; the lock goes with the process, however it ends.
 
 use std::collections::HashMap;
@@ -10,19 +10,21 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::json;
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use super::app::App;
-use super::direct::{self, TlsListener};
-use super::journal::{Journal, JournalError, private_file};
-use super::keys::{KeyError, Keys};
-use super::random::{Random, stable_id};
-use super::store::Store;
-use super::{Direct, Emulator, Instance, Options, SeedPerson, Settings, codes, dispatch, passwords, people, webhooks};
+use crate::app::App;
+use crate::direct::{self, TlsListener};
+use crate::emulator::Emulator;
+use crate::journal::{Journal, JournalError, private_file};
+use crate::keys::{KeyError, Keys};
+use crate::options::{Instance, Options, SeedUser};
+use crate::random::{Random, stable_id};
+use crate::settings::{Direct, Settings};
+use crate::store::{Store, normalized};
+use crate::{clock, codes, dispatch, passwords, users, webhooks};
 
 /// Pause between two tries for the data directory.
 const LOCK_PAUSE: Duration = Duration::from_millis(50);
@@ -90,13 +92,9 @@ pub async fn start(options: Options) -> Result<Emulator, StartError> {
         }
     };
     let settings = settings(&keys, address, direct)?;
-    let people = options.people.clone();
-    let mut app = App::new(options, settings.clone(), keys, store);
-    if settings.direct.is_some() {
-        app.environment["display_config"]["instance_environment_type"] = json!("development");
-    }
-    let app = Arc::new(app);
-    seed(&app, &people);
+    let users = options.users.clone();
+    let app = Arc::new(App::new(options, settings.clone(), keys, store));
+    seed(&app, &users);
     codes::restore_inbox(&app, &app.store());
 
     let stop = CancellationToken::new();
@@ -117,18 +115,18 @@ pub async fn start(options: Options) -> Result<Emulator, StartError> {
             ended = async { tokio::try_join!(plain.into_future(), over_tls) } => if let Err(error) = ended {
                 tracing::error!(target: "clerk_emulator", %error, "the Clerk emulator stopped");
             },
-            () = webhooks::deliver(&app) => {}
+            () = webhooks::deliver(&app.webhooks, &app.faults, &app.keys, &app.clock) => {}
         }
         drop(lock);
     });
     tracing::info!(target: "clerk_emulator", address = %address, inbox = settings.inbox_url.as_str(), "Clerk emulator listens");
-    Ok(Emulator { settings, stop, server })
+    Ok(Emulator::new(settings, stop, server))
 }
 
 async fn bind(wanted: SocketAddr) -> Result<(TcpListener, SocketAddr), Cause> {
-    let refused = |error| Cause::Listen(wanted, error);
-    let listener = TcpListener::bind(wanted).await.map_err(refused)?;
-    let address = listener.local_addr().map_err(refused)?;
+    let failed = |error| Cause::Listen(wanted, error);
+    let listener = TcpListener::bind(wanted).await.map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
     Ok((listener, address))
 }
 
@@ -161,7 +159,7 @@ fn settings(keys: &Keys, address: SocketAddr, direct: Option<Direct>) -> Result<
     })
 }
 
-/// Makes the data directory this emulator's own. A predecessor that is just ending is waited for.
+/// Locks the data directory. Waits up to two seconds for another emulator that is just ending.
 async fn lock_directory(directory: &Path) -> Result<File, Cause> {
     let failed = |error| Cause::Directory(directory.to_owned(), error);
     DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(failed)?;
@@ -182,26 +180,26 @@ fn open_store(directory: Option<&Path>) -> Result<Store, Cause> {
     };
     let failed = |error| Cause::Journal(directory.to_owned(), error);
     let (journal, lines) = Journal::open(directory).map_err(failed)?;
-    let now = super::clock::Clock::default().now_ms();
+    let now = clock::Clock::default().now_ms();
     Store::replay(journal, lines, now).map_err(|error| failed(error.into()))
 }
 
-/// Makes the people who do not exist yet. Equal passwords are hashed once: a crowd starts in a moment.
-fn seed(app: &App, seeds: &[SeedPerson]) {
+/// Makes the users who do not exist yet. Equal passwords are hashed once: ten thousand users start in a moment.
+fn seed(app: &App, seeds: &[SeedUser]) {
     let mut store = app.store();
     let mut hashes = HashMap::new();
-    for person in seeds {
-        let address = super::store::normalized(&person.email);
+    for seeded in seeds {
+        let address = normalized(&seeded.email);
         if store.users.contains_key(&stable_id("user", &address)) || store.user_by_email(&address).is_some() {
             continue;
         }
         let named = |name: &str| Some(name.trim().to_owned()).filter(|name| !name.is_empty());
-        let mut user = people::new_user(app, Some(&address), Some(&address));
-        user.first_name = named(&person.first_name);
-        user.last_name = named(&person.last_name);
-        let hash = hashes.entry(&person.password).or_insert_with(|| passwords::hash(&app.random, &person.password));
+        let mut user = users::new_user(app, Some(&address), Some(&address));
+        user.first_name = named(&seeded.first_name);
+        user.last_name = named(&seeded.last_name);
+        let hash = hashes.entry(&seeded.password).or_insert_with(|| passwords::hash(&app.random, &seeded.password));
         user.password_hash = Some(hash.clone());
-        user.public_metadata = people::object_or_empty(person.public_metadata.clone());
+        user.public_metadata = users::object_or_empty(seeded.public_metadata.clone());
         store.put(user);
     }
 }

@@ -2,32 +2,19 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 
+use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::*;
+use crate::test_support::ada;
 
 fn options(data_dir: Option<&Path>) -> Options {
-    let person = SeedPerson {
-        email: "Ada@Example.test".to_owned(),
-        password: "correct horse".to_owned(),
-        first_name: "Ada".to_owned(),
-        last_name: String::new(),
-        public_metadata: serde_json::json!({"role": "owner"}),
-    };
-    Options {
-        listen: ([127, 0, 0, 1], 0).into(),
-        instance: Instance::Production,
-        data_dir: data_dir.map(Path::to_owned),
-        application_name: "Vestibule".to_owned(),
-        claims_template: serde_json::json!({}),
-        token_lifetime: Duration::from_secs(60),
-        people: vec![person],
-        webhook_url: None,
-    }
+    let ada = SeedUser { email: "Ada@Example.test".to_owned(), ..ada(json!({"role": "owner"})) };
+    Options { data_dir: data_dir.map(Path::to_owned), users: vec![ada], ..Options::default() }
 }
 
 /// Sends one request and returns the whole answer as text.
-async fn ask(emulator: &Emulator, request: &str) -> String {
+async fn send(emulator: &Emulator, request: &str) -> String {
     let address = emulator.settings().api_url.trim_start_matches("http://").to_owned();
     let mut stream = tokio::net::TcpStream::connect(address).await.expect("connects");
     stream.write_all(request.as_bytes()).await.expect("sends");
@@ -43,12 +30,12 @@ fn backend(emulator: &Emulator, line: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_data_directory_keeps_keys_and_people() {
+async fn a_data_directory_keeps_keys_and_users() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let first = start(options(Some(directory.path()))).await.expect("starts");
-    let people = ask(&first, &backend(&first, "GET /v1/users")).await;
-    assert!(people.starts_with("HTTP/1.1 200"), "{people}");
-    assert!(people.contains("content-type: application/json\r\n"), "{people}");
+    let users = send(&first, &backend(&first, "GET /v1/users")).await;
+    assert!(users.starts_with("HTTP/1.1 200"), "{users}");
+    assert!(users.contains("content-type: application/json\r\n"), "{users}");
     let before = first.settings().clone();
     first.shutdown().await;
 
@@ -57,8 +44,8 @@ async fn a_data_directory_keeps_keys_and_people() {
     assert_eq!(second.settings().secret_key, before.secret_key);
     assert_eq!(second.settings().jwt_public_key_pem, before.jwt_public_key_pem);
     let body = |answer: &str| answer.split_once("\r\n\r\n").map(|(_, body)| body.to_owned());
-    assert_eq!(body(&ask(&second, &backend(&second, "GET /v1/users")).await), body(&people));
-    let count = ask(&second, &backend(&second, "GET /v1/users/count")).await;
+    assert_eq!(body(&send(&second, &backend(&second, "GET /v1/users")).await), body(&users));
+    let count = send(&second, &backend(&second, "GET /v1/users/count")).await;
     assert!(count.contains("\"total_count\":1"), "{count}");
     second.shutdown().await;
 }
@@ -89,22 +76,22 @@ async fn a_data_directory_from_before_webhooks_gets_a_secret_and_keeps_it() {
 async fn one_directory_belongs_to_one_emulator() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let first = start(options(Some(directory.path()))).await.expect("starts");
-    let error = start(options(Some(directory.path()))).await.expect_err("is refused");
+    let error = start(options(Some(directory.path()))).await.expect_err("is rejected");
     assert!(error.to_string().contains("another Clerk emulator"), "{error}");
     first.shutdown().await;
 }
 
 #[tokio::test]
-async fn secrets_are_asked_for() {
+async fn secrets_are_required() {
     let emulator = start(options(None)).await.expect("starts");
     let bare = |line: &str| format!("{line} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
-    assert!(ask(&emulator, &bare("GET /v1/users")).await.starts_with("HTTP/1.1 401"));
-    assert!(ask(&emulator, &bare("GET /inbox")).await.starts_with("HTTP/1.1 403"));
-    assert!(ask(&emulator, &bare("GET /inbox.json?token=guess")).await.starts_with("HTTP/1.1 403"));
-    assert!(ask(&emulator, &bare("GET /v1/client")).await.contains("\"response\":null"));
-    assert!(ask(&emulator, &bare("GET /.well-known/jwks.json")).await.contains("\"kid\":\"ins_"));
+    assert!(send(&emulator, &bare("GET /v1/users")).await.starts_with("HTTP/1.1 401"));
+    assert!(send(&emulator, &bare("GET /inbox")).await.starts_with("HTTP/1.1 403"));
+    assert!(send(&emulator, &bare("GET /inbox.json?token=guess")).await.starts_with("HTTP/1.1 403"));
+    assert!(send(&emulator, &bare("GET /v1/client")).await.contains("\"response\":null"));
+    assert!(send(&emulator, &bare("GET /.well-known/jwks.json")).await.contains("\"kid\":\"ins_"));
     let proxied = "GET /v1/client HTTP/1.1\r\nHost: x\r\nConnection: close\r\nClerk-Proxy-Url: http://localhost:3000/__clerk\r\n\r\n";
-    assert!(ask(&emulator, proxied).await.contains("proxy_request_invalid_secret_key"));
+    assert!(send(&emulator, proxied).await.contains("proxy_request_invalid_secret_key"));
     emulator.shutdown().await;
 }
 
@@ -112,6 +99,6 @@ async fn secrets_are_asked_for() {
 async fn it_listens_on_this_machine_only() {
     let open = Options { listen: ([0, 0, 0, 0], 0).into(), ..options(None) };
     assert!(start(open).await.is_err());
-    let words = Options { claims_template: serde_json::json!("text"), ..options(None) };
+    let words = Options { claims_template: json!("text"), ..options(None) };
     assert!(start(words).await.is_err());
 }

@@ -7,12 +7,12 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::journal::{Journal, Line};
-use super::records::{Client, JwtTemplate, Session, SignIn, SignUp, Ticket, User};
-use super::webhooks::Caller;
+use crate::call::Caller;
+use crate::journal::{Journal, Line};
+use crate::records::{Client, JwtTemplate, Session, SignIn, SignUp, Ticket, User};
 
 /// A kind of record: its name in the journal and its place in the store.
-pub(super) trait Record: Clone + Serialize + DeserializeOwned {
+pub(crate) trait Record: Clone + Serialize + DeserializeOwned {
     /// Name in the journal.
     const KIND: &'static str;
     /// The record's id.
@@ -25,16 +25,16 @@ pub(super) trait Record: Clone + Serialize + DeserializeOwned {
 
 /// All records.
 #[derive(Debug, Default)]
-pub(super) struct Store {
-    pub(super) users: HashMap<String, User>,
-    pub(super) clients: HashMap<String, Client>,
-    pub(super) sessions: HashMap<String, Session>,
-    pub(super) sign_ins: HashMap<String, SignIn>,
-    pub(super) sign_ups: HashMap<String, SignUp>,
-    pub(super) tickets: HashMap<String, Ticket>,
-    pub(super) templates: HashMap<String, JwtTemplate>,
+pub(crate) struct Store {
+    pub(crate) users: HashMap<String, User>,
+    pub(crate) clients: HashMap<String, Client>,
+    pub(crate) sessions: HashMap<String, Session>,
+    pub(crate) sign_ins: HashMap<String, SignIn>,
+    pub(crate) sign_ups: HashMap<String, SignUp>,
+    pub(crate) tickets: HashMap<String, Ticket>,
+    pub(crate) templates: HashMap<String, JwtTemplate>,
     /// Whose request has the records in hand.
-    pub(super) caller: Caller,
+    pub(crate) caller: Caller,
     users_by_email: HashMap<String, String>,
     users_by_age: BTreeSet<(i64, String)>,
     sessions_by_user: HashMap<String, BTreeSet<String>>,
@@ -43,7 +43,7 @@ pub(super) struct Store {
 
 impl Store {
     /// Rebuilds the store from a journal, forgets what is abandoned at `now`, and rewrites the journal without it.
-    pub(super) fn replay(mut journal: Journal, lines: Vec<Line>, now: i64) -> std::io::Result<Self> {
+    pub(crate) fn replay(mut journal: Journal, lines: Vec<Line>, now: i64) -> std::io::Result<Self> {
         let mut store = Self::default();
         for line in lines {
             store.replay_line(line);
@@ -58,32 +58,54 @@ impl Store {
     }
 
     /// Writes a record: in memory, in the indexes and in the journal.
-    pub(super) fn put<R: Record>(&mut self, record: R) {
+    pub(crate) fn put<R: Record>(&mut self, record: R) {
         self.journal(R::KIND, record.id(), &record);
         self.place(record);
     }
 
     /// Removes a record, if it is there.
-    pub(super) fn remove<R: Record>(&mut self, id: &str) {
+    pub(crate) fn remove<R: Record>(&mut self, id: &str) {
         if let Some(old) = R::table(self).remove(id) {
             self.journal(R::KIND, id, &Value::Null);
             R::index(self, Some(&old), None);
         }
     }
 
-    /// The person who has verified this address.
-    pub(super) fn user_by_email(&self, address: &str) -> Option<&User> {
+    /// The user who has verified this address.
+    pub(crate) fn user_by_email(&self, address: &str) -> Option<&User> {
         self.users.get(self.users_by_email.get(&normalized(address))?)
     }
 
-    /// All people, oldest first.
-    pub(super) fn users_by_age(&self) -> impl DoubleEndedIterator<Item = &User> {
+    /// All users, oldest first.
+    pub(crate) fn users_by_age(&self) -> impl DoubleEndedIterator<Item = &User> {
         self.users_by_age.iter().filter_map(|(_, id)| self.users.get(id))
     }
 
-    /// All sessions of a person, in no useful order.
-    pub(super) fn sessions_of(&self, user_id: &str) -> impl Iterator<Item = &Session> {
+    /// All sessions of a user, in no useful order.
+    pub(crate) fn sessions_of(&self, user_id: &str) -> impl Iterator<Item = &Session> {
         self.sessions_by_user.get(user_id).into_iter().flatten().filter_map(|id| self.sessions.get(id))
+    }
+
+    /// The client's sessions that can still get tokens at `now` and whose user still exists.
+    pub(crate) fn live_sessions<'a>(&'a self, client: &'a Client, now: i64) -> impl Iterator<Item = &'a Session> {
+        client
+            .session_ids
+            .iter()
+            .filter_map(|id| self.sessions.get(id))
+            .filter(move |session| session.is_live(now) && self.users.contains_key(&session.user_id))
+    }
+
+    /// The session the browser used last, if it is still live at `now`; else the newest live one.
+    pub(crate) fn last_active_session_id<'a>(&'a self, client: &'a Client, now: i64) -> Option<&'a str> {
+        let named = client.last_active_session_id.as_deref();
+        let mut newest = None;
+        for session in self.live_sessions(client, now) {
+            if Some(session.id.as_str()) == named {
+                return named;
+            }
+            newest = Some(session.id.as_str());
+        }
+        newest
     }
 
     /// Keeps only what is wanted; called before the journal is attached.
@@ -158,7 +180,7 @@ fn table_lines<R: Record>(table: &HashMap<String, R>) -> impl Iterator<Item = Li
 }
 
 /// An e-mail address as it is compared: without space around it, in lower case.
-pub(super) fn normalized(address: &str) -> String {
+pub(crate) fn normalized(address: &str) -> String {
     address.trim().to_lowercase()
 }
 

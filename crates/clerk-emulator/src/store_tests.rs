@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
-use super::super::records::EmailAddress;
 use super::*;
+use crate::records::EmailAddress;
 
 fn user(id: &str, address: &str, created_at: i64) -> User {
     let email = EmailAddress {

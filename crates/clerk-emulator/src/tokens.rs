@@ -1,16 +1,16 @@
-//! Minting of session tokens and template tokens: the one place where a token comes into being.
-//! A session token is always made from the records as they are now, and always says so in `oiat`, unless `control` is
-//! asked for something else.
+//! Minting of session tokens and template tokens: the one place where tokens are made.
+//! A session token is always made from the records as they are now, and always says so in `oiat`, unless `faults` say
+//! otherwise.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL;
 use serde_json::{Map, Value, json};
 
-use super::app::App;
-use super::claims_template;
-use super::control::{Minted, Wishes};
-use super::objects;
-use super::records::{JwtTemplate, Session, User};
+use crate::app::App;
+use crate::claims_template;
+use crate::faults::Minted;
+use crate::objects;
+use crate::records::{JwtTemplate, Session, User};
 
 /// Token category of session tokens.
 const SESSION_CATEGORY: &str = "cl_B7d4PD111AAA";
@@ -21,14 +21,14 @@ const CLOCK_SKEW: i64 = 10;
 /// Longest cookie that browsers store, name and attributes included.
 const COOKIE_LIMIT: usize = 4096;
 
-/// A session token for a browser, minted now. `azp` is the origin of the page that asked, where it is known.
-pub(super) fn session_token(app: &App, user: &User, session: &Session, azp: Option<&str>) -> String {
+/// A session token for a browser, minted now. `azp` is the origin of the page that sent the request, where it is known.
+pub(crate) fn session_token(app: &App, user: &User, session: &Session, azp: Option<&str>) -> String {
     handed_out(app, session, mint(app, user, session, azp, None, None), false)
 }
 
-/// `last_active_token` of an answer: minted now as well, unless old ones are wished for (`control`).
-pub(super) fn last_active_token(app: &App, user: &User, session: &Session, azp: Option<&str>) -> String {
-    match app.control.old_token(&session.id, app.clock.now_ms()) {
+/// `last_active_token` of an answer: minted now as well, unless old ones are set (`faults`).
+pub(crate) fn last_active_token(app: &App, user: &User, session: &Session, azp: Option<&str>) -> String {
+    match app.faults.old_token(&session.id, app.clock.now_ms()) {
         Some(old) => old.to_string(),
         None => handed_out(app, session, mint(app, user, session, azp, None, None), true),
     }
@@ -38,17 +38,17 @@ pub(super) fn last_active_token(app: &App, user: &User, session: &Session, azp: 
 /// token that the client sent, or else of the last one handed out.
 ///
 /// A token of another session or key, or none at all, leaves nothing to copy: the claims then come from the records. A
-/// refusal with `missing_expired_token` would not help, because clerk-js does not repeat such a call when there is a minter.
-pub(super) fn copied_token(app: &App, user: &User, session: &Session, azp: Option<&str>, sent: Option<&str>) -> String {
+/// rejection with `missing_expired_token` would not help, because clerk-js does not repeat such a call when there is a minter.
+pub(crate) fn copied_token(app: &App, user: &User, session: &Session, azp: Option<&str>, sent: Option<&str>) -> String {
     let seed = match sent {
         Some(sent) => read_seed(app, session, sent),
-        None => app.control.last_token(&session.id).and_then(|last| read_seed(app, session, &last)),
+        None => app.faults.last_token(&session.id).and_then(|last| read_seed(app, session, &last)),
     };
     handed_out(app, session, mint(app, user, session, azp, None, seed), false)
 }
 
 /// A session token for a server, with its own lifetime in seconds. It is not what the browser holds.
-pub(super) fn server_token(
+pub(crate) fn server_token(
     app: &App,
     user: &User,
     session: &Session,
@@ -59,7 +59,7 @@ pub(super) fn server_token(
 }
 
 fn handed_out(app: &App, session: &Session, token: Minted, is_last_active: bool) -> String {
-    app.control.handed_out(&session.id, &token, is_last_active);
+    app.faults.handed_out(&session.id, &token, is_last_active);
     token.jwt.to_string()
 }
 
@@ -89,18 +89,18 @@ fn mint(
     lifetime: Option<i64>,
     seed: Option<Seed>,
 ) -> Minted {
-    let wishes = app.control.wished(Wishes::clone);
-    let lifetime = lifetime.or(wishes.token_lifetime_s).unwrap_or(app.token_lifetime);
+    let settings = app.faults.settings();
+    let lifetime = lifetime.or(settings.token_lifetime_s).unwrap_or(app.token_lifetime);
     let (mut claims, oiat) = match seed {
         Some(seed) => (seed.claims, seed.oiat),
         None => (claims_template::fill(&app.claims_template, &context(app, user, session)), Some(app.next_oiat())),
     };
-    if wishes.omit_custom_claims {
+    if settings.omit_custom_claims {
         claims.clear();
     }
-    // Neither a template nor a seed says who asks.
+    // The origin of the caller comes neither from a template nor from a seed.
     claims.remove("azp");
-    if let Some(azp) = azp.filter(|_| !wishes.omit_azp) {
+    if let Some(azp) = azp.filter(|_| !settings.omit_azp) {
         claims.insert("azp".to_owned(), json!(azp));
     }
     let (now, now_ms) = (app.clock.now_s(), app.clock.now_ms());
@@ -112,7 +112,7 @@ fn mint(
             "fva": [objects::minutes_since_sign_in(session, now_ms), -1], "sts": "active",
         }),
     );
-    let jwt = sign(app, SESSION_CATEGORY, oiat.filter(|_| !wishes.omit_oiat), Value::Object(claims));
+    let jwt = sign(app, SESSION_CATEGORY, oiat.filter(|_| !settings.omit_oiat), Value::Object(claims));
     if jwt.len() > COOKIE_LIMIT - 64 {
         tracing::warn!(target: "clerk_emulator", bytes = jwt.len(), "the session token is too large for a cookie: browsers will drop it silently");
     }
@@ -120,7 +120,7 @@ fn mint(
 }
 
 /// A fresh token from a JWT template.
-pub(super) fn template_token(
+pub(crate) fn template_token(
     app: &App,
     template: &JwtTemplate,
     user: &User,
@@ -143,7 +143,7 @@ pub(super) fn template_token(
 }
 
 /// A handshake token: the cookies to set, signed.
-pub(super) fn handshake_token(app: &App, directives: &[String]) -> String {
+pub(crate) fn handshake_token(app: &App, directives: &[String]) -> String {
     sign(app, SESSION_CATEGORY, Some(app.next_oiat()), json!({"handshake": directives}))
 }
 
@@ -163,14 +163,14 @@ fn insert_all(claims: &mut Map<String, Value>, more: Value) {
 
 /// What shortcodes can name. Private metadata is not among it.
 fn context(app: &App, user: &User, session: &Session) -> Value {
-    let mut person = objects::user(user);
-    person["public_metadata"] = app.control.visible(&user.id, &user.public_metadata, app.clock.now_ms());
+    let mut object = objects::user(user);
+    object["public_metadata"] = app.faults.visible_metadata(&user.id, &user.public_metadata, app.clock.now_ms());
     let primary = user.primary_email();
     let full_name = [user.first_name.as_deref(), user.last_name.as_deref()].into_iter().flatten().collect::<Vec<_>>();
-    person["full_name"] = if full_name.is_empty() { Value::Null } else { json!(full_name.join(" ")) };
-    person["primary_email_address"] = json!(primary.map(|email| &email.address));
-    person["email_verified"] = json!(primary.is_some_and(|email| email.verified));
-    json!({"user": person, "session": {"id": session.id, "created_at": session.created_at}})
+    object["full_name"] = if full_name.is_empty() { Value::Null } else { json!(full_name.join(" ")) };
+    object["primary_email_address"] = json!(primary.map(|email| &email.address));
+    object["email_verified"] = json!(primary.is_some_and(|email| email.verified));
+    json!({"user": object, "session": {"id": session.id, "created_at": session.created_at}})
 }
 
 #[cfg(test)]

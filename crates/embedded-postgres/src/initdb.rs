@@ -27,7 +27,7 @@ const UNFINISHED: &str = "making-";
 pub(super) fn ensure(place: &Place, binaries: &Binaries) -> Result<String, ClusterError> {
     let pgdata = place.pgdata();
     if fs::exists(&pgdata).map_err(ClusterError::io("look at", &pgdata))? {
-        refuse_other_version(&pgdata, &binaries.major)?;
+        require_same_version(&pgdata, &binaries.major)?;
         return read_password(place)?.ok_or(ClusterError::PasswordMissing { path: pgdata });
     }
     remove_unfinished(&place.folder);
@@ -76,7 +76,7 @@ fn run(place: &Place, binaries: &Binaries, folder: &Path) -> Result<(), ClusterE
     })
 }
 
-fn refuse_other_version(pgdata: &Path, installed: &str) -> Result<(), ClusterError> {
+fn require_same_version(pgdata: &Path, installed: &str) -> Result<(), ClusterError> {
     let file = pgdata.join("PG_VERSION");
     let found = fs::read_to_string(&file).map_err(ClusterError::io("read", file))?;
     if found.trim() == installed {

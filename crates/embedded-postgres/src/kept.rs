@@ -1,8 +1,8 @@
-//! Chooses the place of a kept cluster: the folder that the app asked for or, when root's server
-//! user cannot reach that one, a folder in `shared`, whose path is recorded in the asked folder's
-//! file `location`.
+//! Chooses the place of a kept cluster: the requested folder or, when root's server user cannot
+//! reach that one, a folder in `shared`, whose path is recorded in the requested folder's file
+//! `location`.
 //!
-//! What must stay true: the same asked folder leads to the same data at every start, and each
+//! What must stay true: the same requested folder leads to the same data at every start, and each
 //! folder is locked before anything in it is looked at.
 
 use std::{
@@ -18,15 +18,15 @@ use super::{
     shared,
 };
 
-/// The file in the asked folder that says where the data lies instead.
+/// The file in the requested folder that says where the data lies instead.
 const LOCATION: &str = "location";
 
-pub(super) fn place(asked: &Path) -> Result<Place, ClusterError> {
-    let asked = files::make_folder(asked)?;
-    refuse_others(&asked)?;
-    let lock = files::lock(&asked)?;
-    let recorded = recorded(&asked)?;
-    let folder = recorded.clone().unwrap_or_else(|| asked.clone());
+pub(super) fn place(requested: &Path) -> Result<Place, ClusterError> {
+    let requested = files::make_folder(requested)?;
+    require_own(&requested)?;
+    let lock = files::lock(&requested)?;
+    let recorded = recorded(&requested)?;
+    let folder = recorded.clone().unwrap_or_else(|| requested.clone());
     let mut place = Place { run_as: server_user(&folder.join("pgdata"))?, folder, locks: vec![lock] };
     if recorded.is_some() {
         place.locks.push(files::lock(&place.folder)?);
@@ -35,13 +35,13 @@ pub(super) fn place(asked: &Path) -> Result<Place, ClusterError> {
     let Some(user) = &place.run_as else {
         return Ok(place);
     };
-    if identity::can(Some(user), "x", &asked) {
+    if identity::can(Some(user), "x", &requested) {
         return Ok(place);
     }
     if place.pgdata().exists() {
-        return Err(ClusterError::Unreachable { user: user.name.clone(), places: asked.display().to_string() });
+        return Err(ClusterError::Unreachable { user: user.name.clone(), places: requested.display().to_string() });
     }
-    place.folder = elsewhere(&asked, user)?;
+    place.folder = elsewhere(&requested, user)?;
     place.locks.push(files::lock(&place.folder)?);
     tracing::info!(
         postgres.folder = %place.folder.display(),
@@ -51,8 +51,8 @@ pub(super) fn place(asked: &Path) -> Result<Place, ClusterError> {
     Ok(place)
 }
 
-/// An ordinary user cannot use another user's folder: better said here than by a failing open.
-fn refuse_others(folder: &Path) -> Result<(), ClusterError> {
+/// An ordinary user cannot use another user's folder: reported here instead of by a failing open.
+fn require_own(folder: &Path) -> Result<(), ClusterError> {
     let we_are = identity::our_uid();
     let owner = fs::metadata(folder).map_err(ClusterError::io("look at", folder))?.uid();
     if we_are == 0 || we_are == owner {
@@ -71,8 +71,8 @@ fn server_user(pgdata: &Path) -> Result<Option<Identity>, ClusterError> {
 
 /// The recorded folder, if there is one. It must be one that we could have made: a checkout is
 /// not to be trusted with the choice of any folder on the machine.
-fn recorded(asked: &Path) -> Result<Option<PathBuf>, ClusterError> {
-    let record = asked.join(LOCATION);
+fn recorded(requested: &Path) -> Result<Option<PathBuf>, ClusterError> {
+    let record = requested.join(LOCATION);
     let folder = match fs::read_to_string(&record) {
         Ok(text) => PathBuf::from(text.trim()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -82,17 +82,17 @@ fn recorded(asked: &Path) -> Result<Option<PathBuf>, ClusterError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             tracing::warn!(
                 postgres.folder = %folder.display(),
-                "the folder with the data of the embedded Postgres is gone: beginning anew"
+                "the folder with the data of the embedded Postgres is gone: starting with empty data"
             );
             Ok(None)
         }
         Err(error) => Err(ClusterError::io("look at", folder)(error)),
         Ok(found) if found.is_dir() && shared::holds(&folder) => {
-            refuse_others(&folder)?;
+            require_own(&folder)?;
             Ok(Some(folder))
         }
         Ok(found) if found.uid() != identity::our_uid() => {
-            refuse_others(&folder)?;
+            require_own(&folder)?;
             Err(not_a_place(&record))
         }
         Ok(_) => Err(not_a_place(&record)),
@@ -100,17 +100,17 @@ fn recorded(asked: &Path) -> Result<Option<PathBuf>, ClusterError> {
 }
 
 fn not_a_place(record: &Path) -> ClusterError {
-    let reason = "it names no folder that this launcher made; delete this file to begin anew";
+    let reason = "it names no folder that this launcher made; delete this file to start with empty data";
     ClusterError::io("use", record)(io::Error::new(io::ErrorKind::InvalidData, reason))
 }
 
 /// Makes the folder in `shared` and records it. Recorded last and by renaming: a kill in between
 /// leaves an empty folder there, nothing worse.
-fn elsewhere(asked: &Path, user: &Identity) -> Result<PathBuf, ClusterError> {
+fn elsewhere(requested: &Path, user: &Identity) -> Result<PathBuf, ClusterError> {
     let name = format!("data-{}", files::random_hex::<8>()?);
     let folder = files::make_folder(&shared::folder(Some(user))?.join(name))?;
-    let record = asked.join(LOCATION);
-    let unfinished = asked.join(format!("{LOCATION}.new"));
+    let record = requested.join(LOCATION);
+    let unfinished = requested.join(format!("{LOCATION}.new"));
     fs::write(&unfinished, format!("{}\n", folder.display()))
         .and_then(|()| fs::rename(&unfinished, &record))
         .map_err(ClusterError::io("write", record))?;
@@ -123,13 +123,13 @@ mod tests {
 
     #[test]
     fn a_record_cannot_lead_anywhere() {
-        let asked = tempfile::tempdir().expect("temporary folder");
-        assert!(recorded(asked.path()).expect("no record").is_none());
+        let requested = tempfile::tempdir().expect("temporary folder");
+        assert!(recorded(requested.path()).expect("no record").is_none());
 
-        fs::write(asked.path().join(LOCATION), "/etc\n").expect("record");
-        recorded(asked.path()).expect_err("not one of our places");
+        fs::write(requested.path().join(LOCATION), "/etc\n").expect("record");
+        recorded(requested.path()).expect_err("not one of our places");
 
-        fs::write(asked.path().join(LOCATION), "/var/lib/vestibule-dev/gone\n").expect("record");
-        assert!(recorded(asked.path()).expect("gone").is_none());
+        fs::write(requested.path().join(LOCATION), "/var/lib/embedded-postgres/gone\n").expect("record");
+        assert!(recorded(requested.path()).expect("gone").is_none());
     }
 }

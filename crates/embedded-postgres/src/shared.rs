@@ -2,8 +2,8 @@
 //! data when the checkout lies in a private home and the app runs as root, and programs when the
 //! npm package is incomplete and read-only.
 //!
-//! What must stay true: nobody but us can put anything there, because programs are run from it.
-//! For root `/var/lib` comes first: nobody else can write there, and nothing cleans it, while
+//! What must stay true: only we can put anything there, because programs are run from it.
+//! For root `/var/lib` comes first: no other user can write there, and nothing cleans it, while
 //! `/var/tmp` loses files after weeks on many systems, which would break kept data.
 
 use std::{
@@ -47,11 +47,11 @@ pub(super) fn holds(path: &Path) -> bool {
 }
 
 fn candidates(uid: u32) -> Vec<PathBuf> {
-    let in_tmp = PathBuf::from(format!("/var/tmp/vestibule-dev-{uid}"));
-    if uid == 0 { vec![PathBuf::from("/var/lib/vestibule-dev"), in_tmp] } else { vec![in_tmp] }
+    let in_tmp = PathBuf::from(format!("/var/tmp/embedded-postgres-{uid}"));
+    if uid == 0 { vec![PathBuf::from("/var/lib/embedded-postgres"), in_tmp] } else { vec![in_tmp] }
 }
 
-/// A real folder, not a link, that is ours and that others cannot write to: in `/var/tmp` anybody
+/// A real folder, not a link, that is ours and that others cannot write to: in `/var/tmp` any user
 /// could have made it before us.
 fn is_ours_alone(path: &Path) -> bool {
     fs::symlink_metadata(path).is_ok_and(|found| {

@@ -1,8 +1,8 @@
 //! The shell that runs the server and outlives us just long enough to end it: see
-//! `supervisor.sh`. We hold the other end of its stdin, the leash: when it closes, because we
+//! `supervisor.sh`. We hold the other end of its stdin, the lifeline: when it closes, because we
 //! closed it or because we were killed, the server ends.
 //!
-//! What must stay true: the leash is never inherited by another child of ours (the standard
+//! What must stay true: the lifeline is never inherited by another child of ours (the standard
 //! library opens pipes close-on-exec), and the shell is in a process group of its own, so that
 //! Ctrl-C in the terminal reaches the app only.
 
@@ -19,7 +19,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use super::{error::ClusterError, leftover};
 
-/// Passed to the shell, which has nothing to read it from: stdin is the leash.
+/// Passed to the shell, which has nothing to read it from: stdin is the lifeline.
 pub(super) const SCRIPT: &str = include_str!("supervisor.sh");
 
 /// 10 s of fast shutdown and 5 s of immediate shutdown, both in `supervisor.sh` and Postgres, and
@@ -33,8 +33,8 @@ const KILL_BOUND: Duration = Duration::from_secs(3);
 #[derive(Debug)]
 pub(super) struct Supervisor {
     shell: Child,
-    leash: Option<ChildStdin>,
-    /// The server itself; `None` if the shell could not say.
+    lifeline: Option<ChildStdin>,
+    /// The server itself; `None` if the shell did not report it.
     server: Option<Pid>,
 }
 
@@ -49,12 +49,12 @@ impl Supervisor {
             .process_group(0)
             .spawn()
             .map_err(failed())?;
-        let leash = shell.stdin.take();
+        let lifeline = shell.stdin.take();
         let mut pid = String::new();
         if let Some(stdout) = shell.stdout.take() {
             BufReader::new(stdout).read_line(&mut pid).map_err(failed())?;
         }
-        Ok(Self { shell, leash, server: pid.trim().parse().ok().filter(|pid| *pid > 1).and_then(Pid::from_raw) })
+        Ok(Self { shell, lifeline, server: pid.trim().parse().ok().filter(|pid| *pid > 1).and_then(Pid::from_raw) })
     }
 
     /// The server's pid.
@@ -74,10 +74,10 @@ impl Supervisor {
         !matches!(self.shell.try_wait(), Ok(None))
     }
 
-    /// Lets go of the leash, waits until the server is gone, and uses force if it takes too long
-    /// or if somebody killed the shell.
+    /// Closes the lifeline, waits until the server is gone, and uses force if it takes too long
+    /// or if the shell was killed.
     pub(super) fn shut_down(&mut self, pgdata: &Path) -> Result<(), ClusterError> {
-        drop(self.leash.take());
+        drop(self.lifeline.take());
         if !leftover::wait_until(SHUTDOWN_BOUND, || self.has_ended()) {
             if let Some(server) = self.server.filter(|pid| leftover::is_server(*pid, pgdata)) {
                 // It may have ended just now.

@@ -14,7 +14,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use sqlx::{Connection, PgConnection};
 use tempfile::TempDir;
 
-use super::{Cluster, ClusterError, Lifetime, Options, find_binaries, identity, leftover};
+use super::{Cluster, ClusterError, Lifetime, Options, Search, identity, leftover};
 
 /// More than any ending takes here.
 const SOON: Duration = Duration::from_secs(10);
@@ -26,9 +26,11 @@ fn open_folder() -> TempDir {
     folder
 }
 
+const SEARCH: Search<'_> = Search { packages: "end2end/node_modules", ..Search::DEFAULT };
+
 fn options(data_dir: &Path, lifetime: Lifetime) -> Options {
     let start = Path::new(env!("CARGO_MANIFEST_DIR"));
-    Options { binaries: find_binaries(start).expect("the npm package"), data_dir: data_dir.to_owned(), lifetime }
+    Options { binaries: SEARCH.find(start).expect("the npm package"), data_dir: data_dir.to_owned(), lifetime }
 }
 
 async fn start(data_dir: &Path, lifetime: Lifetime) -> Cluster {
@@ -61,12 +63,12 @@ async fn keeps_its_data_between_runs() {
     let second = start(&data_dir, Lifetime::Kept).await;
     assert!(has_row(&second).await);
     let wrong = second.superuser_url("postgres").replace("postgres:", "postgres:wrong");
-    PgConnection::connect(&wrong).await.expect_err("the password is asked");
+    PgConnection::connect(&wrong).await.expect_err("the password is required");
     second.stop().await.expect("stopped");
 }
 
 #[tokio::test]
-async fn a_second_app_is_refused_by_name() {
+async fn a_second_app_is_rejected_and_learns_the_pid() {
     let folder = open_folder();
     let first = start(folder.path(), Lifetime::Kept).await;
     let error = Cluster::start(options(folder.path(), Lifetime::Kept)).await.expect_err("locked");
@@ -92,7 +94,7 @@ async fn data_of_another_version_is_left_alone() {
     start(folder.path(), Lifetime::Kept).await.stop().await.expect("stopped");
     let version = folder.path().join("pgdata/PG_VERSION");
     fs::write(&version, "9\n").expect("version");
-    let error = Cluster::start(options(folder.path(), Lifetime::Kept)).await.expect_err("refused");
+    let error = Cluster::start(options(folder.path(), Lifetime::Kept)).await.expect_err("rejected");
     assert!(matches!(error, ClusterError::OtherVersion { .. }), "{error}");
     assert!(version.exists());
 }
@@ -226,7 +228,7 @@ impl App {
             .spawn()
             .expect("app");
         let stdin = process.stdin.as_mut().expect("stdin");
-        writeln!(stdin, "{lifetime:?} {}", data_dir.display()).expect("asked");
+        writeln!(stdin, "{lifetime:?} {}", data_dir.display()).expect("sent");
         let stdout = BufReader::new(process.stdout.take().expect("stdout"));
         let answer = stdout
             .lines()

@@ -2,7 +2,7 @@
 //! delete by itself, because on `kill -9` of the app only the supervisor is left to do so.
 //!
 //! What must stay true: only folders with our prefix, of ours or of the server's user, whose lock
-//! nobody holds, are ever swept away. A folder gets that prefix only once it is locked.
+//! is free, are ever deleted. A folder gets that prefix only once it is locked.
 
 use std::{
     fs::{self, File, Permissions},
@@ -18,18 +18,18 @@ use super::{
 };
 
 /// How the name of each throwaway folder begins; `supervisor.sh` checks it before it deletes.
-const PREFIX: &str = "vestibule-throwaway-";
+const PREFIX: &str = "embedded-postgres-throwaway-";
 
-/// Used when the server's user cannot write to the folder that was asked for.
+/// Used when the server's user cannot write to the requested folder.
 const FALLBACKS: [&str; 2] = ["/tmp", "/var/tmp"];
 
 /// Sweeps away what killed runs left, then makes and locks a new folder.
-pub(super) fn place(asked: &Path) -> Result<Place, ClusterError> {
+pub(super) fn place(requested: &Path) -> Result<Place, ClusterError> {
     let run_as = identity::for_new_data()?;
-    let parent = parent(asked, run_as.as_ref())?;
+    let parent = parent(requested, run_as.as_ref())?;
     sweep(&parent, run_as.as_ref());
     let name = files::random_hex::<8>()?;
-    let unlocked = files::make_folder(&parent.join(format!("vestibule-new-{name}")))?;
+    let unlocked = files::make_folder(&parent.join(format!("embedded-postgres-new-{name}")))?;
     let lock = files::lock(&unlocked)?;
     let folder = parent.join(format!("{PREFIX}{name}"));
     fs::rename(&unlocked, &folder).map_err(ClusterError::io("rename to", &folder))?;
@@ -56,9 +56,9 @@ pub(super) fn remove(folder: &Path) {
     }
 }
 
-fn parent(asked: &Path, run_as: Option<&Identity>) -> Result<PathBuf, ClusterError> {
-    let asked = files::make_folder(asked)?;
-    let candidates = [asked.as_path(), Path::new(FALLBACKS[0]), Path::new(FALLBACKS[1])];
+fn parent(requested: &Path, run_as: Option<&Identity>) -> Result<PathBuf, ClusterError> {
+    let requested = files::make_folder(requested)?;
+    let candidates = [requested.as_path(), Path::new(FALLBACKS[0]), Path::new(FALLBACKS[1])];
     let parent = candidates.iter().find(|candidate| identity::can(run_as, "wx", candidate)).ok_or_else(|| {
         ClusterError::Unreachable { user: identity::name(run_as), places: format!("any of {candidates:?}") }
     })?;
@@ -100,7 +100,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sweeps_only_what_nobody_holds() {
+    fn sweeps_only_folders_whose_lock_is_free() {
         let parent = tempfile::tempdir().expect("temporary folder");
         let held = parent.path().join(format!("{PREFIX}held"));
         let left = parent.path().join(format!("{PREFIX}left"));

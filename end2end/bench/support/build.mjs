@@ -1,4 +1,4 @@
-// Which build is measured: what VESTIBULE_BINARY and SITE_ROOT name, else the release build, else the debug build.
+// The measured build: VESTIBULE_BINARY and SITE_ROOT, else the release build, else the debug build.
 import { existsSync } from 'node:fs';
 import { join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';

@@ -1,5 +1,5 @@
-// The server alone, for measurements: the app and its Postgres, with a Clerk that is out of reach and a key of our own,
-// so that nothing else works for it. Postgres can be asked with Debian's psql, and measured with its pgbench.
+// The server alone, for measurements: the app and its Postgres, with an unreachable Clerk and our own key, so that no other
+// process does work for it. Queries use Debian's psql, measurements its pgbench.
 import { execFileSync } from 'node:child_process';
 import { generateKeyPairSync, sign } from 'node:crypto';
 import { readFileSync, readdirSync } from 'node:fs';
@@ -12,11 +12,11 @@ import { build } from './build.mjs';
 
 export { measured } from './build.mjs';
 
-/** Of Linux, in /proc. */
+/** Linux's unit in /proc. */
 const TICKS_PER_SECOND = 100;
-/** Longer than a measurement. A token of Clerk's lives for a minute, and costs the same. */
+/** Longer than a measurement. Clerk's tokens live for a minute, and cost the same. */
 const TOKEN_LIFETIME_S = 3_600;
-/** As Clerk encodes it in a publishable key: a host that can only be an emulator's. */
+/** The host in the publishable key: one that only an emulator can have. */
 const HOST = 'bench.emulator.localhost';
 const DATABASE = 'vestibule';
 
@@ -27,7 +27,7 @@ export class Server {
   #key;
   #postgres;
 
-  /** @param {string[]} options  of `vestibule dev` */
+  /** @param {string[]} options  options of `vestibule dev` */
   static async start(options = []) {
     const { publicKey, privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
     const variables = {
@@ -51,7 +51,7 @@ export class Server {
     return this.#app.dev.pid;
   }
 
-  /** Session tokens of these people, as Clerk would make them for people without an organization. */
+  /** Session tokens for these users, as Clerk would issue them for users without an organization. */
   async tokens(users) {
     const part = (value) => Buffer.from(JSON.stringify(value)).toString('base64url');
     const now = Math.floor(Date.now() / 1000);
@@ -75,7 +75,7 @@ export class Server {
     return Promise.all(users.map(one));
   }
 
-  /** Creates the first organization of the person behind a token. Gives the answer. */
+  /** Creates the first organization of a token's user. Returns the response. */
   create(token, slug, agent) {
     const body = JSON.stringify({ name: `Organization ${slug}`, slug });
     const headers = {
@@ -91,7 +91,7 @@ export class Server {
         answer.on('error', fail);
         answer.on('end', () => {
           const text = Buffer.concat(chunks).toString();
-          if (answer.statusCode !== 201) fail(new Error(`a creation was answered with ${answer.statusCode}: ${text}`));
+          if (answer.statusCode !== 201) fail(new Error(`a creation failed with ${answer.statusCode}: ${text}`));
           else done(JSON.parse(text));
         });
       });
@@ -100,30 +100,30 @@ export class Server {
     });
   }
 
-  /** What Postgres answers to the administrator, as text. */
+  /** Runs a statement as administrator. Returns the result as text. */
   sql(statement) {
     const options = ['--no-psqlrc', '--quiet', '--tuples-only', '--no-align', '--set', 'ON_ERROR_STOP=1'];
     return execFileSync('psql', [...options, '--command', statement], { env: this.#login(), encoding: 'utf8' }).trim();
   }
 
-  /** Runs pgbench as another login than the administrator. */
+  /** Runs pgbench with a login other than the administrator's. */
   pgbench(login, options) {
     return execFileSync('pgbench', options, { env: this.#login(login), encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
   }
 
-  /** Seconds of a processor that the app's process has used. */
+  /** The app's CPU time in seconds. */
   appSeconds() {
     return used(this.pid, 11, 12);
   }
 
-  /** Seconds of a processor that Postgres has used: its main process, all that it started, and those that have ended. */
+  /** Postgres's CPU time in seconds: the main process, its children, and those that have ended. */
   postgresSeconds() {
     const { pid } = this.#postgres;
     const children = readdirSync('/proc').filter((name) => /^\d+$/.test(name) && parentOf(name) === pid);
     return children.reduce((sum, child) => sum + used(child, 11, 12), used(pid, 11, 12, 13, 14));
   }
 
-  /** Memory of the app's process in MB: now, and at most so far. */
+  /** The app's resident memory in MB, now and at its peak. */
   memory() {
     const status = readFileSync(`/proc/${this.pid}/status`, 'utf8');
     const megabytes = (name) => Number(new RegExp(`^${name}:\\s+(\\d+) kB$`, 'm').exec(status)[1]) / 1024;
@@ -141,7 +141,7 @@ export class Server {
   }
 }
 
-/** Connections that stay open. */
+/** Keep-alive connections. */
 export function connections(count) {
   return new Agent({ keepAlive: true, maxSockets: count });
 }
@@ -152,7 +152,7 @@ export function median(values) {
   return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
 }
 
-/** Fields of /proc/PID/stat behind the name, which may hold anything. A process may have ended meanwhile. */
+/** The fields of /proc/PID/stat after the name, which may hold anything. Empty: the process has ended. */
 function stat(pid) {
   try {
     return readFileSync(`/proc/${pid}/stat`, 'utf8').replace(/^.*\) /s, '').split(' ').map(Number);
@@ -170,7 +170,7 @@ function used(pid, ...fields) {
   return fields.reduce((sum, field) => sum + (all[field] ?? 0), 0) / TICKS_PER_SECOND;
 }
 
-/** A port on which nobody answers. */
+/** A port on which nothing listens. */
 async function closedPort() {
   const server = createServer();
   await new Promise((done) => server.listen(0, '127.0.0.1', done));

@@ -1,4 +1,4 @@
-// Users without forms: made and signed in over HTTP. What tests/support/clerk.ts is to the tests.
+// Creates users and signs them in over HTTP, without forms, like tests/support/clerk.ts for the tests.
 import { randomBytes } from 'node:crypto';
 
 /** A new user at Clerk. */
@@ -9,7 +9,7 @@ export async function addUser(app) {
   return { ...user, userId: created.id };
 }
 
-/** A browser context in which a new user is signed in, with all cookies that Clerk's form would have left. */
+/** A browser context in which a new user is signed in, with every cookie that Clerk's form would have set. */
 export class SignedIn {
   #app;
   #context;
@@ -27,7 +27,7 @@ export class SignedIn {
     return signedIn;
   }
 
-  /** For a new browser context, with a session token made now. */
+  /** The storage state for a new browser context, with a new session token. */
   async state() {
     const { jwt } = await this.#frontend(`/client/sessions/${this.#sessionId}/tokens`);
     const suffixed = (await this.#context.cookies()).find(({ name }) => name.startsWith('__client_uat_'));
@@ -43,10 +43,10 @@ export class SignedIn {
     const { origin } = this.#app;
     const data = { name: `Blue Harbor ${id}`, slug: `blue-harbor-${id}` };
     const { delivery } = await checked(await this.#context.request.post(`${origin}/api/organizations/create`, { headers: { origin }, data }));
-    if (delivery !== 'delivered') throw new Error('Clerk was not told of the organization');
+    if (delivery !== 'delivered') throw new Error('Clerk was not notified of the organization');
   }
 
-  /** Clerk loses the user's organization, and tells nobody: our server would put it right at once. */
+  /** Makes Clerk lose the user's organization without a webhook: our server would repair it at once. */
   async forgetOrganization() {
     const control = new URL(this.#app.dev.inbox_url);
     control.pathname = '/control';

@@ -1,8 +1,8 @@
-// A server that knows nothing but Clerk's own library and its environment variables. It runs on Clerk, and on the
-// emulator: node --env-file=clerk.env server.mjs
+// A server that uses only Clerk's own library and its environment variables. It works with Clerk and with the emulator:
+// node --env-file=clerk.env server.mjs
 //
-//   GET /         who is signed in; 401 with Clerk's reason if nobody is
-//   GET /users    everybody, by the Backend API
+//   GET /         the signed-in user; 401 with Clerk's reason if there is none
+//   GET /users    all users, from the Backend API
 import { createServer } from 'node:http';
 import { createClerkClient } from '@clerk/backend';
 

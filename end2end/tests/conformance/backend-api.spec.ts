@@ -9,13 +9,13 @@ import { shared } from './support/shared';
 const { visitor, emulator } = shared(test);
 
 let relay: Relay;
-let people = 0;
+let users = 0;
 
 test.beforeAll(async () => {
   relay = await Relay.start({ target: emulator().address });
 });
 
-test.afterEach(async () => emulator().misbehave());
+test.afterEach(async () => emulator().resetFaults());
 test.afterAll(async () => relay?.stop());
 
 const client = (apiUrl: string) => {
@@ -25,10 +25,10 @@ const client = (apiUrl: string) => {
 
 testRows(backendRows, async (row) => {
   const before = client(emulator().address);
-  people += 1;
-  const user = await before.users.createUser({ emailAddress: [`person-${people}-of-many@example.test`], password: 'a long password' });
+  users += 1;
+  const user = await before.users.createUser({ emailAddress: [`user-${users}-of-many@example.test`], password: 'a long password' });
   const others: Relay[] = [];
-  const desk = {
+  const context = {
     clerk: client(relay.origin),
     before,
     user,
@@ -47,7 +47,7 @@ testRows(backendRows, async (row) => {
   };
   const from = relay.passed.length;
   try {
-    const seen = await row.see(desk);
+    const seen = await row.see(context);
     return { ...onTheWire(relay.passed.slice(from)), ...seen };
   } catch (error) {
     return { ...onTheWire(relay.passed.slice(from)), ...thrown(error as ApiError) };
@@ -56,7 +56,7 @@ testRows(backendRows, async (row) => {
   }
 });
 
-/** What passed, without what differs from run to run. In the order of the alphabet: some calls go side by side. */
+/** The recorded calls, without what differs from run to run. Sorted, because some are concurrent. */
 function onTheWire(passed: Passed[]): Values {
   const kinds: Record<string, string> = { user: 'user', sess: 'session', client: 'client', sit: 'sign-in token', jtmp: 'template' };
   const path = (text: string) => text.replace(/\b(user|sess|client|sit|jtmp)_\w{27}/g, (_, kind) => `{${kinds[kind]}}`);
@@ -79,7 +79,7 @@ interface ApiError extends Error {
 }
 
 function thrown(error: ApiError): Values {
-  // Anything else is a fault of the test.
+  // Anything else is a bug in the test.
   if (!error.errors) throw error;
   return {
     throws: error.constructor.name,

@@ -1,5 +1,5 @@
-// The Backend API as the official @clerk/backend calls it: section 6 of the protocol. Which call goes over the wire, with
-// which answer, and what the library makes of it.
+// The Backend API as the official @clerk/backend calls it: section 6 of the protocol. Which call is sent, what the response
+// is, and what the library makes of it.
 import { createClerkClient, verifyToken } from '@clerk/backend';
 import { getCookieSuffix } from '@clerk/shared/keys';
 import type { Emulator } from '../support/emulator.mjs';
@@ -9,24 +9,24 @@ import { Frontend, header, payload, type Visitor } from './support/visitor';
 type Clerk = ReturnType<typeof createClerkClient>;
 type User = Awaited<ReturnType<Clerk['users']['getUser']>>;
 
-export interface Desk {
-  /** The library, through a relay that writes down what passes. */
+export interface Context {
+  /** The library, through a recording relay. */
   clerk: Clerk;
-  /** The same past the relay, for what a row needs first. */
+  /** The library without the relay, for a row's setup. */
   before: Clerk;
-  /** A new person. */
+  /** A new user. */
   user: User;
-  /** Somebody who is signed in from a browser. */
+  /** A user who is signed in from a browser. */
   its: Visitor;
   emulator: Emulator;
   /** The library through a relay that changes the content type. */
   withContentType: (contentType: string) => Promise<Clerk>;
-  /** A call by hand, through the relay. */
+  /** A raw call through the relay. */
   byHand: (method: string, path: string, init?: { headers?: Record<string, string>; body?: string }) => Promise<Response>;
 }
 
 export interface BackendRow extends Row {
-  see: (desk: Desk) => Promise<Values | void>;
+  see: (context: Context) => Promise<Values | void>;
 }
 
 const OK = { status: '200', content: 'application/json' };
@@ -129,7 +129,7 @@ const users: BackendRow[] = [
   },
   {
     id: '6-users-create-taken',
-    call: 'users.createUser() with an address that is taken',
+    call: 'users.createUser() with a taken address',
     see: async ({ clerk, user }) => void (await clerk.users.createUser({ emailAddress: [user.emailAddresses[0].emailAddress] })),
     expected: { ...error(422, 'form_identifier_exists'), parameter: 'email_address' },
   },
@@ -199,7 +199,7 @@ const users: BackendRow[] = [
   },
   {
     id: '6-metadata-later',
-    call: 'users.updateUserMetadata(), twice the same',
+    call: 'users.updateUserMetadata(), the same twice',
     see: async ({ clerk, user }) => {
       const first = await clerk.users.updateUserMetadata(user.id, { publicMetadata: { a: 1 } });
       const second = await clerk.users.updateUserMetadata(user.id, { publicMetadata: { a: 1 } });
@@ -299,7 +299,7 @@ const sessions: BackendRow[] = [
   },
   {
     id: '6-sessions-create-unknown',
-    call: 'sessions.createSession() for nobody',
+    call: 'sessions.createSession() for an unknown user',
     see: async ({ clerk }) => void (await clerk.sessions.createSession({ userId: UNKNOWN })),
     expected: NOT_FOUND,
   },
@@ -335,7 +335,7 @@ const sessions: BackendRow[] = [
   },
   {
     id: '6-sessions-token',
-    call: 'sessions.getToken(id), a session made by the Backend API',
+    call: 'sessions.getToken(id), a session created by the Backend API',
     see: async ({ clerk, before, user }) => {
       const session = await before.sessions.createSession({ userId: user.id });
       const { jwt } = await clerk.sessions.getToken(session.id);
@@ -366,11 +366,11 @@ const sessions: BackendRow[] = [
       oiat: true,
     },
     remark:
-      'Whether Clerk’s tokens from here carry azp and oiat, and in which unit oiat is, is not known. The emulator’s have oiat, in seconds, and azp if a browser began the session.',
+      'Whether Clerk’s tokens from here carry azp and oiat, and in which unit oiat is, is unknown. The emulator’s have oiat, in seconds, and azp if the session was started in a browser.',
   },
   {
     id: '6-sessions-token-azp',
-    call: 'sessions.getToken(id), a session begun in a browser',
+    call: 'sessions.getToken(id), a session started in a browser',
     see: async ({ clerk, its }) => ({ azp: payload((await clerk.sessions.getToken(its.session)).jwt).azp === its.app.origin }),
     expected: { ...OK, azp: true },
     remark: 'See 6-sessions-token.',
@@ -549,7 +549,7 @@ const others: BackendRow[] = [
       return { token: made.token.length > 0, later: made.expires_at > Date.now() / 1000 };
     },
     expected: { wire: 'POST /v1/testing_tokens', ...OK, token: true, later: true },
-    remark: 'The emulator has no bot protection: nothing asks for the token. The library gives the answer as it came: expires_at, not expiresAt.',
+    remark: 'The emulator has no bot protection, so the token is never needed. The library returns the response unchanged: expires_at, not expiresAt.',
   },
   {
     id: '6-jwt-templates',
@@ -574,7 +574,7 @@ const others: BackendRow[] = [
   },
   {
     id: '6-jwt-templates-taken',
-    call: 'jwtTemplates.create() with a name that is taken',
+    call: 'jwtTemplates.create() with a taken name',
     see: async ({ clerk }) => void (await clerk.jwtTemplates.create({ name: 'conformance', claims: {} })),
     expected: { ...error(422, 'form_param_duplicate'), parameter: 'name' },
   },
@@ -584,13 +584,13 @@ const others: BackendRow[] = [
         'jwt-templates-update',
         'jwtTemplates.update()',
         ({ clerk }) => clerk.jwtTemplates.update({ templateId: 'jtmp_1', name: 'x', claims: {} }),
-        'Differs: not in the emulator. A template can be deleted and made anew.',
+        'Differs: not in the emulator. A template can be deleted and created again.',
       ],
       [
         'actor-tokens',
         'actorTokens.create()',
         ({ clerk, user }) => clerk.actorTokens.create({ userId: user.id, actor: { sub: user.id }, expiresInSeconds: 60 } as never),
-        'Differs: nobody is impersonated in the emulator.',
+        'Differs: the emulator has no impersonation.',
       ],
       [
         'organizations-create',
@@ -628,11 +628,11 @@ const others: BackendRow[] = [
         ({ clerk, user }) => clerk.organizations.createOrganizationMembership({ organizationId: 'org_1', userId: user.id, role: 'org:admin' }),
         NO_ORGANIZATIONS,
       ],
-    ] as [string, string, (desk: Desk) => Promise<unknown>, string][]
+    ] as [string, string, (context: Context) => Promise<unknown>, string][]
   ).map(([id, call, make, remark]): BackendRow => ({
     id: `6-${id}`,
     call,
-    see: async (desk) => void (await make(desk)),
+    see: async (context) => void (await make(context)),
     expected: NOT_FOUND,
     remark,
   })),
@@ -659,7 +659,7 @@ const errors: BackendRow[] = [
   },
   {
     id: '6-error-body',
-    call: 'POST /v1/sessions with a body that is no JSON',
+    call: 'POST /v1/sessions with a body that is not JSON',
     see: async ({ byHand }) => answered(await byHand('POST', '/v1/sessions', { body: 'nonsense' })),
     expected: { status: '400', code: 'request_body_invalid', content: 'application/json' },
   },
@@ -671,27 +671,27 @@ const errors: BackendRow[] = [
   },
   {
     id: '6-error-rate-limit',
-    call: 'users.updateUserMetadata(), the emulator told to answer 429 with Retry-After: 7',
+    call: 'users.updateUserMetadata(), the emulator set to answer 429 with Retry-After: 7',
     see: async ({ clerk, user, emulator }) => {
-      await emulator.misbehave({ faults: [{ path_ends_with: '/metadata', count: 1, status: 429, retry_after_s: 7 }] });
+      await emulator.setFaults({ faults: [{ path_ends_with: '/metadata', count: 1, status: 429, retry_after_s: 7 }] });
       await clerk.users.updateUserMetadata(user.id, { publicMetadata: {} });
     },
     expected: { throws: 'ClerkAPIResponseError', error: 429, retryAfter: 7, content: 'application/json' },
   },
   {
     id: '6-error-server',
-    call: 'users.getUser(), the emulator told to answer 500',
+    call: 'users.getUser(), the emulator set to answer 500',
     see: async ({ clerk, user, emulator }) => {
-      await emulator.misbehave({ faults: [{ path_starts_with: '/v1/users/', count: 1, status: 500 }] });
+      await emulator.setFaults({ faults: [{ path_starts_with: '/v1/users/', count: 1, status: 500 }] });
       await clerk.users.getUser(user.id);
     },
     expected: { throws: 'ClerkAPIResponseError', error: 500, content: 'application/json' },
   },
   {
     id: '6-error-cut',
-    call: 'users.getUser(), the emulator told to cut the connection',
+    call: 'users.getUser(), the emulator set to cut the connection',
     see: async ({ before, user, emulator }) => {
-      await emulator.misbehave({ faults: [{ path_starts_with: '/v1/users/', count: 1, cut: true }] });
+      await emulator.setFaults({ faults: [{ path_starts_with: '/v1/users/', count: 1, cut: true }] });
       await before.users.getUser(user.id);
     },
     expected: { throws: 'ClerkAPIResponseError', error: null, code: 'unexpected_error' },
@@ -701,13 +701,13 @@ const errors: BackendRow[] = [
     call: 'users.updateUserMetadata(), 11 times at once',
     see: async ({ clerk, user }) => limited(11, () => clerk.users.updateUserMetadata(user.id, { publicMetadata: { a: 1 } })),
     expected: { served: 10, limited: 1, code: 'too_many_requests', retryAfter: 'within 10 s' },
-    remark: 'How Clerk counts is not known. The emulator serves no more than the limit within any 10 s.',
+    remark: 'How Clerk counts is unknown. The emulator serves at most the limit in any 10 s.',
   },
   {
     id: '6-limit-off',
-    call: 'users.updateUserMetadata(), 30 times at once, the emulator told to have no rate limits',
+    call: 'users.updateUserMetadata(), 30 times at once, the emulator set to no rate limits',
     see: async ({ clerk, user, emulator }) => {
-      await emulator.misbehave({ rate_limits: 'off' });
+      await emulator.setFaults({ rate_limits: 'off' });
       return limited(30, () => clerk.users.updateUserMetadata(user.id, { publicMetadata: { a: 1 } }));
     },
     expected: { served: 30, limited: 0 },
@@ -719,7 +719,7 @@ const errors: BackendRow[] = [
       kind: typeof (await (await withContentType('application/json; charset=utf-8')).users.getUser(user.id)),
     }),
     expected: { kind: 'string' },
-    remark: 'Of the library, made by the relay: this is why the emulator’s content type must be exact.',
+    remark: 'A property of the library, shown by the relay: this is why the emulator’s content type must be exact.',
   },
 ];
 
@@ -749,7 +749,7 @@ suffixes.push({
   expected: { names: '__client_uat __client_uat_{suffix}' },
 });
 
-/** How many of so many calls at once were served, and what became of the others. */
+/** How many of `count` concurrent calls were served, and how the others failed. */
 async function limited(count: number, call: () => Promise<unknown>): Promise<Values> {
   const results = await Promise.allSettled(Array.from({ length: count }, call));
   const refused = results.flatMap((result) => (result.status === 'rejected' ? [result.reason] : []));
@@ -762,7 +762,7 @@ async function limited(count: number, call: () => Promise<unknown>): Promise<Val
   };
 }
 
-/** Of an answer to a call by hand. */
+/** The error of a raw call's response. */
 async function answered(response: Response): Promise<Values> {
   const body = await response.json();
   return { code: body.errors?.[0].code ?? null, metadata: json(body.public_metadata) };

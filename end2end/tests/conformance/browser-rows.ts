@@ -1,14 +1,14 @@
-// What makes a change of metadata by the Backend API visible where: section 5.6 of the protocol, by the official clerk-js
-// in a browser. Fresh: with the change. Stale: as before it.
+// Which calls make a metadata change by the Backend API visible, and where: section 5.6 of the protocol, with the official
+// clerk-js in a browser. Fresh: with the change. Stale: without it.
 import type { Page } from '@playwright/test';
 import type { Row } from './support/rows';
 
 export interface BrowserRow extends Row {
-  /** After the change: what is called in the page. */
+  /** What the page calls after the change. */
   act: (page: Page) => Promise<unknown>;
-  /** In the emulator, from before the page was loaded. */
-  wishes?: Record<string, unknown>;
-  /** The change comes in a later second than the tokens before it, where it matters which of two tokens is newer. */
+  /** The emulator's fault settings, from before the page loads. */
+  settings?: Record<string, unknown>;
+  /** The change comes at least a second after the earlier tokens, so that their order is clear. */
   later?: boolean;
 }
 
@@ -20,7 +20,7 @@ const SESSION = 'GET /client/sessions/{session}';
 const TOUCH = 'POST /client/sessions/{session}/touch';
 
 const all = (state: string) => ({ user: state, lastActiveToken: state, getToken: state, cookie: state });
-/** The token is fresh, and who it is about is not. */
+/** The token is fresh, the user object is not. */
 const TOKEN_ONLY = { ...all('fresh'), user: 'stale' };
 
 const run = (script: string) => (page: Page) => page.evaluate(`(async () => { await ${script}; })()`);
@@ -35,7 +35,7 @@ const setActive = run('Clerk.setActive({ session: Clerk.session.id })');
 const update = run("Clerk.user.update({ firstName: 'Mae' })");
 const reloadClient = run('Clerk.client.reload()');
 
-/** The window gets the focus, and clerk-js tells Clerk. */
+/** The window gets focus, and clerk-js notifies Clerk. */
 async function focus(page: Page): Promise<void> {
   const touched = page.waitForResponse((response) => response.url().includes('/touch'));
   await page.evaluate(() => window.dispatchEvent(new Event('focus')));
@@ -43,7 +43,7 @@ async function focus(page: Page): Promise<void> {
   await nextTurn(page);
 }
 
-/** By then what has arrived is worked in. */
+/** By then responses have been processed. */
 const nextTurn = (page: Page) => page.evaluate(() => new Promise((done) => setTimeout(done)));
 
 async function load(page: Page): Promise<void> {
@@ -70,7 +70,7 @@ const base: BrowserRow[] = [
   },
   { id: '5.6-touch', call: 'session.touch()', act: touch, expected: { http: TOUCH, ...all('fresh') } },
   { id: '5.6-set-active', call: 'setActive({ session })', act: setActive, expected: { http: TOUCH, ...all('fresh') } },
-  { id: '5.6-focus', call: 'the window gets the focus', act: focus, expected: { http: TOUCH, ...all('fresh') } },
+  { id: '5.6-focus', call: 'the window gets focus', act: focus, expected: { http: TOUCH, ...all('fresh') } },
   {
     id: '5.6-user-update',
     call: 'user.update({ firstName })',
@@ -98,14 +98,14 @@ async function renewal(page: Page): Promise<void> {
   await nextTurn(page);
 }
 
-/** Until clerk-js has looked after the cookie once more. */
+/** Until clerk-js has polled the cookie again. */
 async function polls(page: Page): Promise<void> {
   const before = await page.evaluate('polls');
   await page.waitForFunction((count) => Number(count) < (window as never as { polls: number }).polls, before, { timeout: POLL_LIMIT_MS });
   await nextTurn(page);
 }
 
-/** The app's server writes a token into the cookie that it got from the Backend API. */
+/** The app's server sets the cookie to a token from the Backend API. */
 const written = (page: Page) => page.evaluate(async () => void (await (await fetch('/renew')).text()));
 
 /** One after the other. */
@@ -119,7 +119,7 @@ const automatic: BrowserRow[] = [
   {
     id: '5.6-automatic',
     call: 'nothing, until clerk-js renews the token by itself (tokens live 19 s: after 2 s)',
-    wishes: { token_lifetime_s: 19 },
+    settings: { token_lifetime_s: 19 },
     act: renewal,
     expected: { http: TOKENS, ...TOKEN_ONLY },
   },
@@ -129,25 +129,25 @@ const WITHOUT_CLIENT = { omit_client: true };
 const OLD = { last_active_token: 'old' };
 const WITHOUT_OIAT = { omit_oiat: true };
 const MINTER = { session_minter: true };
-/** The person is fresh, and every token stale. */
+/** The user object is fresh, every token stale. */
 const USER_ONLY = { ...all('stale'), user: 'fresh' };
 
 const variations: BrowserRow[] = [
   {
     id: '5.6-B-session-reload',
     call: 'session.reload(), which answers without the client',
-    wishes: WITHOUT_CLIENT,
+    settings: WITHOUT_CLIENT,
     act: reloadSession,
     expected: { http: SESSION, ...all('stale'), lastActiveToken: 'fresh', sessionUser: 'fresh', listener: 'stale' },
   },
   {
     id: '5.6-B-user-reload',
     call: 'user.reload(), which answers without the client',
-    wishes: WITHOUT_CLIENT,
+    settings: WITHOUT_CLIENT,
     act: reloadUser,
     expected: { ...USER_ONLY },
   },
-  { id: '5.6-B-skip-cache', call: 'session.getToken({ skipCache: true })', wishes: WITHOUT_CLIENT, act: skipCache, expected: TOKEN_ONLY },
+  { id: '5.6-B-skip-cache', call: 'session.getToken({ skipCache: true })', settings: WITHOUT_CLIENT, act: skipCache, expected: TOKEN_ONLY },
   ...(
     [
       ['session-reload', 'session.reload()', reloadSession],
@@ -158,16 +158,16 @@ const variations: BrowserRow[] = [
   ).map(([id, call, act]): BrowserRow => ({
     id: `5.6-C-${id}`,
     call: `${call}, which answers with an old token`,
-    wishes: OLD,
+    settings: OLD,
     later: true,
     act,
     expected: USER_ONLY,
   })),
-  { id: '5.6-C-skip-cache', call: 'session.getToken({ skipCache: true })', wishes: OLD, later: true, act: skipCache, expected: TOKEN_ONLY },
+  { id: '5.6-C-skip-cache', call: 'session.getToken({ skipCache: true })', settings: OLD, later: true, act: skipCache, expected: TOKEN_ONLY },
   {
     id: '5.6-C-skip-cache-reload',
     call: 'session.getToken({ skipCache: true }), session.reload(), which answers with an old token',
-    wishes: OLD,
+    settings: OLD,
     later: true,
     act: steps(skipCache, reloadSession),
     expected: all('fresh'),
@@ -175,7 +175,7 @@ const variations: BrowserRow[] = [
   {
     id: '5.6-D-skip-cache',
     call: 'session.getToken({ skipCache: true }), tokens without oiat',
-    wishes: WITHOUT_OIAT,
+    settings: WITHOUT_OIAT,
     later: true,
     act: skipCache,
     expected: TOKEN_ONLY,
@@ -183,7 +183,7 @@ const variations: BrowserRow[] = [
   {
     id: '5.6-D-session-reload',
     call: 'session.reload(), tokens without oiat',
-    wishes: WITHOUT_OIAT,
+    settings: WITHOUT_OIAT,
     later: true,
     act: reloadSession,
     expected: all('fresh'),
@@ -191,7 +191,7 @@ const variations: BrowserRow[] = [
   {
     id: '5.6-F-skip-cache-reload',
     call: 'session.getToken({ skipCache: true }), session.reload(), which answers with an old token, tokens without oiat',
-    wishes: { ...OLD, ...WITHOUT_OIAT },
+    settings: { ...OLD, ...WITHOUT_OIAT },
     later: true,
     act: steps(skipCache, reloadSession),
     expected: USER_ONLY,
@@ -206,7 +206,7 @@ const variations: BrowserRow[] = [
   {
     id: '5.6-E-written-no-oiat',
     call: 'the server writes a fresh token into the cookie, and clerk-js polls, tokens without oiat',
-    wishes: WITHOUT_OIAT,
+    settings: WITHOUT_OIAT,
     later: true,
     act: steps(written, polls),
     expected: { http: '', ...all('stale') },
@@ -214,14 +214,14 @@ const variations: BrowserRow[] = [
   {
     id: '5.6-minter-clear-cache',
     call: 'session.clearCache(), session.getToken()',
-    wishes: MINTER,
+    settings: MINTER,
     act: clearCache,
     expected: { http: `${TOKENS}?token`, ...all('stale') },
   },
   {
     id: '5.6-minter-skip-cache',
     call: 'session.getToken({ skipCache: true })',
-    wishes: MINTER,
+    settings: MINTER,
     later: true,
     act: skipCache,
     expected: { http: `${TOKENS}?debug=skip_cache&token&force_origin=true`, ...TOKEN_ONLY },
@@ -232,11 +232,11 @@ const variations: BrowserRow[] = [
       ['touch', 'session.touch()', touch],
       ['load', 'the page is loaded again', load],
     ] as const
-  ).map(([id, call, act]): BrowserRow => ({ id: `5.6-minter-${id}`, call, wishes: MINTER, later: true, act, expected: all('fresh') })),
+  ).map(([id, call, act]): BrowserRow => ({ id: `5.6-minter-${id}`, call, settings: MINTER, later: true, act, expected: all('fresh') })),
   {
     id: '5.6-minter-reload-clear-cache',
     call: 'session.reload(), session.clearCache(), session.getToken()',
-    wishes: MINTER,
+    settings: MINTER,
     later: true,
     act: steps(reloadSession, clearCache),
     expected: { http: `${SESSION}, ${TOKENS}?token`, ...all('fresh') },
@@ -244,10 +244,10 @@ const variations: BrowserRow[] = [
   {
     id: '5.6-minter-automatic',
     call: 'nothing, until clerk-js renews the token by itself (tokens live 19 s: after 2 s)',
-    wishes: { ...MINTER, token_lifetime_s: 19 },
+    settings: { ...MINTER, token_lifetime_s: 19 },
     act: renewal,
     expected: { http: `${TOKENS}?token`, ...all('stale') },
-    remark: 'How long Clerk’s edge keeps claims is not known. The emulator’s copies them for ever.',
+    remark: 'How long Clerk’s edge keeps claims is unknown. The emulator’s copies them forever.',
   },
 ];
 

@@ -1,4 +1,4 @@
-// The official clerk-js in Chromium, on a page that has nothing else.
+// The official clerk-js in Chromium, on a page with nothing else.
 import { type BrowserContext, type Page, test } from '@playwright/test';
 import { browserRows } from './browser-rows';
 import { servePage } from './support/page';
@@ -8,7 +8,7 @@ import { shared } from './support/shared';
 import { backend, cookieSuffix, payload } from './support/visitor';
 
 const { emulator } = shared(test, { seed: { claims_template: { version: '{{user.public_metadata.version}}' } } });
-/** For what takes a moment and has no event. */
+/** The limit for what has no event to wait for. */
 const SECOND_LIMIT_MS = 3_000;
 
 let site: Relay;
@@ -24,7 +24,7 @@ test.beforeEach(async ({ browser }) => {
 
 test.afterEach(async () => {
   await context.close();
-  await emulator().misbehave();
+  await emulator().resetFaults();
 });
 
 test.afterAll(async () => site?.stop());
@@ -33,7 +33,7 @@ testRows(browserRows, async (row) => {
   const page = await context.newPage();
   await page.addInitScript(keepWhatListenersHear);
   await page.addInitScript(countPolls);
-  if (row.wishes) await emulator().misbehave(row.wishes);
+  if (row.settings) await emulator().setFaults(row.settings);
   const user = await signIn(page);
   if (row.later) await nextSecond(page);
   await changeVersion(user);
@@ -43,11 +43,11 @@ testRows(browserRows, async (row) => {
   return { ...(await look(page)), http: calls(http), document: documentCookie(http) };
 });
 
-/** A new person of version 1, signed in on the page. Gives their id. */
+/** Signs a new user (version 1) in on the page. Returns the id. */
 async function signIn(page: Page): Promise<string> {
   const { settings, address } = emulator();
   const api = { address, secretKey: settings.CLERK_SECRET_KEY };
-  const email = `person-${Date.now()}@example.test`;
+  const email = `user-${Date.now()}@example.test`;
   const { id } = await backend(api, '/users', { email_address: [email], public_metadata: { version: 1 } });
   const { token } = await backend(api, '/sign_in_tokens', { user_id: id });
   await page.goto('/');
@@ -70,7 +70,7 @@ async function changeVersion(user: string): Promise<void> {
   if (!response.ok) throw new Error(`the change was answered ${response.status}`);
 }
 
-/** Until the clock shows a later second than the page's token. */
+/** Waits for a later second than the page's token was issued in. */
 async function nextSecond(page: Page): Promise<void> {
   const token = await page.evaluate(() => (window as never as { Clerk: any }).Clerk.session.getToken());
   const iat = Number(payload(token).iat);
@@ -81,7 +81,7 @@ async function nextSecond(page: Page): Promise<void> {
   }
 }
 
-/** What a listener heard last. Runs in the page. */
+/** The last state a listener received. Runs in the page. */
 function keepWhatListenersHear(): void {
   const wait = setInterval(() => {
     const { Clerk } = window as never as { Clerk: any };
@@ -91,7 +91,7 @@ function keepWhatListenersHear(): void {
   }, 5);
 }
 
-/** clerk-js looks after the cookie under a lock. Runs in the page. */
+/** Counts clerk-js's polls of the cookie, which take a lock. Runs in the page. */
 function countPolls(): void {
   const usual = navigator.locks.request.bind(navigator.locks) as (...args: unknown[]) => Promise<unknown>;
   Object.assign(window, { polls: 0 });
@@ -102,7 +102,7 @@ function countPolls(): void {
   }) as never;
 }
 
-/** Where which version is. The cookie first: `getToken` writes it. */
+/** Which version is where. The cookie is read first, because `getToken` writes it. */
 async function look(page: Page): Promise<Values> {
   const suffixed = `__session_${cookieSuffix(emulator().settings.CLERK_PUBLISHABLE_KEY)}`;
   const seen = await page.evaluate(async (suffixed) => {
@@ -124,7 +124,7 @@ async function look(page: Page): Promise<Values> {
   return { ...Object.fromEntries(Object.entries(others).map(([name, version]) => [name, word(version)])), cookie: words };
 }
 
-/** The calls to the Frontend API, as clerk-js means them. In the order of the alphabet: some go side by side. */
+/** The calls to the Frontend API, as clerk-js intends them. Sorted, because some are concurrent. */
 function calls(passed: Passed[]): string {
   const lines = passed
     .filter(({ path }) => path.startsWith('/__clerk/'))

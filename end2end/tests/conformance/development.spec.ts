@@ -1,5 +1,5 @@
-// What is otherwise when the emulator is a development instance: requests, judged by the official @clerk/backend, and
-// handshakes by plain HTTP.
+// What differs when the emulator is a development instance: requests, authenticated by the official @clerk/backend, and
+// handshakes over plain HTTP.
 import { test } from '@playwright/test';
 import { developmentHandshakeRows } from './handshake-rows';
 import { developmentRows } from './request-rows';

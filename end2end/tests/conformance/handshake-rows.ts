@@ -1,4 +1,4 @@
-// The emulator's own end of the handshake: sections 3.2 and 3.3 of the protocol, and the names of 2.1 as they are set.
+// The emulator's side of the handshake: sections 3.2 and 3.3 of the protocol, and the cookie names of 2.1.
 import { createClerkClient } from '@clerk/backend';
 import type { Row } from './support/rows';
 import { backend, cookieValue, document, Frontend, header, payload, type Visitor } from './support/visitor';
@@ -7,7 +7,7 @@ export interface HandshakeRow extends Row {
   see: (its: Visitor) => Promise<Response | Record<string, unknown>>;
 }
 
-/** As a browser comes to it that is known by `client`. */
+/** The handshake request of the browser identified by `client`. */
 function handshake(its: Visitor, query: Record<string, string>, client = its.client, proxy: Record<string, string> = {}) {
   return new Frontend(its.app, client).get(`/v1/client/handshake?${new URLSearchParams(query)}`, proxy);
 }
@@ -51,7 +51,7 @@ export const handshakeRows: HandshakeRow[] = [
     expected: { status: 307, sets: '__clerk_handshake={token}; Path=/; Max-Age=60; SameSite=Lax; HttpOnly' },
   },
   {
-    id: '3.2-nobody',
+    id: '3.2-no-client',
     call: 'GET /v1/client/handshake, no __client cookie',
     see: (its) => handshake(its, { ...back(its), format: 'nonce' }, ''),
     expected: { status: 307, location: '{origin}/dashboard?a=1' },
@@ -87,7 +87,7 @@ export const handshakeRows: HandshakeRow[] = [
     call: 'GET /v1/client/handshake, redirect_url of another site',
     see: (its) => handshake(its, { redirect_url: 'https://elsewhere.example/' }),
     expected: { status: 400, code: 'invalid_url_scheme', location: null },
-    remark: 'The emulator knows one site only, that of the proxy. Which sites Clerk allows depends on its dashboard.',
+    remark: 'The emulator knows only the proxy’s site. Which sites Clerk allows depends on its dashboard.',
   },
   {
     id: '3.2-proxy-secret',
@@ -127,17 +127,17 @@ export const handshakeRows: HandshakeRow[] = [
   },
   {
     id: '3.3-signed-in',
-    call: 'directives for somebody who is signed in',
+    call: 'directives for a signed-in user',
     see: (its) => directives(its),
     expected: {
       directives: `${both('__client_uat', '{uat}')}, ${attributes('__refresh_{suffix}', '{refresh}', '; HttpOnly')}, ${both('__session', '{token}')}, ${CLEARED}`,
     },
     remark:
-      'Both handshake cookies are removed by the directives: nothing in @clerk/backend removes them, and the nonce would be found again when it has been used. How Clerk does this is not known.',
+      'The directives remove both handshake cookies: nothing in @clerk/backend removes them, and a used nonce would be found again. How Clerk does this is unknown.',
   },
   {
     id: '3.3-signed-out',
-    call: 'directives for nobody',
+    call: 'directives for a signed-out browser',
     see: (its) => directives(its, ''),
     expected: {
       directives: `${both('__client_uat', '0')}, ${attributes('__refresh_{suffix}', '', '; HttpOnly')}, ${both('__session', '')}, ${CLEARED}`,
@@ -162,7 +162,7 @@ export const handshakeRows: HandshakeRow[] = [
       return { azp, session: sid === its.session, sts, v, life: Number(payload(token).exp) - Number(payload(token).iat) };
     },
     expected: { azp: '{origin}', session: true, sts: 'active', v: 2, life: 60 },
-    remark: 'A page load carries no Origin header: azp is the origin of the proxy then. What Clerk puts there is not known.',
+    remark: 'A page load carries no Origin header, so azp is the proxy’s origin. What Clerk puts there is unknown.',
   },
   {
     id: '3.4-round-trip',
@@ -172,7 +172,7 @@ export const handshakeRows: HandshakeRow[] = [
   },
 ];
 
-/** A page load with an expired token, then wherever it leads, then another page load. */
+/** A page load with an expired token, the redirects it causes, then another page load. */
 async function roundTrip(its: Visitor): Promise<Record<string, unknown>> {
   const { app, proxyUrl = '' } = its;
   const clerk = createClerkClient({ secretKey: app.secretKey, publishableKey: app.publishableKey, apiUrl: app.address });
@@ -202,7 +202,7 @@ async function roundTrip(its: Visitor): Promise<Record<string, unknown>> {
 
 const inAddress = (name: string, value: string) => `{origin}/dashboard?a=1&${name}=${value}`;
 
-/** What is otherwise in a development instance: the result travels in the address, and the browser's token with it. */
+/** What differs in a development instance: the result is passed in the query, together with the browser's token. */
 export const developmentHandshakeRows: HandshakeRow[] = [
   {
     id: '3.2-nonce-development',
@@ -230,7 +230,7 @@ export const developmentHandshakeRows: HandshakeRow[] = [
   },
   {
     id: '3.3-signed-in-development',
-    call: 'directives for somebody who is signed in',
+    call: 'directives for a signed-in user',
     see: async (its) => ({ directives: (payload(await its.handshake('token')).handshake as string[]).join(', ') }),
     expected: {
       directives: `${both('__client_uat', '{uat}')}, ${both('__clerk_db_jwt', '{client}')}, ${attributes('__refresh_{suffix}', '{refresh}', '; HttpOnly')}, ${both('__session', '{token}')}, ${CLEARED}`,
@@ -238,9 +238,9 @@ export const developmentHandshakeRows: HandshakeRow[] = [
   },
   {
     id: '3.3-new-browser-development',
-    call: 'directives for a browser that is not known',
+    call: 'directives for an unknown browser',
     see: async (its) => {
-      const directives = payload(await its.handshake('token', 'nobody')).handshake as string[];
+      const directives = payload(await its.handshake('token', 'no user')).handshake as string[];
       const given = directives.filter((directive) => directive.startsWith('__clerk_db_jwt'));
       const tokens = new Set(given.map((directive) => directive.split(/[=;]/)[1]));
       return { forms: given.length, tokens: tokens.size, new: !tokens.has(its.client), uat: directives[0].split(';')[0] };

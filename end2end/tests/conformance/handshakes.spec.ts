@@ -1,4 +1,4 @@
-// Handshakes as the emulator answers them, by plain HTTP.
+// The emulator's handshakes, over plain HTTP.
 import { test } from '@playwright/test';
 import { handshakeRows } from './handshake-rows';
 import { seenOf } from './support/endpoint';

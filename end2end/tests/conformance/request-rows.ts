@@ -1,14 +1,14 @@
-// Requests to an app, and what the official @clerk/backend makes of each: sections 2.1, 2.2 and 3 of the protocol.
-// A row without `options` and `backend` can be sent to any app on the emulator, to see whether it decides the same.
+// Requests to an app, and the official @clerk/backend's verdict on each: sections 2.1, 2.2 and 3 of the protocol.
+// A row without `options` and `backend` can be sent to any app that uses the emulator, to compare its verdict.
 import type { Stub } from './support/relay';
 import type { Row } from './support/rows';
 import { type Asked, call, document, type Visitor, withHeader } from './support/visitor';
 
 export interface RequestRow extends Row {
   request: (its: Visitor) => Asked | Promise<Asked>;
-  /** Of `authenticateRequest`. The usual ones: the emulator's keys, the proxy, the app's origin as authorized party. */
+  /** Options of `authenticateRequest`. Default: the emulator's keys, the proxy, the app's origin as authorized party. */
   options?: (its: Visitor) => Record<string, unknown>;
-  /** Answers of the Backend API that the emulator itself would not give, by the end of the path; null: it cannot be reached. */
+  /** Backend API responses that the emulator itself would not give, by the end of the path; null: it is unreachable. */
   backend?: ((its: Visitor) => Record<string, Stub>) | null;
 }
 
@@ -19,10 +19,10 @@ const expired = (why: string) => `session-token-expired-refresh-${why}`;
 const TEMPLATE = { cat: 'cl_B7d4PD222AAA' };
 const MACHINE = { cat: 'cl_B7d4PD333AAA' };
 
-/** What a handshake in production sets, in the order of the names. */
+/** The cookies that a handshake sets in production, sorted by name. */
 const DIRECTIVES = '__clerk_handshake __clerk_handshake_nonce __client_uat __client_uat_{suffix} __refresh_{suffix} __session __session_{suffix}';
 
-/** 2.1: under which names cookies are read. */
+/** 2.1: the names under which cookies are read. */
 const names: RequestRow[] = [
   {
     id: '2.1-name-refresh',
@@ -54,19 +54,19 @@ const names: RequestRow[] = [
 const selection: RequestRow[] = [
   {
     id: '2.1-rule-1',
-    call: 'plain __session without iss, suffixed cookies in order',
+    call: 'plain __session without iss, suffixed cookies valid',
     request: (its) => call({ ...its.cookies(), ...its.plain({ session: its.signed({ iss: undefined }) }) }),
     expected: { ...SIGNED_IN, token: 'plain cookie' },
   },
   {
     id: '2.1-rule-1-undecodable',
-    call: 'plain __session is no token, suffixed cookies in order',
+    call: 'plain __session is not a token, suffixed cookies valid',
     request: (its) => call({ ...its.cookies(), ...its.plain({ session: 'nonsense' }) }),
     expected: signedOut('token-invalid'),
   },
   {
     id: '2.1-rule-2',
-    call: 'plain __session of another instance, suffixed cookies in order',
+    call: 'plain __session of another instance, suffixed cookies valid',
     request: (its) => call({ ...its.cookies(), ...its.plain({ session: its.forged({ iss: 'https://clerk.elsewhere.example' }) }) }),
     expected: { ...SIGNED_IN, token: 'suffixed cookie' },
   },
@@ -84,7 +84,7 @@ const selection: RequestRow[] = [
   },
   {
     id: '2.1-rule-2-no-text',
-    call: 'plain __session whose iss is a number, suffixed cookies in order',
+    call: 'plain __session whose iss is a number, suffixed cookies valid',
     request: (its) => call({ ...its.cookies(), ...its.plain({ session: its.signed({ iss: 1 }) }) }),
     expected: { ...SIGNED_IN, token: 'suffixed cookie' },
   },
@@ -154,7 +154,7 @@ const headers: RequestRow[] = [
     id: '2.1-header-bearer',
     call: 'Authorization: Bearer <token>',
     request: (its) => withHeader(`Bearer ${its.token}`),
-    expected: { ...SIGNED_IN, token: 'header', who: 'the person' },
+    expected: { ...SIGNED_IN, token: 'header', who: 'the user' },
   },
   { id: '2.1-header-bare', call: 'Authorization: <token>', request: (its) => withHeader(its.token), expected: { ...SIGNED_IN, token: 'header' } },
   {
@@ -165,7 +165,7 @@ const headers: RequestRow[] = [
   },
   {
     id: '2.1-header-basic-cookies',
-    call: 'Authorization: Basic <token>, cookies in order',
+    call: 'Authorization: Basic <token>, valid cookies',
     request: (its) => withHeader(`Basic ${its.signed()}`, its.cookies()),
     expected: { ...SIGNED_IN, token: 'plain cookie and suffixed cookie' },
   },
@@ -183,13 +183,13 @@ const headers: RequestRow[] = [
   },
   {
     id: '2.1-header-wins',
-    call: 'Bearer token and cookies, both in order',
+    call: 'Bearer token and cookies, both valid',
     request: (its) => withHeader(`Bearer ${its.signed()}`, its.cookies()),
     expected: { ...SIGNED_IN, token: 'header' },
   },
   {
     id: '2.1-header-wins-wrong',
-    call: 'Bearer token with a wrong signature, cookies in order',
+    call: 'Bearer token with a wrong signature, valid cookies',
     request: (its) => withHeader(`Bearer ${its.forged()}`, its.cookies()),
     expected: signedOut('token-invalid-signature'),
   },
@@ -201,7 +201,7 @@ const headers: RequestRow[] = [
   },
 ];
 
-/** 2.2 A, and every reason for which a token is refused. All by header: there nothing else decides. */
+/** 2.2 A, and every reason to reject a token. All by header, where nothing else decides. */
 const tokens: RequestRow[] = [
   {
     id: '2.2-A-template',
@@ -248,7 +248,7 @@ const tokens: RequestRow[] = [
   { id: '2.2-token-invalid-parts', call: 'Bearer token of two parts', request: () => withHeader('Bearer a.b'), expected: signedOut('token-invalid') },
   {
     id: '2.2-token-invalid-json',
-    call: 'Bearer token whose parts are no JSON',
+    call: 'Bearer token whose parts are not JSON',
     request: () => withHeader('Bearer a.b.c'),
     expected: signedOut('token-invalid'),
   },
@@ -315,7 +315,7 @@ const tokens: RequestRow[] = [
   },
   {
     id: '2.2-aud-absent',
-    call: 'Bearer token without aud, an audience is wanted',
+    call: 'Bearer token without aud, an audience is required',
     request: (its) => withHeader(`Bearer ${its.token}`),
     options: () => ({ audience: 'a' }),
     expected: SIGNED_IN,
@@ -360,25 +360,25 @@ const tokens: RequestRow[] = [
   },
   {
     id: '2.2-nbf',
-    call: 'Bearer token valid from 8 s ahead',
+    call: 'Bearer token with nbf 8 s ahead',
     request: (its) => withHeader(`Bearer ${its.signed({ nbf: its.now + 8 })}`),
     expected: signedOut('session-token-nbf'),
   },
   {
     id: '2.2-nbf-skew',
-    call: 'Bearer token valid from 3 s ahead',
+    call: 'Bearer token with nbf 3 s ahead',
     request: (its) => withHeader(`Bearer ${its.signed({ nbf: its.now + 3 })}`),
     expected: SIGNED_IN,
   },
   {
     id: '2.2-iat',
-    call: 'Bearer token issued 8 s ahead',
+    call: 'Bearer token with iat 8 s ahead',
     request: (its) => withHeader(`Bearer ${its.signed({ iat: its.now + 8 })}`),
     expected: signedOut('session-token-iat-in-the-future'),
   },
   {
     id: '2.2-iat-skew',
-    call: 'Bearer token issued 3 s ahead',
+    call: 'Bearer token with iat 3 s ahead',
     request: (its) => withHeader(`Bearer ${its.signed({ iat: its.now + 3 })}`),
     expected: SIGNED_IN,
   },
@@ -386,7 +386,7 @@ const tokens: RequestRow[] = [
     id: '2.2-sts-pending',
     call: 'Bearer token with sts pending',
     request: (its) => withHeader(`Bearer ${its.signed({ sts: 'pending' })}`),
-    expected: { ...SIGNED_IN, who: 'nobody' },
+    expected: { ...SIGNED_IN, who: 'no user' },
   },
   {
     id: '2.2-jwt-key',
@@ -394,7 +394,7 @@ const tokens: RequestRow[] = [
     request: (its) => withHeader(`Bearer ${its.token}`),
     options: (its) => ({ jwtKey: its.app.jwtKey }),
     backend: null,
-    expected: { ...SIGNED_IN, who: 'the person' },
+    expected: { ...SIGNED_IN, who: 'the user' },
   },
   {
     id: '2.2-jwt-key-kid',
@@ -426,7 +426,7 @@ const tokens: RequestRow[] = [
   },
 ];
 
-/** 2.2 B: what cookies mean, in the order in which it is asked. */
+/** 2.2 B: what cookies mean, in the order of the checks. */
 const cookies: RequestRow[] = [
   {
     id: '2.2-B6',
@@ -480,7 +480,7 @@ const cookies: RequestRow[] = [
   },
   {
     id: '2.2-B9-undecodable',
-    call: 'page, both forms of __session are no token',
+    call: 'page, both forms of __session are not tokens',
     request: (its) => document(its.cookies('nonsense')),
     expected: signedOut('token-invalid'),
   },
@@ -513,15 +513,15 @@ const cookies: RequestRow[] = [
   },
   {
     id: '2.2-B10-clerk',
-    call: 'page, token and __client_uat as the emulator has set them',
+    call: 'page, token and __client_uat as set by the emulator',
     request: (its) => document(its.both({ session: its.token, uat: its.uat })),
     expected: SIGNED_IN,
   },
   {
     id: '2.2-B11',
-    call: 'page, cookies in order',
+    call: 'page, valid cookies',
     request: (its) => document(its.cookies()),
-    expected: { ...SIGNED_IN, who: 'the person', 'x-clerk-auth-status': null, 'x-clerk-auth-reason': null, sets: '' },
+    expected: { ...SIGNED_IN, who: 'the user', 'x-clerk-auth-status': null, 'x-clerk-auth-reason': null, sets: '' },
   },
   {
     id: '2.2-B11-signature',
@@ -538,7 +538,7 @@ const cookies: RequestRow[] = [
   },
   {
     id: '2.2-B11-cross-origin',
-    call: 'page, cookies in order, Referer of another site',
+    call: 'page, valid cookies, Referer of another site',
     request: (its) => document(its.cookies(), { headers: { referer: 'https://elsewhere.example/' } }),
     expected: handshake('primary-domain-cross-origin-sync'),
   },
@@ -562,13 +562,13 @@ const cookies: RequestRow[] = [
   },
   {
     id: '2.2-B11-same-origin',
-    call: 'page, cookies in order, Referer of the app',
+    call: 'page, valid cookies, Referer of the app',
     request: (its) => document(its.cookies(), { headers: { referer: `${its.app.origin}/` } }),
     expected: SIGNED_IN,
   },
   {
     id: '2.2-B11-frontend-api',
-    call: 'page, cookies in order, Referer of the Frontend API, no proxy',
+    call: 'page, valid cookies, Referer of the Frontend API, no proxy',
     request: (its) => document(its.cookies(), { headers: { referer: `${its.issuer}/` } }),
     options: () => ({ proxyUrl: undefined }),
     expected: SIGNED_IN,
@@ -644,7 +644,7 @@ const renewals: RequestRow[] = [
   },
   {
     id: '2.2-E-unexpected-bapi-error',
-    call: 'page, expired token, __refresh, /refresh answers 500 and no JSON',
+    call: 'page, expired token, __refresh, /refresh answers 500 without JSON',
     request: (its) => document(its.renewable()),
     backend: () => ({ '/refresh': { status: 500, contentType: 'text/plain', body: 'down' } }),
     expected: handshake(expired('unexpected-bapi-error')),
@@ -678,7 +678,7 @@ const renewals: RequestRow[] = [
   },
   {
     id: '2.2-E-bapi-code',
-    call: 'page, expired token, __refresh of nobody',
+    call: 'page, expired token, an unknown __refresh',
     request: (its) => document(its.renewable(undefined, 'x.y')),
     expected: handshake(expired('refresh_token_invalid')),
   },
@@ -690,13 +690,13 @@ const renewals: RequestRow[] = [
   },
   {
     id: '2.2-E-nbf',
-    call: 'page, token valid from 8 s ahead',
+    call: 'page, token with nbf 8 s ahead',
     request: (its) => document(its.cookies(its.signed({ nbf: its.now + 8 }))),
     expected: handshake('session-token-nbf'),
   },
   {
     id: '2.2-E-iat',
-    call: 'page, token issued 8 s ahead',
+    call: 'page, token with iat 8 s ahead',
     request: (its) => document(its.cookies(its.signed({ iat: its.now + 8 }))),
     expected: handshake('session-token-iat-in-the-future'),
   },
@@ -749,7 +749,7 @@ function old(cookies: Record<string, string>, headers: Record<string, string> = 
   return { method: 'GET', path: '/dashboard', headers: { accept: 'text/html', ...headers }, cookies };
 }
 
-/** 3.1, 3.4, 3.5 and 3.6: the handshake as the app's server sees it, and the refresh. */
+/** 3.1, 3.4, 3.5 and 3.6: the handshake from the app's side, and the refresh. */
 const handshakes: RequestRow[] = [
   {
     id: '3.1-redirect',
@@ -778,7 +778,7 @@ const handshakes: RequestRow[] = [
   },
   {
     id: '3.1-redirect-url',
-    call: 'page with __clerk_db_jwt and __dev_session in its address, no token',
+    call: 'page with __clerk_db_jwt and __dev_session in its query, no token',
     request: (its) => document(its.both({ uat: its.hourAgo }), { path: '/dashboard?__clerk_db_jwt=x&a=1&__dev_session=y' }),
     expected: { ...handshake('client-uat-but-no-session-token'), returns: '{origin}/dashboard?a=1' },
   },
@@ -809,24 +809,24 @@ const handshakes: RequestRow[] = [
     id: '3.4-nonce',
     call: 'page, expired token, handshake nonce in the cookie',
     request: async (its) => document({ ...its.cookies(its.expired()), __clerk_handshake_nonce: await its.handshake('nonce') }),
-    expected: { ...SIGNED_IN, who: 'the person', token: 'new', location: null, setNames: DIRECTIVES },
+    expected: { ...SIGNED_IN, who: 'the user', token: 'new', location: null, setNames: DIRECTIVES },
   },
   {
     id: '3.4-token',
     call: 'page, expired token, handshake token in the cookie',
     request: async (its) => document({ ...its.cookies(its.expired()), __clerk_handshake: await its.handshake('token') }),
-    expected: { ...SIGNED_IN, who: 'the person', token: 'new', location: null, setNames: DIRECTIVES },
+    expected: { ...SIGNED_IN, who: 'the user', token: 'new', location: null, setNames: DIRECTIVES },
   },
   {
     id: '3.4-query',
-    call: 'page with the handshake nonce in its address, an unknown one in the cookie',
+    call: 'page with the handshake nonce in its query, an unknown one in the cookie',
     request: async (its) =>
       document({ __clerk_handshake_nonce: 'unknown' }, { path: `/dashboard?__clerk_handshake_nonce=${await its.handshake('nonce')}` }),
     expected: { ...SIGNED_IN, token: 'new', location: null },
   },
   {
     id: '3.4-nonce-first',
-    call: 'page, unknown nonce and a good handshake token',
+    call: 'page, unknown nonce and a valid handshake token',
     request: async (its) => document({ __clerk_handshake_nonce: 'unknown', __clerk_handshake: await its.handshake('token') }),
     expected: signedOut('session-token-missing'),
   },
@@ -838,25 +838,25 @@ const handshakes: RequestRow[] = [
   },
   {
     id: '3.4-signed-out-nonce',
-    call: 'page, nonce of a handshake of nobody',
-    request: async (its) => document({ __clerk_handshake_nonce: await its.handshake('nonce', 'nobody') }),
+    call: 'page, nonce of a signed-out handshake',
+    request: async (its) => document({ __clerk_handshake_nonce: await its.handshake('nonce', 'no user') }),
     expected: { ...signedOut('session-token-missing'), setNames: DIRECTIVES },
   },
   {
     id: '3.4-signed-out-token',
-    call: 'page, token of a handshake of nobody',
-    request: async (its) => document({ __clerk_handshake: await its.handshake('token', 'nobody') }),
+    call: 'page, token of a signed-out handshake',
+    request: async (its) => document({ __clerk_handshake: await its.handshake('token', 'no user') }),
     expected: { ...signedOut('session-token-missing'), setNames: DIRECTIVES },
   },
   {
     id: '3.4-unknown-nonce',
-    call: 'page, cookies in order, unknown nonce',
+    call: 'page, valid cookies, unknown nonce',
     request: (its) => document({ ...its.cookies(), __clerk_handshake_nonce: 'unknown' }),
     expected: { ...signedOut('session-token-missing'), sets: '' },
   },
   {
     id: '3.4-forged-token',
-    call: 'page, cookies in order, handshake token with a wrong signature',
+    call: 'page, valid cookies, handshake token with a wrong signature',
     request: (its) => document({ ...its.cookies(), __clerk_handshake: its.forged({ handshake: [] }) }),
     expected: { ...SIGNED_IN, token: 'plain cookie and suffixed cookie' },
   },
@@ -883,11 +883,11 @@ const handshakes: RequestRow[] = [
     call: 'page, handshake token with two __session directives',
     request: (its) =>
       document({ __clerk_handshake: its.handshakeToken([`__session=${its.forged()}; Path=/`, `__session_${its.suffix}=${its.token}; Path=/`]) }),
-    expected: { ...SIGNED_IN, who: 'the person' },
+    expected: { ...SIGNED_IN, who: 'the user' },
   },
   {
     id: '3.4-expired-directive',
-    call: 'page, cookies in order, handshake token with an expired session token',
+    call: 'page, valid cookies, handshake token with an expired session token',
     request: (its) => document({ ...its.cookies(), __clerk_handshake: its.handshakeToken([`__session=${its.expired()}; Path=/`]) }),
     expected: { ...SIGNED_IN, token: 'plain cookie and suffixed cookie' },
   },
@@ -928,7 +928,7 @@ const handshakes: RequestRow[] = [
     request: (its) => document(its.renewable()),
     expected: {
       ...SIGNED_IN,
-      who: 'the person',
+      who: 'the user',
       token: 'new',
       azp: '{origin}',
       setNames: '__refresh_{suffix} __session __session_{suffix}',
@@ -949,7 +949,7 @@ const handshakes: RequestRow[] = [
   },
   {
     id: '3.7-stale',
-    call: 'page, cookies in order, claims older than the records',
+    call: 'page, valid cookies, claims older than the records',
     request: (its) => document(its.cookies(its.signed({ plan: 'of yesterday' }))),
     expected: { ...SIGNED_IN, token: 'plain cookie and suffixed cookie', sets: '' },
   },
@@ -963,7 +963,7 @@ const SKEW =
 /** Only the development browser's token. */
 const browser = (its: Visitor) => its.both({ browser: its.client });
 
-/** What is otherwise in a development instance: its app is not behind a proxy, and its browsers have a token. */
+/** What differs in a development instance: there is no proxy, and browsers have a token. */
 export const developmentRows: RequestRow[] = [
   {
     id: '2.1-name-development-browser',
@@ -985,7 +985,7 @@ export const developmentRows: RequestRow[] = [
   },
   {
     id: '2.2-B3',
-    call: 'page with __clerk_redirect_url in its address, cookies in order',
+    call: 'page with __clerk_redirect_url in its query, valid cookies',
     request: (its) => document(its.cookies(), { path: '/?__clerk_redirect_url=https://satellite.example/page' }),
     expected: {
       ...handshake('primary-responds-to-syncing'),
@@ -995,20 +995,20 @@ export const developmentRows: RequestRow[] = [
   },
   {
     id: '2.2-B4',
-    call: 'page with __clerk_db_jwt in its address, cookies in order',
+    call: 'page with __clerk_db_jwt in its query, valid cookies',
     request: (its) => document(its.cookies(), { path: `/dashboard?__clerk_db_jwt=${its.client}` }),
     expected: { ...handshake('dev-browser-sync'), returns: '{origin}/dashboard' },
   },
   {
     id: '2.2-B4-call',
-    call: 'script with __clerk_db_jwt in its address',
+    call: 'script with __clerk_db_jwt in its query',
     request: (its) => call(its.cookies(), { path: `/api/me?__clerk_db_jwt=${its.client}` }),
     expected: signedOut('dev-browser-sync'),
   },
   { id: '2.2-B5', call: 'page, no cookies', request: () => document(), expected: handshake('dev-browser-missing') },
   {
     id: '2.2-B5-signed-in',
-    call: 'page, cookies in order but for __clerk_db_jwt',
+    call: 'page, valid cookies except __clerk_db_jwt',
     request: (its) => document(its.both({ session: its.token, uat: its.hourAgo })),
     expected: handshake('dev-browser-missing'),
   },
@@ -1027,13 +1027,13 @@ export const developmentRows: RequestRow[] = [
   },
   {
     id: '2.2-B11-development',
-    call: 'page, cookies in order',
+    call: 'page, valid cookies',
     request: (its) => document(its.cookies()),
-    expected: { ...SIGNED_IN, who: 'the person' },
+    expected: { ...SIGNED_IN, who: 'the user' },
   },
   {
     id: '2.2-B11-accounts-portal',
-    call: 'page, cookies in order, Referer of a development accounts portal',
+    call: 'page, valid cookies, Referer of a development accounts portal',
     request: (its) => document(its.cookies(), { headers: { referer: 'https://happy-cat-1.accounts.dev/' } }),
     expected: SIGNED_IN,
   },
@@ -1051,12 +1051,12 @@ export const developmentRows: RequestRow[] = [
   },
   {
     id: '3.4-nonce-development',
-    call: 'page with a handshake nonce, __clerk_help and __clerk_db_jwt in its address',
+    call: 'page with a handshake nonce, __clerk_help and __clerk_db_jwt in its query',
     request: async (its) =>
       document({}, { path: `/dashboard?a=1&__clerk_handshake_nonce=${await its.handshake('nonce')}&__clerk_help=1&__clerk_db_jwt=x` }),
     expected: {
       ...SIGNED_IN,
-      who: 'the person',
+      who: 'the user',
       token: 'new',
       location: '{origin}/dashboard',
       query: 'a=1',
@@ -1066,25 +1066,25 @@ export const developmentRows: RequestRow[] = [
   },
   {
     id: '3.4-token-development',
-    call: 'page with a handshake token in its address',
+    call: 'page with a handshake token in its query',
     request: async (its) => document({}, { path: `/dashboard?__clerk_handshake=${await its.handshake('token')}` }),
-    expected: { ...SIGNED_IN, who: 'the person', token: 'new', location: '{origin}/dashboard', query: '', setNames: DEVELOPMENT_DIRECTIVES },
+    expected: { ...SIGNED_IN, who: 'the user', token: 'new', location: '{origin}/dashboard', query: '', setNames: DEVELOPMENT_DIRECTIVES },
   },
   {
     id: '3.4-signed-out-development',
     call: 'page with the nonce of a handshake of a new browser',
-    request: async (its) => document({}, { path: `/dashboard?__clerk_handshake_nonce=${await its.handshake('nonce', 'nobody')}` }),
+    request: async (its) => document({}, { path: `/dashboard?__clerk_handshake_nonce=${await its.handshake('nonce', 'no user')}` }),
     expected: { ...signedOut('session-token-missing'), location: '{origin}/dashboard', setNames: DEVELOPMENT_DIRECTIVES },
   },
   {
     id: '3.4-unknown-nonce-development',
-    call: 'page, cookies in order, unknown nonce in its address',
+    call: 'page, valid cookies, unknown nonce in its query',
     request: (its) => document(its.cookies(), { path: '/dashboard?__clerk_handshake_nonce=unknown' }),
     expected: { ...signedOut('session-token-missing'), location: '{origin}/dashboard', sets: '' },
   },
   {
     id: '3.4-forged-token-development',
-    call: 'page, cookies in order, handshake token with a wrong signature',
+    call: 'page, valid cookies, handshake token with a wrong signature',
     request: (its) => document(its.cookies(), { path: `/dashboard?__clerk_handshake=${its.forged({ handshake: [] })}` }),
     expected: {
       status: null,
@@ -1094,7 +1094,7 @@ export const developmentRows: RequestRow[] = [
   },
   {
     id: '3.4-template-token-development',
-    call: 'page, cookies in order, handshake token with cat of a JWT template',
+    call: 'page, valid cookies, handshake token with cat of a JWT template',
     request: (its) => document(its.cookies(), { path: `/dashboard?__clerk_handshake=${its.handshakeToken([], TEMPLATE)}` }),
     expected: {
       status: null,
@@ -1112,11 +1112,11 @@ export const developmentRows: RequestRow[] = [
     id: `3.4-skew-${id}`,
     call: `page, handshake token with a session token ${what}`,
     request: (its) => document({}, { path: `/dashboard?__clerk_handshake=${its.handshakeToken([`__session=${token(its)}; Path=/`])}` }),
-    expected: { ...SIGNED_IN, who: 'the person', firstLine: SKEW },
+    expected: { ...SIGNED_IN, who: 'the user', firstLine: SKEW },
   })),
   {
     id: '3.4-skew-day',
-    call: 'page, cookies in order, handshake token with a session token that expired two days ago',
+    call: 'page, valid cookies, handshake token with a session token that expired two days ago',
     request: (its) => {
       const iat = its.now - 2 * 86_400;
       return document(its.cookies(), {
@@ -1129,6 +1129,6 @@ export const developmentRows: RequestRow[] = [
     id: '3.6-refresh-development',
     call: 'page, expired token, __refresh',
     request: (its) => document(its.renewable()),
-    expected: { ...SIGNED_IN, who: 'the person', token: 'new', azp: '{origin}', location: null },
+    expected: { ...SIGNED_IN, who: 'the user', token: 'new', azp: '{origin}', location: null },
   },
 ];

@@ -1,4 +1,4 @@
-// The official @clerk/backend judges requests to an app by the emulator's keys, tokens and handshakes.
+// The official @clerk/backend authenticates requests to an app with the emulator's keys, tokens and handshakes.
 import { test } from '@playwright/test';
 import { requestRows } from './request-rows';
 import { judge } from './support/judge';

@@ -4,22 +4,22 @@ import { expect, test } from '@playwright/test';
 import { Emulator } from '../support/emulator.mjs';
 import { Receiver } from './support/receiver';
 import { testRows } from './support/rows';
-import { PERSON, signIn } from './support/shared';
+import { USER, signIn } from './support/shared';
 import { webhookRows } from './webhook-rows';
 
 let receiver: Receiver;
 let emulator: Emulator;
-let people = 0;
+let users = 0;
 
 test.beforeAll(async () => {
   process.env.CLERK_TELEMETRY_DISABLED = '1';
   receiver = await Receiver.start();
-  emulator = await Emulator.start({ keep: true, options: ['--webhook-url', receiver.url], seed: { people: [PERSON] } });
+  emulator = await Emulator.start({ keep: true, options: ['--webhook-url', receiver.url], seed: { users: [USER] } });
 });
 
 test.afterEach(async () => {
-  await emulator.misbehave();
-  // A row may have looked at one of several events only: the next one begins when all are through.
+  await emulator.resetFaults();
+  // A row may check only one of several events: the next row starts once all are delivered.
   await expect.poll(async () => (await emulator.webhooks()).filter(({ state }: { state: string }) => state === 'waiting')).toEqual([]);
   receiver.forget();
 });
@@ -32,8 +32,8 @@ test.afterAll(async () => {
 testRows(webhookRows, async (row) => {
   const { CLERK_SECRET_KEY: secretKey, CLERK_WEBHOOK_SIGNING_SECRET: secret } = emulator.settings;
   const clerk = createClerkClient({ secretKey, apiUrl: emulator.address });
-  people += 1;
-  const user = await clerk.users.createUser({ emailAddress: [`person-${people}@example.test`], password: 'a long password' });
+  users += 1;
+  const user = await clerk.users.createUser({ emailAddress: [`user-${users}@example.test`], password: 'a long password' });
   await receiver.next('user.created');
   const its = await signIn(emulator);
   await receiver.next('session.created');

@@ -1,8 +1,6 @@
-// The conformance tables in the repository, and whether they still tell the truth. It runs after the rows of this folder.
+// Compares the conformance tables in the repository with the rows. Runs after the other tests of this folder.
 //
-//   UPDATE_CONFORMANCE=1 playwright test tests/conformance     writes them from the rows and from what they saw in this run
-//
-// Otherwise they must say what the rows say.
+//   UPDATE_CONFORMANCE=1 playwright test tests/conformance     writes them from the rows and this run's observations
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from '@playwright/test';
@@ -28,14 +26,14 @@ const SECTIONS: [string, Row[]][] = [
   ['2.2 What `authenticateRequest` decides, and why', own(/^2\.2-/, production)],
   ['3 Handshake and refresh', own(/^3\./, production)],
   ['2 and 3 in a development instance', development],
-  ['5.6 What makes a change by the Backend API visible where, in the browser', browserRows],
+  ['5.6 Which calls make a change by the Backend API visible in the browser, and where', browserRows],
   ['6 Backend API', own(/^6-/, production)],
   ['7 Webhooks', webhookRows],
 ];
 
 const rows = SECTIONS.flatMap(([, own]) => own);
 
-test('the conformance table says what the rows say', () => {
+test('conformance.md matches the rows', () => {
   const ids = rows.map(({ id }) => id);
   expect(new Set(ids).size, 'two rows have the same id').toBe(ids.length);
   expect(rows.length, 'a row belongs to no section').toBe(production.length + development.length + browserRows.length);
@@ -47,16 +45,16 @@ test('the conformance table says what the rows say', () => {
       table(({ id, expected }) => (same(remembered(id), expected) ? 'the same' : words(remembered(id) ?? {}))),
     );
   }
-  expect(readFileSync(FILE, 'utf8'), 'run it with UPDATE_CONFORMANCE=1, and look at what has changed').toBe(table(() => 'the same'));
+  expect(readFileSync(FILE, 'utf8'), 'run with UPDATE_CONFORMANCE=1 and review the changes').toBe(table(() => 'the same'));
 });
 
-test('the table of our server says where it differs from the official library', () => {
+test('conformance-server.md matches the differences', () => {
   const asked = [...requestRows, ...developmentRows];
   const unknown = Object.keys(differences).filter((id) => !asked.some((row) => row.id === id && !leftOut(row)));
-  expect(unknown, 'a difference belongs to no row that is sent').toEqual([]);
+  expect(unknown, 'a difference does not belong to a row that is sent').toEqual([]);
   const text = serverTable();
   if (UPDATE) writeFileSync(SERVER_FILE, text);
-  expect(readFileSync(SERVER_FILE, 'utf8'), 'run it with UPDATE_CONFORMANCE=1, and look at what has changed').toBe(text);
+  expect(readFileSync(SERVER_FILE, 'utf8'), 'run with UPDATE_CONFORMANCE=1 and review the changes').toBe(text);
 });
 
 function serverTable(): string {
@@ -75,16 +73,16 @@ function serverTable(): string {
   });
   return `# Conformance of our server
 
-Every request that the official \`@clerk/backend\` ${version('@clerk/backend')} judges in [conformance.md](conformance.md), sent to our own server, which must give the
-same status and reason, take the same token, and set the same cookies. ${sent.length} of the ${all.length} requests are sent; of ${sent.length - differing.length} the answer is the same, and
+Every request that the official \`@clerk/backend\` ${version('@clerk/backend')} authenticates in [conformance.md](conformance.md), sent to our own server, which must give the
+same status and reason, accept the same token, and set the same cookies. ${sent.length} of the ${all.length} requests are sent: ${sent.length - differing.length} have the same response, and
 ${differing.length} differ on purpose. Each row is a test in [\`tests/conformance/our-server.spec.ts\`](tests/conformance/our-server.spec.ts), which fails when a difference appears
-and when one goes away. This file is written by \`UPDATE_CONFORMANCE=1\`.
+or disappears. \`UPDATE_CONFORMANCE=1\` writes this file.
 
-- A page is asked for at \`/dashboard\`, a script's call goes to \`/api/me\`, a form to \`/onboarding\`.
-- Our status is what \`x-clerk-auth-status\` says (signed in: nothing), if the answer itself agrees: the page or the way to the onboarding form;
-  a 401 or the way to sign-in or to the token-pending screen; a 307 to the Frontend API's handshake.
-- "answer" is the HTTP status with the path it leads to, or with the code of a JSON answer.
-- What the library writes to the console is not compared.
+- A page is requested at \`/dashboard\`, a script calls \`/api/me\`, a form posts to \`/onboarding\`.
+- Our status is the value of \`x-clerk-auth-status\` (absent: signed in), if the response itself agrees: the page or a redirect to the onboarding form;
+  a 401 or a redirect to sign-in or to the token-pending screen; a 307 to the Frontend API's handshake.
+- "answer" is the HTTP status with the path it leads to, or with the code of a JSON response.
+- The library's console output is not compared.
 
 ## Differences
 
@@ -111,17 +109,17 @@ function table(seen: (row: Row) => string): string {
 function introduction(): string {
   return `# Conformance of the Clerk emulator
 
-The official clients, unmodified (\`@clerk/backend\` ${version('@clerk/backend')}, \`@clerk/clerk-js\` ${version('@clerk/clerk-js')} in Chromium), meet \`vestibule emulator\`.
-Each row is a test in [\`tests/conformance\`](tests/conformance), which runs with \`make test\`; this file is written by them
-(\`UPDATE_CONFORMANCE=1\`) and compared with them in every other run. Numbers are sections of the protocol as the clients speak it.
-"Expected" follows from the clients' source and from Clerk's specification; no real Clerk instance was asked. A remark that begins with "Differs"
-names what the emulator does otherwise on purpose.
+The official clients, unmodified (\`@clerk/backend\` ${version('@clerk/backend')}, \`@clerk/clerk-js\` ${version('@clerk/clerk-js')} in Chromium), against \`vestibule emulator\`.
+Each row is a test in [\`tests/conformance\`](tests/conformance), which runs with \`make test\`. The tests write this file
+(\`UPDATE_CONFORMANCE=1\`) and compare it in every other run. Numbers are sections of the protocol as the clients implement it.
+"Expected" follows from the clients' source and from Clerk's specification; no real Clerk instance was involved. A remark that begins with "Differs"
+names a deliberate difference.
 
 - "page" is a navigation (\`Sec-Fetch-Dest: document\`), "script" a request by a script; both are GET.
-- Where nothing else is said, \`__session\` and \`__client_uat\` are there in both forms, and the sign-in was an hour ago.
-- \`{…}\` stands for what differs from run to run. An empty value is one that is not there.
-- In 5.6, "fresh" is with the change and "stale" as before it. All is read at once after the call, the cookie first.
-- Not here, because no request can bring them about in this version of \`@clerk/backend\`: \`jwk-local-missing\`, \`jwk-remote-invalid\`,
+- Unless stated otherwise, \`__session\` and \`__client_uat\` are present in both forms, and the sign-in was an hour ago.
+- \`{…}\` stands for what differs from run to run. An empty value is absent.
+- In 5.6, "fresh" means with the change, "stale" without it. Everything is read right after the call, the cookie first.
+- Missing, because no request can cause them in this version of \`@clerk/backend\`: \`jwk-local-missing\`, \`jwk-remote-invalid\`,
   \`jwk-remote-missing\`, \`token-invalid-issuer\`, and as causes of a failed refresh \`missing-session-token\`, \`missing-refresh-token\` and
   \`expired-session-token-decode-failed\`. Satellite domains are left out.
 `;

@@ -8,11 +8,11 @@ import { Frontend, type Visitor } from './support/visitor';
 
 type Clerk = ReturnType<typeof createClerkClient>;
 
-export interface WebhookDesk {
+export interface WebhookContext {
   clerk: Clerk;
-  /** A new person, of whom the receiver knows already. */
+  /** A new user, whose `user.created` the receiver has already had. */
   user: Awaited<ReturnType<Clerk['users']['getUser']>>;
-  /** Somebody who is signed in from a browser, of whom it knows as well. */
+  /** A user who is signed in from a browser, whose `session.created` it has had, too. */
   its: Visitor;
   emulator: Emulator;
   receiver: Receiver;
@@ -20,7 +20,7 @@ export interface WebhookDesk {
 }
 
 export interface WebhookRow extends Row {
-  see: (desk: WebhookDesk) => Promise<Values>;
+  see: (context: WebhookContext) => Promise<Values>;
 }
 
 const VERIFIED = { verified: true, object: 'event', timestamp: 'now, in ms', instance: true };
@@ -31,7 +31,7 @@ const NO_MATCH = 'No matching signature found';
 async function verified(hook: Hook, signingSecret: string): Promise<Values> {
   try {
     const event = await verifyWebhook(request(hook), { signingSecret });
-    // The library leaves these two out.
+    // The library drops these two.
     const { timestamp, instance_id } = JSON.parse(hook.body);
     return {
       verified: true,
@@ -50,8 +50,8 @@ async function verified(hook: Hook, signingSecret: string): Promise<Values> {
 const request = ({ headers, body }: Hook) => new Request('http://localhost/api/webhooks/clerk', { method: 'POST', headers, body });
 const dataOf = ({ body }: Hook) => JSON.parse(body).data;
 
-/** The one webhook that something leads to, verified, and what its data is. */
-async function one({ receiver, secret }: WebhookDesk, type: string, data: (data: Record<string, unknown>) => Values): Promise<Values> {
+/** The one webhook that an action causes, verified, and its data. */
+async function one({ receiver, secret }: WebhookContext, type: string, data: (data: Record<string, unknown>) => Values): Promise<Values> {
   const hook = await receiver.next(type);
   return { ...(await verified(hook, secret)), ...data(dataOf(hook)) };
 }
@@ -60,38 +60,38 @@ const users: WebhookRow[] = [
   {
     id: '7-user-created',
     call: 'users.createUser()',
-    see: async (desk) => {
-      const made = await desk.clerk.users.createUser({ emailAddress: [`told-${Date.now()}@example.test`], privateMetadata: { secret: 1 } });
-      return one(desk, 'user.created', (data) => ({ same: same(data, made.raw), private: JSON.stringify(data.private_metadata) }));
+    see: async (context) => {
+      const made = await context.clerk.users.createUser({ emailAddress: [`created-${Date.now()}@example.test`], privateMetadata: { secret: 1 } });
+      return one(context, 'user.created', (data) => ({ same: same(data, made.raw), private: JSON.stringify(data.private_metadata) }));
     },
     expected: { ...VERIFIED, type: 'user.created', address: '127.0.0.1', agent: '@clerk/backend', same: true, private: '{"secret":1}' },
   },
   {
     id: '7-user-updated',
     call: 'users.updateUserMetadata()',
-    see: async (desk) => {
-      const changed = await desk.clerk.users.updateUserMetadata(desk.user.id, { publicMetadata: { plan: 'pro' } });
-      return one(desk, 'user.updated', (data) => ({ same: same(data, changed.raw), plan: (data.public_metadata as { plan: string }).plan }));
+    see: async (context) => {
+      const changed = await context.clerk.users.updateUserMetadata(context.user.id, { publicMetadata: { plan: 'pro' } });
+      return one(context, 'user.updated', (data) => ({ same: same(data, changed.raw), plan: (data.public_metadata as { plan: string }).plan }));
     },
     expected: { ...VERIFIED, type: 'user.updated', same: true, plan: 'pro' },
-    remark: 'The data is the person as the Backend API answers.',
+    remark: 'The data is the user as the Backend API returns it.',
   },
   {
     id: '7-user-updated-sign-in',
     call: 'sessions.createSession()',
-    see: async (desk) => {
-      await desk.clerk.sessions.createSession({ userId: desk.user.id });
-      return one(desk, 'user.updated', ({ last_sign_in_at: last }) => ({ signedIn: Number(last) > desk.user.createdAt - 1 }));
+    see: async (context) => {
+      await context.clerk.sessions.createSession({ userId: context.user.id });
+      return one(context, 'user.updated', ({ last_sign_in_at: last }) => ({ signedIn: Number(last) > context.user.createdAt - 1 }));
     },
     expected: { ...VERIFIED, type: 'user.updated', signedIn: true },
-    remark: 'Whether Clerk tells of every sign-in so is not known. In the emulator it changes the person, so it does.',
+    remark: 'Whether Clerk sends this for every sign-in is unknown. In the emulator, a sign-in changes the user, so it does.',
   },
   {
     id: '7-user-deleted',
     call: 'users.deleteUser()',
-    see: async (desk) => {
-      await desk.clerk.users.deleteUser(desk.user.id);
-      return one(desk, 'user.deleted', ({ id, ...rest }) => ({ same: id === desk.user.id, data: JSON.stringify(rest) }));
+    see: async (context) => {
+      await context.clerk.users.deleteUser(context.user.id);
+      return one(context, 'user.deleted', ({ id, ...rest }) => ({ same: id === context.user.id, data: JSON.stringify(rest) }));
     },
     expected: { ...VERIFIED, type: 'user.deleted', same: true, data: '{"deleted":true,"object":"user"}' },
   },
@@ -101,32 +101,32 @@ const sessions: WebhookRow[] = [
   {
     id: '7-session-created',
     call: 'sessions.createSession()',
-    see: async (desk) => {
-      const { id } = await desk.clerk.sessions.createSession({ userId: desk.user.id });
-      return one(desk, 'session.created', (data) => ({ same: data.id === id, ...ofSession(data, desk.user.id) }));
+    see: async (context) => {
+      const { id } = await context.clerk.sessions.createSession({ userId: context.user.id });
+      return one(context, 'session.created', (data) => ({ same: data.id === id, ...ofSession(data, context.user.id) }));
     },
-    expected: { ...VERIFIED, type: 'session.created', same: true, status: 'active', person: true },
+    expected: { ...VERIFIED, type: 'session.created', same: true, status: 'active', user: true },
   },
   {
     id: '7-session-revoked',
     call: 'sessions.revokeSession()',
-    see: async (desk) => {
-      const { id } = await desk.clerk.sessions.createSession({ userId: desk.user.id });
-      await desk.clerk.sessions.revokeSession(id);
-      return one(desk, 'session.revoked', (data) => ({ same: data.id === id, ...ofSession(data, desk.user.id) }));
+    see: async (context) => {
+      const { id } = await context.clerk.sessions.createSession({ userId: context.user.id });
+      await context.clerk.sessions.revokeSession(id);
+      return one(context, 'session.revoked', (data) => ({ same: data.id === id, ...ofSession(data, context.user.id) }));
     },
-    expected: { ...VERIFIED, type: 'session.revoked', same: true, status: 'revoked', person: true },
+    expected: { ...VERIFIED, type: 'session.revoked', same: true, status: 'revoked', user: true },
   },
   ...(['end', 'remove'] as const).map((way): WebhookRow => {
     const status = way === 'end' ? 'ended' : 'removed';
     return {
       id: `7-session-${status}`,
       call: `POST /v1/client/sessions/{session}/${way} by the browser`,
-      see: async (desk) => {
-        await new Frontend(desk.its.app, desk.its.client).post(`/v1/client/sessions/${desk.its.session}/${way}`, {});
-        return one(desk, `session.${status}`, (data) => ({ same: data.id === desk.its.session, ...ofSession(data, desk.its.user) }));
+      see: async (context) => {
+        await new Frontend(context.its.app, context.its.client).post(`/v1/client/sessions/${context.its.session}/${way}`, {});
+        return one(context, `session.${status}`, (data) => ({ same: data.id === context.its.session, ...ofSession(data, context.its.user) }));
       },
-      expected: { ...VERIFIED, type: `session.${status}`, same: true, status, person: true },
+      expected: { ...VERIFIED, type: `session.${status}`, same: true, status, user: true },
     };
   }),
 ];
@@ -142,9 +142,9 @@ const delivery: WebhookRow[] = [
   ).map(([what, how, change, secret, error]): WebhookRow => ({
     id: `7-signature-${what}`,
     call: `a webhook, ${how}`,
-    see: async (desk) => {
-      await desk.clerk.users.updateUserMetadata(desk.user.id, { publicMetadata: { plan: 'pro' } });
-      return verified(change(await desk.receiver.next('user.updated')), secret ?? desk.secret);
+    see: async (context) => {
+      await context.clerk.users.updateUserMetadata(context.user.id, { publicMetadata: { plan: 'pro' } });
+      return verified(change(await context.receiver.next('user.updated')), secret ?? context.secret);
     },
     expected: { verified: false, error },
   })),
@@ -156,10 +156,10 @@ const delivery: WebhookRow[] = [
   ).map(([what, offset, error]): WebhookRow => ({
     id: `7-too-${what}`,
     call: `a webhook, the emulator’s clock ${Math.abs(offset) / 1000} s ${offset < 0 ? 'behind' : 'ahead'}`,
-    see: async (desk) => {
-      await desk.emulator.misbehave({ clock_offset_ms: offset });
-      await desk.clerk.users.updateUserMetadata(desk.user.id, { publicMetadata: { plan: 'pro' } });
-      return verified(await desk.receiver.next('user.updated'), desk.secret);
+    see: async (context) => {
+      await context.emulator.setFaults({ clock_offset_ms: offset });
+      await context.clerk.users.updateUserMetadata(context.user.id, { publicMetadata: { plan: 'pro' } });
+      return verified(await context.receiver.next('user.updated'), context.secret);
     },
     expected: { verified: false, error },
   })),
@@ -170,17 +170,17 @@ const delivery: WebhookRow[] = [
     ] as const
   ).map(([what, answer]): WebhookRow => ({
     id: `7-again-${what}`,
-    call: `a webhook that is answered with ${answer.status}, the waits between tries 0 ms`,
-    see: async (desk) => {
-      await desk.emulator.misbehave({ webhooks: { retry_schedule_ms: [0, 0] } });
-      desk.receiver.answer(answer);
-      await desk.clerk.users.updateUserMetadata(desk.user.id, { publicMetadata: { plan: 'pro' } });
-      const [first, second] = [await desk.receiver.next('user.updated'), await desk.receiver.next('user.updated')];
+    call: `a webhook that is answered with ${answer.status}, 0 ms between attempts`,
+    see: async (context) => {
+      await context.emulator.setFaults({ webhooks: { retry_schedule_ms: [0, 0] } });
+      context.receiver.answer(answer);
+      await context.clerk.users.updateUserMetadata(context.user.id, { publicMetadata: { plan: 'pro' } });
+      const [first, second] = [await context.receiver.next('user.updated'), await context.receiver.next('user.updated')];
       return {
         path: second.path,
         sameId: first.headers['svix-id'] === second.headers['svix-id'],
         sameBody: first.body === second.body,
-        ...(await verified(second, desk.secret)),
+        ...(await verified(second, context.secret)),
       };
     },
     expected: { path: '/api/webhooks/clerk', sameId: true, sameBody: true, verified: true },
@@ -193,8 +193,8 @@ function headed(hook: Hook, name: string, value: string | number): Hook {
   return { ...hook, headers: { ...hook.headers, [name]: String(value) } };
 }
 
-function ofSession(data: Record<string, unknown>, person: string): Values {
-  return { status: String(data.status), person: (data.user as { id: string }).id === person && data.user_id === person };
+function ofSession(data: Record<string, unknown>, user: string): Values {
+  return { status: String(data.status), user: (data.user as { id: string }).id === user && data.user_id === user };
 }
 
 function same(data: unknown, raw: unknown): boolean {

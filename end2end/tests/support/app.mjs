@@ -1,6 +1,5 @@
-// The real app in a process of its own, with a data folder of its own. It may be killed and started
-// again: it then finds its data, and answers at the same address. The benchmarks start it too, so this
-// file is no TypeScript.
+// The real app in its own process with its own data folder. After a kill and a restart it has the same data and the same
+// address. The benchmarks use it too, so this file is not TypeScript.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
@@ -13,26 +12,26 @@ const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 const BINARY = resolve(ROOT, process.env.VESTIBULE_BINARY ?? join(process.env.CARGO_TARGET_DIR ?? 'target', 'debug/vestibule'));
 const SITE = resolve(ROOT, process.env.SITE_ROOT ?? 'target/site');
 
-/** The first start makes a database cluster; on a busy machine that takes seconds. */
+/** The first start initializes a database cluster, which takes seconds on a busy machine. */
 const START_LIMIT_MS = 60_000;
-/** Longer than the app's own bound for open requests when it is told to stop. */
+/** Longer than the app's own limit for open requests at shutdown. */
 const STOP_LIMIT_MS = 20_000;
 const POLL_MS = 50;
 /** A subcommand that works on the app's data. */
 const COMMAND_LIMIT_MS = 30_000;
 
 /**
- * What the app writes to dev.json in its data folder when it is ready. The last three are there, and not null, when the
+ * The content of dev.json, which the app writes to its data folder when it is ready. The last three fields are set if the
  * Clerk emulator is a development instance.
  * @typedef {{
  *   origin: string, inbox_url: string, control_url: string, api_url: string, secret_key: string, publishable_key: string, pid: number,
  *   frontend_api_url: string, frontend_api_host?: string, frontend_api_address?: string, chromium_flags?: string[],
  * }} DevFile
  *
- * Which kind of instance the Clerk emulator is.
+ * The kind of instance that the Clerk emulator is.
  * @typedef {'production' | 'development'} ClerkKind
  *
- * Its two parts, which must be of one build.
+ * The app's two parts, which must come from the same build.
  * @typedef {{ binary: string, site: string }} Build
  */
 
@@ -55,13 +54,13 @@ export class App {
     this.#build = build;
     this.#clerk = clerk;
     this.#folder = mkdtempSync(join(tmpdir(), 'vestibule-end2end-'));
-    // As root, Postgres runs as another user, who must be able to reach its data.
+    // Started by root, Postgres runs as another user, which must be able to reach its data.
     chmodSync(this.#folder, 0o755);
     this.#logFile = join(this.#folder, 'app.log');
   }
 
   /**
-   * Starts the build that the tests are for, unless another one is named.
+   * Starts the build under test, unless another one is given.
    * @param {Build} build  @param {ClerkKind} clerk  @param {Record<string, string>} variables  further configuration
    * @param {string[]} options  further options of the command
    */
@@ -91,7 +90,7 @@ export class App {
   }
 
   /**
-   * Ends the app, gracefully or not, and starts it again with the same data at the same address.
+   * Stops the app, gracefully or not, and starts it again with the same data at the same address.
    * @param {'SIGTERM' | 'SIGKILL'} signal
    */
   async restart(signal = 'SIGTERM') {
@@ -101,13 +100,13 @@ export class App {
     await this.#launch(`127.0.0.1:${port}`, frontend_api_address);
   }
 
-  /** The origins that a page may call: the app's, and Clerk's where it is called directly. */
+  /** The origins that a page may call: the app's, and Clerk's where browsers call it directly. */
   get origins() {
     const { origin, frontend_api_host } = this.dev;
     return frontend_api_host ? [origin, `https://${frontend_api_host}`] : [origin];
   }
 
-  /** Ends the app and deletes its data. */
+  /** Stops the app and deletes its data. */
   async dispose() {
     try {
       await this.#stop('SIGTERM');
@@ -116,23 +115,23 @@ export class App {
     }
   }
 
-  /** The folder of the front end that it serves. */
+  /** The folder of the front end it serves. */
   get site() {
     return this.#build.site;
   }
 
-  /** Where it keeps its data. */
+  /** Its data folder. */
   get data() {
     return join(this.#folder, 'data');
   }
 
-  /** Signs what the app's own Clerk emulator would never sign. */
+  /** Signs tokens that the app's Clerk emulator would never issue. */
   signer() {
     return signerOf(join(this.#folder, 'data', this.#clerk === 'development' ? 'clerk-development' : 'clerk', 'keys.json'));
   }
 
   /**
-   * Runs another subcommand with the configuration of the running app, as the README says, and gives what it prints.
+   * Runs another subcommand with the configuration of the running app, as the README says, and returns its output.
    * @param {string[]} args
    */
   async command(...args) {
@@ -160,13 +159,13 @@ export class App {
   async #launch(listen, tlsListen = '127.0.0.1:0') {
     const data = join(this.#folder, 'data');
     const devFile = join(data, 'dev.json');
-    // One from before a restart would be taken for the sign that the app is ready.
+    // A leftover from before a restart would look as if the app were ready.
     rmSync(devFile, { force: true });
 
     const log = openSync(this.#logFile, 'a');
     const direct = this.#clerk === 'development' ? ['--clerk', 'development', '--tls-listen', tlsListen] : [];
     const child = spawn(this.#build.binary, ['dev', '--listen', listen, '--data-dir', data, ...direct, ...this.#options], {
-      // Not the project's folder: a developer's .env there may hold the keys of a real Clerk and a real database.
+      // Not the project's folder: a .env there may hold the keys of a real Clerk and a real database.
       cwd: this.#folder,
       stdio: ['ignore', log, log],
       env: { ...environment(this.#build.site), ...this.#variables },
@@ -176,7 +175,7 @@ export class App {
     /** @type {Error | undefined} */
     let spawnError;
     child.on('error', (error) => (spawnError = error));
-    // The last resort, when this process ends before it could stop the app.
+    // The last resort, in case this process ends before it can stop the app.
     const killWithUs = () => child.kill('SIGKILL');
     process.on('exit', killWithUs);
     child.on('exit', () => process.off('exit', killWithUs));
@@ -215,7 +214,7 @@ export class App {
   }
 }
 
-/** Ours without the app's settings, for the same reason, and with what the app finds by its working directory. */
+/** Our environment without the app's settings (for the same reason), plus what the app otherwise finds by its working directory. */
 function environment(site) {
   const settings = /^(CLERK_|DATABASE_|AUTH_|LEPTOS_|RECONCILE_|VESTIBULE_|PUBLIC_ORIGIN$|LISTEN$)/;
   return {
@@ -227,7 +226,7 @@ function environment(site) {
   };
 }
 
-/** The file may be absent, or half written. */
+/** `undefined`: the file is missing or half written. */
 function readDevFile(path) {
   try {
     return JSON.parse(readFileSync(path, 'utf8'));

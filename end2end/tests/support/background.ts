@@ -1,10 +1,10 @@
-// Pages in the background.
+// Puts a page into the background, and back.
 import type { Page } from '@playwright/test';
 import { expect } from './test';
 
 /**
- * Another page in front. Playwright makes every page believe that it has the focus, and without a screen Chromium hides
- * none: what a hidden page notices is done here, its slow timers among it.
+ * Brings another page to the front. Playwright emulates focus on every page, and headless Chromium never hides one, so
+ * this simulates what a hidden page observes, including its throttled timers.
  */
 export async function putBehind(page: Page, front: Page) {
   const devtools = await page.context().newCDPSession(page);
@@ -21,7 +21,7 @@ export async function putBehind(page: Page, front: Page) {
   expect(await page.evaluate(() => document.hasFocus())).toBe(false);
 }
 
-/** The page in front again, with what it notices of that. */
+/** Brings the page to the front again, with the events it would observe. */
 export async function bringBack(page: Page): Promise<void> {
   await page.bringToFront();
   await page.evaluate(() => {

@@ -1,8 +1,7 @@
-// People without their forms: made and signed in over HTTP, in milliseconds. Tests that are about the
-// forms use people.ts.
+// Creates users and signs them in over HTTP, in milliseconds. Tests of Clerk's forms use users.ts instead.
 import type { APIRequestContext, APIResponse, BrowserContext } from '@playwright/test';
 import type { App } from './app.mjs';
-import { newOrganization, newPerson, type Person } from './people';
+import { newOrganization, newUser, type User } from './users';
 
 export interface Organization {
   id: string;
@@ -10,34 +9,34 @@ export interface Organization {
   slug: string;
 }
 
-/** What the emulator's control takes. */
-export interface Wishes {
-  /** How long a change of metadata stays invisible to new tokens; null for ever. */
+/** The emulator's fault settings, as its control endpoint takes them. */
+export interface FaultSettings {
+  /** How long a metadata change stays invisible to new tokens, in ms; null: forever. */
   metadata_delay_ms?: number | null;
-  /** "old": answers repeat the session token that was handed out last before this wish, until it expires. */
+  /** "old": responses repeat the last session token issued before this setting, until it expires. */
   last_active_token?: 'fresh' | 'old';
-  /** Tokens are copied from the last one, unless the browser asks for one from the origin. clerk-js learns of it at load. */
+  /** Tokens are copied from the last one unless the browser asks for one from the origin. clerk-js learns this when it loads. */
   session_minter?: boolean;
-  /** The answer to a reload carries no client. */
+  /** The response to a reload carries no client. */
   omit_client?: boolean;
-  /** Left out of session tokens: the mark of freshness, whose page asked, and what the claims template adds. */
+  /** Leave out of session tokens: the freshness mark, the authorized party, what the claims template adds. */
   omit_oiat?: boolean;
   omit_azp?: boolean;
   omit_custom_claims?: boolean;
   token_lifetime_s?: number | null;
-  /** How far Clerk's clock is ahead; negative: behind. */
+  /** How far Clerk's clock is ahead, in ms; negative: behind. */
   clock_offset_ms?: number;
-  /** Which of Clerk's rate limits are kept: those for servers unless said otherwise. */
+  /** Which of Clerk's rate limits apply. Default: `backend`. */
   rate_limits?: 'backend' | 'all' | 'off';
   webhooks?: {
-    /** How many of the next events are never sent, and how many are received twice. */
+    /** How many of the next events are never sent, and how many are delivered twice. */
     drop?: number;
     duplicate?: number;
-    /** How long each event waits first. */
+    /** How long each event is delayed. */
     delay_ms?: number;
-    /** Events change places in pairs. */
+    /** Swaps events in pairs. */
     reorder?: boolean;
-    /** The waits before each try; null for those of Svix. */
+    /** The delay before each attempt; null: Svix's own schedule. */
     retry_schedule_ms?: number[] | null;
     pause?: boolean;
   };
@@ -53,16 +52,16 @@ export interface Wishes {
   }[];
 }
 
-/** A webhook that the emulator has sent, or is to send. */
+/** A webhook that the emulator has sent or will send. */
 export interface SentWebhook {
   id: string;
   state: 'waiting' | 'delivered' | 'failed' | 'dropped' | 'lost';
-  /** With the status of each answer, or why there was none. */
+  /** Each attempt, with the response's status or why there was none. */
   tries: { at: number; status: number | null; error: string | null }[];
   event: { type: string; data: { id: string } };
 }
 
-/** A session of the Clerk emulator, as far as tests look. */
+/** The fields of an emulator session that tests read. */
 interface Session {
   id: string;
   last_active_token: { jwt: string };
@@ -71,9 +70,9 @@ interface Session {
 export class Clerk {
   constructor(private readonly app: App) {}
 
-  /** A person who exists at Clerk, and gives the id. */
-  async addPerson(person: Person): Promise<string> {
-    const { id } = await this.backend('POST', '/users', { email_address: [person.email], password: person.password, first_name: person.name });
+  /** Creates a user at Clerk. Returns the id. */
+  async addUser(user: User): Promise<string> {
+    const { id } = await this.backend('POST', '/users', { email_address: [user.email], password: user.password, first_name: user.name });
     return id;
   }
 
@@ -82,9 +81,9 @@ export class Clerk {
     await this.backend('PATCH', `/users/${userId}/metadata`, { public_metadata: publicMetadata });
   }
 
-  /** Clerk loses the person's organization, and tells nobody: our server would put it right at once. */
+  /** Makes Clerk lose the user's organization without a webhook: our server would repair it at once. */
   async forgetOrganization({ userId }: SignedIn): Promise<void> {
-    await this.misbehave({ webhooks: { drop: 1_000 } });
+    await this.setFaults({ webhooks: { drop: 1_000 } });
     await this.changeMetadata(userId, { activeOrgId: null });
   }
 
@@ -103,23 +102,27 @@ export class Clerk {
     return (await this.backend('GET', `/users/${userId}`)).public_metadata;
   }
 
-  /** Makes the emulator slow, stale or broken. Nothing named: everything is well again. */
-  async misbehave(wishes?: Wishes): Promise<void> {
-    await this.control(wishes ? { method: 'PUT', body: JSON.stringify(wishes) } : { method: 'DELETE' });
+  /** Makes the emulator slow, stale or broken. Replaces earlier settings. */
+  async setFaults(settings: FaultSettings): Promise<void> {
+    await this.control({ method: 'PUT', body: JSON.stringify(settings) });
   }
 
-  /** What the emulator has been told to do. */
-  async wishes(): Promise<Required<Wishes>> {
+  /** Makes the emulator healthy again. */
+  async resetFaults(): Promise<void> {
+    await this.control({ method: 'DELETE' });
+  }
+
+  async faultSettings(): Promise<Required<FaultSettings>> {
     return this.control({ method: 'GET' });
   }
 
-  /** How many requests are still to meet each fault: 0 once it has happened as often as was wished. */
+  /** How many requests each fault will still affect: 0 once it has happened as often as configured. */
   async faultsLeft(): Promise<number[]> {
     const { faults } = await this.control({ method: 'GET' });
     return faults.map(({ count }: { count: number }) => count);
   }
 
-  /** What became of the last webhooks, newest first. */
+  /** The last webhooks, newest first. */
   async webhooks(): Promise<SentWebhook[]> {
     const url = new URL(this.app.dev.inbox_url);
     url.pathname = '/webhooks.json';
@@ -134,44 +137,44 @@ export class Clerk {
     return response.json();
   }
 
-  /** Ends a session at Clerk, without telling the browser. */
+  /** Ends a session at Clerk without notifying the browser. */
   async endSession({ sessionId }: SignedIn): Promise<void> {
     await this.backend('POST', `/sessions/${sessionId}/revoke`, {});
   }
 
-  /** Signs a new person in. Their browser then has all cookies that Clerk's form would have left. */
+  /** Signs in a new user. Afterwards their browser has every cookie that Clerk's form would have set. */
   async signedIn(context: BrowserContext): Promise<SignedIn> {
-    const person = newPerson();
-    const userId = await this.addPerson(person);
+    const user = newUser();
+    const userId = await this.addUser(user);
     const { client } = await this.frontend(context.request, '/client/sign_ins', {
       strategy: 'password',
-      identifier: person.email,
-      password: person.password,
+      identifier: user.email,
+      password: user.password,
     });
     const session: Session = client.sessions[0];
-    const signedIn = new SignedIn(this, context, person, userId, session.id);
+    const signedIn = new SignedIn(this, context, user, userId, session.id);
     await signedIn.keep(session.last_active_token.jwt);
     return signedIn;
   }
 
-  /** As `signedIn`, with an organization that the session token knows. */
+  /** As `signedIn`, with an organization that the session token carries. */
   async inside(context: BrowserContext): Promise<SignedIn & { organization: Organization }> {
     const signedIn = await this.signedIn(context);
     const organization = await this.createOrganization(signedIn, newOrganization());
     return Object.assign(signedIn, { organization });
   }
 
-  /** Creates an organization by the JSON route, and puts a token that knows it into the cookies. */
+  /** Creates an organization by the JSON route, and puts a token that carries it into the cookies. */
   async createOrganization(signedIn: SignedIn, data: { name: string; slug: string }): Promise<Organization> {
     const { origin } = this.app;
     const response = await signedIn.context.request.post(`${origin}/api/organizations/create`, { headers: { origin }, data });
     const { organization, delivery } = await checked(response);
-    if (delivery !== 'delivered') throw new Error(`Clerk was not told of ${organization.id}`);
+    if (delivery !== 'delivered') throw new Error(`Clerk was not notified of ${organization.id}`);
     await signedIn.renew();
     return organization;
   }
 
-  /** A call to the Frontend API, by the way that browsers take. */
+  /** A call to the Frontend API through our proxy, as browsers make it. */
   async frontend(request: APIRequestContext, path: string, form: Record<string, string> = {}) {
     const response = await request.post(`${this.app.origin}/__clerk/v1${path}`, { headers: { origin: this.app.origin }, form });
     return checked(response);
@@ -189,28 +192,28 @@ export class Clerk {
   }
 }
 
-/** A signed-in person in a browser. */
+/** A signed-in user in a browser. */
 export class SignedIn {
   constructor(
     private readonly clerk: Clerk,
     readonly context: BrowserContext,
-    readonly person: Person,
+    readonly user: User,
     readonly userId: string,
     readonly sessionId: string,
   ) {}
 
-  /** Puts a token made now into the cookies. */
+  /** Puts a new token into the cookies. */
   async renew(): Promise<void> {
     const { jwt } = await this.clerk.frontend(this.context.request, `/client/sessions/${this.sessionId}/tokens`);
     await this.keep(jwt);
   }
 
-  /** The browser loses its session token, but not who it is. */
+  /** Removes the session token, but keeps the cookies that say who is signed in. */
   async loseToken(): Promise<void> {
     await this.context.clearCookies({ name: /^__session/ });
   }
 
-  /** Writes the token where clerk-js writes it: plain, and with the instance's suffix. */
+  /** Writes the token into the cookies that clerk-js uses: plain and suffixed. */
   async keep(jwt: string): Promise<void> {
     const suffixed = (await this.context.cookies()).find((cookie) => cookie.name.startsWith('__client_uat_'));
     if (!suffixed) throw new Error('Clerk set no __client_uat');

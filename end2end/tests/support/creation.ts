@@ -1,22 +1,22 @@
-// A person presses "Create organization" while Clerk behaves as a test wishes, and what the browser asks for from then on
-// is counted.
+// Creates an organization through the form while the Clerk emulator has fault settings, and counts the browser's requests
+// from the click on.
 import type { Page } from '@playwright/test';
-import type { Clerk, Wishes } from './clerk';
-import { newOrganization } from './people';
+import type { Clerk, FaultSettings } from './clerk';
+import { newOrganization } from './users';
 import { expect } from './test';
 import { Traffic } from './traffic';
 
-/** The wait may take 10 s, and the page after it must come too. */
+/** The wait may take 10 s, and the next page must load too. */
 export const WAIT_LIMIT = { timeout: 15_000 };
-/** The call by which the outbox tells Clerk. */
-export const TELLING = { method: 'PATCH', path_starts_with: '/v1/users/', path_ends_with: '/metadata' };
-/** The two calls by which the browser gets a newer token. */
+/** The outbox's call that notifies Clerk. */
+export const NOTIFYING = { method: 'PATCH', path_starts_with: '/v1/users/', path_ends_with: '/metadata' };
+/** The two calls that get the browser a newer token. */
 export const RELOAD = { method: 'GET', path_starts_with: '/v1/client/sessions/' };
 export const TOKENS = { method: 'POST', path_starts_with: '/v1/client/sessions/', path_ends_with: '/tokens' };
 
-/** The most the wait may ask of Clerk, and of our server (`model::freshness`). */
-const MOST_QUESTIONS = 17;
-const MOST_STATUS = 28;
+/** Upper bounds on what a wait may ask of Clerk and of our server (`model::freshness`). */
+const MAX_TOKEN_CALLS = 17;
+const MAX_STATUS_CALLS = 28;
 
 export interface Creation {
   organization: { name: string; slug: string };
@@ -24,11 +24,11 @@ export interface Creation {
   traffic: Traffic;
 }
 
-/** Fills in the form, lets Clerk misbehave, and presses the button. `fromLoad`: what is so before the page is loaded. */
-export async function createWhile(wishes: Wishes, page: Page, clerk: Clerk, fromLoad?: Wishes): Promise<Creation> {
-  if (fromLoad) await clerk.misbehave(fromLoad);
+/** Fills in the form, applies the fault settings and submits. `fromLoad`: settings that apply before the page loads. */
+export async function createWhile(settings: FaultSettings, page: Page, clerk: Clerk, fromLoad?: FaultSettings): Promise<Creation> {
+  if (fromLoad) await clerk.setFaults(fromLoad);
   const creation = await fillIn(page);
-  await clerk.misbehave({ ...fromLoad, ...wishes });
+  await clerk.setFaults({ ...fromLoad, ...settings });
   await press(page, creation);
   return creation;
 }
@@ -38,7 +38,7 @@ export async function fillIn(page: Page): Promise<Creation> {
   await page.goto('/onboarding');
   await page.getByLabel('Organization name').fill(organization.name);
   await expect(page.getByText('This address is available.')).toBeVisible();
-  // Whoever fills in two fields finds clerk-js loaded. What it asks while it loads is not the wait's.
+  // Typing takes longer than loading clerk-js. Its own requests while loading are not part of the wait.
   await page.waitForFunction(() => (window as unknown as { Clerk?: { loaded: boolean } }).Clerk?.loaded);
   return { organization, traffic: new Traffic(page) };
 }
@@ -54,30 +54,30 @@ export async function expectInside(page: Page, { organization }: Pick<Creation, 
 }
 
 /** How often the browser asked Clerk for a token. */
-export function questions(traffic: Traffic): number {
+export function tokenCalls(traffic: Traffic): number {
   return traffic.paths().filter((path) => /^\/__clerk\/v1\/client\/sessions\/[^/]+(\/tokens)?$/.test(path)).length;
 }
 
-/** How often it asked anything of Clerk's API. */
+/** How often it called Clerk's API at all. */
 export function callsToClerk(traffic: Traffic): number {
   return traffic.paths().filter((path) => path.startsWith('/__clerk/')).length;
 }
 
-/** How often it asked our server how that sees the session. */
-export function statusQuestions(traffic: Traffic): number {
+/** How often it asked our server for the session's status. */
+export function statusCalls(traffic: Traffic): number {
   return traffic.paths().filter((path) => path === '/api/rpc/session_status').length;
 }
 
-/** What holds for every wait, however it ended: everything is bounded, and the form never comes back. */
-export function expectBounded(traffic: Traffic, documents: string[], mostQuestions = MOST_QUESTIONS): void {
+/** True of every wait, however it ended: all calls are bounded, and the form never comes back. */
+export function expectBounded(traffic: Traffic, documents: string[], maxTokenCalls = MAX_TOKEN_CALLS): void {
   expect(traffic.documents()).toEqual(documents);
   expect(traffic.paths()).not.toContain('/onboarding');
   expect(traffic.paths().filter((path) => path === '/api/rpc/create_organization')).toHaveLength(1);
-  expect(questions(traffic)).toBeLessThanOrEqual(mostQuestions);
-  expect(statusQuestions(traffic)).toBeLessThanOrEqual(MOST_STATUS);
+  expect(tokenCalls(traffic)).toBeLessThanOrEqual(maxTokenCalls);
+  expect(statusCalls(traffic)).toBeLessThanOrEqual(MAX_STATUS_CALLS);
 }
 
 /** The screen at the end of a wait. */
 export const stillLoading = (page: Page) => page.getByRole('heading', { name: 'Session still loading' });
-/** The whole sentence on it. */
+/** The sentence that names the cause. */
 export const cause = (page: Page) => page.getByText('Cause:').locator('..');

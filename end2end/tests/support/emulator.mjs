@@ -1,5 +1,5 @@
-// The Clerk emulator by itself (`vestibule emulator`), in a process and a folder of its own. The benchmarks start it
-// too, so this file is no TypeScript.
+// The standalone Clerk emulator (`vestibule emulator`), in its own process and folder. The benchmarks use it too, so this
+// file is not TypeScript.
 import { spawn } from 'node:child_process';
 import { createPrivateKey, sign } from 'node:crypto';
 import { once } from 'node:events';
@@ -12,16 +12,16 @@ import { fileURLToPath } from 'node:url';
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 export const BINARY = resolve(ROOT, process.env.VESTIBULE_BINARY ?? join(process.env.CARGO_TARGET_DIR ?? 'target', 'debug/vestibule'));
 
-/** It makes two RSA keys before it answers. */
+/** It generates two RSA keys before it answers. */
 const START_LIMIT_MS = 20_000;
 const STOP_LIMIT_MS = 10_000;
 
 /**
- * Who exists and what tokens carry: the content of the file behind `--seed`.
- * @typedef {{ people?: { email: string, password: string, first_name?: string, public_metadata?: object }[], claims_template?: object }} Seed
+ * Which users exist and what tokens carry: the content of the `--seed` file.
+ * @typedef {{ users?: { email: string, password: string, first_name?: string, public_metadata?: object }[], claims_template?: object }} Seed
  *
  * @typedef {{ seed?: Seed, binary?: string, options?: string[], keep?: boolean }} Start
- *     keep: with a data directory, which is where `signer` finds the key; without it everything is in memory
+ *     keep: with a data directory, where `signer` finds the key; otherwise everything is in memory
  */
 
 export class Emulator {
@@ -42,7 +42,7 @@ export class Emulator {
     }
     if (keep) extra.push('--data-dir', 'data');
     this.#child = spawn(binary, ['emulator', '--listen', '127.0.0.1:0', ...extra], {
-      // Not the project's folder, whose .env may hold anything.
+      // Not the project's folder: its .env may hold anything.
       cwd: this.#folder,
       stdio: ['ignore', 'pipe', 'inherit'],
       env: environment(),
@@ -77,27 +77,36 @@ export class Emulator {
     return this.#inbox;
   }
 
-  /** Makes it slow, stale or broken; without wishes everything is well again. */
-  async misbehave(wishes) {
+  /** Makes it slow, stale or broken. Replaces earlier settings. */
+  async setFaults(settings) {
+    await this.#control({ method: 'PUT', body: JSON.stringify(settings) });
+  }
+
+  /** Makes it healthy again. */
+  async resetFaults() {
+    await this.#control({ method: 'DELETE' });
+  }
+
+  async #control(init) {
     const url = new URL(this.#inbox);
     url.pathname = '/control';
-    const response = await fetch(url, wishes ? { method: 'PUT', body: JSON.stringify(wishes) } : { method: 'DELETE' });
+    const response = await fetch(url, init);
     if (!response.ok) throw new Error(`the emulator answered ${response.status}: ${await response.text()}`);
   }
 
-  /** What became of the last webhooks, newest first. */
+  /** The last webhooks, newest first. */
   async webhooks() {
     const url = new URL(this.#inbox);
     url.pathname = '/webhooks.json';
     return (await fetch(url)).json();
   }
 
-  /** Signs what the emulator would never sign. Only with `keep`. */
+  /** Signs tokens that the emulator would never issue. Only with `keep`. */
   signer() {
     return signerOf(join(this.#folder, 'data', 'keys.json'));
   }
 
-  /** Ends it and deletes its folder. */
+  /** Stops it and deletes its folder. */
   async stop() {
     const child = this.#child;
     if (child.exitCode === null && child.signalCode === null) {
@@ -110,7 +119,7 @@ export class Emulator {
     rmSync(this.#folder, { recursive: true, force: true });
   }
 
-  /** Reads lines up to the comment that ends them. A value in quotes is JSON, as the PEM is. */
+  /** Reads the printed settings up to the final comment. A quoted value is JSON, as the PEM is. */
   async #ready() {
     const deadline = setTimeout(() => this.#child.kill('SIGKILL'), START_LIMIT_MS);
     for await (const line of createInterface({ input: this.#child.stdout })) {
@@ -127,14 +136,14 @@ export class Emulator {
   }
 }
 
-/** Ours without an app's settings, which the emulator would wonder about. */
+/** Our environment without an app's settings, which the emulator would warn about. */
 function environment() {
   const settings = /^(CLERK_|DATABASE_|AUTH_|LEPTOS_|VESTIBULE_|PUBLIC_ORIGIN$|LISTEN$)/;
   return { RUST_LOG: 'warn', ...Object.fromEntries(Object.entries(process.env).filter(([name]) => !settings.test(name))) };
 }
 
 /**
- * A signer with the key in an emulator's data directory: for tokens that are wrong in one point, and otherwise right.
+ * A signer with the key in an emulator's data directory, for tokens that are invalid in one point only.
  * @param {string} file
  * @returns {(header: Record<string, unknown>, claims: unknown) => string}
  */
@@ -146,7 +155,7 @@ export function signerOf(file) {
 
 /**
  * @param {import('node:crypto').KeyObject} key
- * @param {Record<string, unknown>} usual  the header; a field set to undefined is left out
+ * @param {Record<string, unknown>} usual  the default header; a field set to undefined is left out
  * @returns {(header: Record<string, unknown>, claims: unknown) => string}
  */
 export function signWith(key, usual) {

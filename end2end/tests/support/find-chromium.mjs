@@ -1,6 +1,6 @@
-// Where a Chromium is on this machine. One list for .ci/setup, the tests and the benchmarks.
+// Finds a Chromium on this machine: one list for .ci/setup, the tests and the benchmarks.
 //
-//   node find-chromium.mjs     prints the path, or exits with 1 when there is none
+//   node find-chromium.mjs     prints the path, or exits with 1 if there is none
 import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -12,7 +12,7 @@ const places = [
   '/Applications/Google Chrome.app/Contents/MacOS/Google Chrome',
 ];
 
-// As root there is no sandbox anyway, and the rest keeps the browser from asking the world outside.
+// As root there is no sandbox anyway; the other flags keep the browser from calling the outside world.
 export const chromiumFlags = [
   '--no-sandbox',
   '--disable-gpu',
@@ -23,7 +23,7 @@ export const chromiumFlags = [
   '--disable-sync',
 ];
 
-/** The path of the system's Chromium, or undefined. A path in CHROMIUM_PATH is taken as it is. */
+/** The path of the system's Chromium, or undefined. CHROMIUM_PATH is taken as it is. */
 export function systemChromium() {
   return process.env.CHROMIUM_PATH || places.find(isProgram);
 }
@@ -32,7 +32,7 @@ function onPath(name) {
   return (process.env.PATH ?? '').split(delimiter).filter(Boolean).map((folder) => join(folder, name));
 }
 
-/** Whether there is a program at this path. */
+/** Whether this path is an executable. */
 export function isProgram(path) {
   try {
     accessSync(path, constants.X_OK);
@@ -45,7 +45,7 @@ export function isProgram(path) {
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   let path = systemChromium();
   if (!path) {
-    // The one that `playwright install` has downloaded, if it has.
+    // The one that `playwright install` may have downloaded.
     const { chromium } = await import('@playwright/test');
     path = chromium.executablePath();
   }

@@ -1,4 +1,4 @@
-// The e-mails that the Clerk emulator would have sent.
+// The e-mails that the Clerk emulator has "sent".
 //
 //   GET <inbox address with .json>  ->  [{ "to", "code", "subject", "at" }], newest first
 import type { App } from './app.mjs';
@@ -14,12 +14,12 @@ interface Mail {
 }
 
 export class Inbox {
-  /** Mails that were read: an old code must not be taken for the one a person waits for. */
+  /** Mails already read, so that an old code is never returned again. */
   private readonly read = new Set<string>();
 
   constructor(private readonly app: App) {}
 
-  /** The newest code for this address that was not asked for before. */
+  /** Waits for the newest unread code for this address. */
   async codeFor(email: string): Promise<string> {
     const deadline = Date.now() + MAIL_LIMIT_MS;
     for (;;) {

@@ -1,4 +1,4 @@
-// Ends a test run with one plain line that people and machines can read.
+// Ends a test run with one line that both humans and scripts can read.
 import type { Reporter, Suite } from '@playwright/test/reporter';
 
 export default class PlainReporter implements Reporter {

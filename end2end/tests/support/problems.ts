@@ -1,7 +1,6 @@
-// What goes wrong in a browser without anyone seeing it: errors in the console (Content Security
-// Policy violations among them), uncaught errors, failed requests, requests to anybody but the app (and
-// Clerk, where the app has it called directly).
-// A test fails on each that it did not announce.
+// Silent browser problems: console errors (Content Security Policy violations included), uncaught errors, failed requests,
+// and requests to any origin but the app's (and Clerk's, where browsers call it directly). A test fails on each one that it
+// did not expect.
 import type { BrowserContext } from '@playwright/test';
 
 interface Expectation {
@@ -20,15 +19,15 @@ export class Problems {
   watch(context: BrowserContext): void {
     context.on('request', (request) => {
       const { origin, protocol } = new URL(request.url());
-      // Workers and pictures that the page made itself.
+      // Workers and images that the page itself created.
       if (this.origins.includes(origin) || protocol === 'data:' || protocol === 'blob:') return;
       this.found.push(`request: ${request.method()} ${request.url()} goes to another origin`);
     });
     context.on('console', (message) => {
-      // Binary and site are not of one build: the page stays as dead as after an error.
+      // Server and front end come from different builds: as fatal as an error.
       const asleep = message.text().startsWith('Could not find WASM function');
       if (message.type() !== 'error' && !asleep) return;
-      // Chromium repeats every failed request there; those are reported below, with more to go by.
+      // Chromium repeats every failed request here; those are reported below in more detail.
       if (message.text().startsWith('Failed to load resource:')) return;
       this.found.push(`console: ${message.text()} (${message.location().url})`);
     });
@@ -38,7 +37,7 @@ export class Problems {
     });
     context.on('requestfailed', (request) => {
       const reason = request.failure()?.errorText ?? 'unknown reason';
-      // Leaving a page cancels what it was still loading: that is no failure.
+      // Leaving a page cancels its pending requests: not a failure.
       if (reason === 'net::ERR_ABORTED') return;
       this.found.push(`request: ${request.method()} ${request.url()} failed: ${reason}`);
     });
@@ -48,13 +47,13 @@ export class Problems {
     });
   }
 
-  /** Announces a problem: exactly one of it, or this many, or from this many to that many. */
+  /** Expects a problem: once, exactly this often, or within a range. */
   expect(pattern: RegExp, times: number | [least: number, most: number] = 1): void {
     const [least, most] = typeof times === 'number' ? [times, times] : times;
     this.expected.push({ pattern, least, most, seen: 0 });
   }
 
-  /** What nobody announced, and what was announced but did not come. */
+  /** Problems that were not expected, and expected ones that did not occur. */
   unexpected(): string[] {
     const lines: string[] = [];
     for (const expectation of this.expected) expectation.seen = 0;
@@ -64,7 +63,7 @@ export class Problems {
       else lines.push(problem);
     }
     for (const { pattern, least, seen } of this.expected) {
-      if (seen < least) lines.push(`announced but not seen: ${pattern} (${seen} of ${least})`);
+      if (seen < least) lines.push(`expected but not seen: ${pattern} (${seen} of ${least})`);
     }
     return lines;
   }

@@ -1,4 +1,4 @@
-// What every test starts from: the running app, its inbox, and a browser whose silent errors count.
+// The fixtures of every test: the running app, its inbox, and a browser whose silent errors fail the test.
 import { test as base, type BrowserContextOptions, type Page } from '@playwright/test';
 import { App, type ClerkKind } from './app.mjs';
 import { Clerk } from './clerk';
@@ -7,14 +7,14 @@ import { Problems } from './problems';
 
 interface TestFixtures {
   problems: Problems;
-  /** Announces a problem that the test causes on purpose: how often, or from how often to how often. */
+  /** Expects a problem that the test causes on purpose: how often, as a number or a range. */
   expectProblem: Problems['expect'];
-  /** Another person's browser: cookies of its own, watched like the first. */
+  /** Another user's browser: its own cookies, watched like the first. */
   visitor: (options?: BrowserContextOptions) => Promise<Page>;
 }
 
 interface WorkerFixtures {
-  /** Which kind of Clerk instance the app uses; a spec asks for another one with `test.use({ clerkKind: … })`. */
+  /** Which kind of Clerk instance the app uses; a spec overrides it with `test.use({ clerkKind: … })`. */
   clerkKind: ClerkKind;
   app: App;
   inbox: Inbox;
@@ -36,7 +36,7 @@ export const test = base.extend<TestFixtures, WorkerFixtures>({
     { scope: 'worker', timeout: START_TIMEOUT_MS },
   ],
 
-  // The browser is told where the host of a development instance is.
+  // Flags that resolve the host of a development instance.
   launchOptions: [
     async ({ launchOptions, app }, use) => {
       await use({ ...launchOptions, args: [...(launchOptions.args ?? []), ...(app.dev.chromium_flags ?? [])] });
@@ -64,7 +64,7 @@ export const test = base.extend<TestFixtures, WorkerFixtures>({
         await testInfo.attach('app.log', { body: log, contentType: 'text/plain' });
         console.log(`The app's log during "${testInfo.title}":\n${log.split('\n').slice(-LOG_LINES).join('\n')}`);
       }
-      if (lines.length > 0) throw new Error(`The browser met problems:\n${lines.join('\n')}`);
+      if (lines.length > 0) throw new Error(`Unexpected problems in the browser:\n${lines.join('\n')}`);
     },
     { auto: true },
   ],

@@ -55,7 +55,7 @@ impl World {
             claims_template: serde_json::from_str(include_str!("../../model/claims_template.json")).expect("JSON"),
             // No token ends during a test.
             token_lifetime: Duration::from_secs(86_400),
-            people: Vec::new(),
+            users: Vec::new(),
             webhook_url: Some(proxy.webhook_url()),
         });
         let clerk = clerk.await.expect("the emulator starts");

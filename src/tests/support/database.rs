@@ -7,12 +7,13 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::OnceLock;
 
-use embedded_postgres::{Cluster, Lifetime, Options, find_binaries};
+use embedded_postgres::{Cluster, Lifetime, Options};
 use secrecy::{ExposeSecret as _, SecretString};
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 use time::OffsetDateTime;
 use url::Url;
+use vestibule::dev::run::POSTGRES;
 use vestibule::server::runtime::config::DatabaseConfig;
 use vestibule::server::runtime::database;
 
@@ -71,7 +72,7 @@ async fn start() -> Server {
         Some(url) => (None, url),
         None => {
             let binaries =
-                find_binaries(Path::new(env!("CARGO_MANIFEST_DIR"))).expect("npm packages are installed: make setup");
+                POSTGRES.find(Path::new(env!("CARGO_MANIFEST_DIR"))).expect("npm packages are installed: make setup");
             let options = Options { binaries, data_dir: std::env::temp_dir(), lifetime: Lifetime::Throwaway };
             let cluster = Cluster::start(options).await.expect("Postgres starts");
             let admin = cluster.superuser_url("postgres");

@@ -24,7 +24,7 @@ impl Emulated {
             application_name: "Test".to_owned(),
             claims_template: json!({}),
             token_lifetime: Duration::from_secs(60),
-            people: Vec::new(),
+            users: Vec::new(),
             webhook_url: None,
         };
         let emulator = start(options).await.expect("an emulator");

@@ -1,35 +1,35 @@
-//! A person's metadata, changed by a server. PATCH merges deeply and `null` removes; PUT replaces what is given.
+//! A user's metadata, changed by a server. PATCH merges deeply and `null` removes; PUT replaces what is given.
 
 use http::StatusCode;
 use serde_json::Value;
 
-use super::super::errors::ApiError;
-use super::super::records::User;
-use super::super::{metadata, objects, people};
-use super::Desk;
+use super::Context;
+use crate::errors::ApiError;
+use crate::records::User;
+use crate::{metadata, objects, users};
 
 /// Largest metadata of one kind, in bytes of JSON.
 const LIMIT: usize = 8 * 1024;
 
 /// `PATCH /users/{id}/metadata`
-pub(super) fn merge(desk: &mut Desk<'_>, id: &str) -> Result<Value, ApiError> {
-    change(desk, id, |target, value| metadata::merge(target, &value))
+pub(super) fn merge(context: &mut Context<'_>, id: &str) -> Result<Value, ApiError> {
+    change(context, id, |target, value| metadata::merge(target, &value))
 }
 
 /// `PUT /users/{id}/metadata`
-pub(super) fn replace(desk: &mut Desk<'_>, id: &str) -> Result<Value, ApiError> {
-    change(desk, id, |target, value| *target = value)
+pub(super) fn replace(context: &mut Context<'_>, id: &str) -> Result<Value, ApiError> {
+    change(context, id, |target, value| *target = value)
 }
 
-fn change(desk: &mut Desk<'_>, id: &str, write: impl Fn(&mut Value, Value)) -> Result<Value, ApiError> {
-    let user = desk.store.users.get(id).ok_or_else(|| ApiError::not_found("user"))?;
+fn change(context: &mut Context<'_>, id: &str, write: impl Fn(&mut Value, Value)) -> Result<Value, ApiError> {
+    let user = context.store.users.get(id).ok_or_else(|| ApiError::not_found("user"))?;
     let mut changed: User = user.clone();
     for (name, target) in [
         ("public_metadata", &mut changed.public_metadata),
         ("private_metadata", &mut changed.private_metadata),
         ("unsafe_metadata", &mut changed.unsafe_metadata),
     ] {
-        if let Some(value) = desk.call.object(name)? {
+        if let Some(value) = context.call.object(name)? {
             write(target, value);
         }
         if target.to_string().len() > LIMIT {
@@ -42,7 +42,7 @@ fn change(desk: &mut Desk<'_>, id: &str, write: impl Fn(&mut Value, Value)) -> R
             ));
         }
     }
-    desk.app.control.changed(id, &user.public_metadata, desk.app.clock.now_ms());
-    let user = people::change_user(desk.app, desk.store, id, |user| *user = changed)?;
+    context.app.faults.metadata_changed(id, &user.public_metadata, context.app.clock.now_ms());
+    let user = users::change_user(context.app, context.store, id, |user| *user = changed)?;
     Ok(objects::user_with_private_metadata(&user))
 }

@@ -1,34 +1,34 @@
-//! Finding people: by id, address, external id or words, in pages.
+//! Finding users: by id, address, external id or words, in pages.
 
 use std::collections::HashSet;
 
 use serde_json::{Value, json};
 
-use super::super::call::Call;
-use super::super::errors::ApiError;
-use super::super::objects;
-use super::super::records::User;
-use super::super::store::{Store, normalized};
-use super::Desk;
+use super::Context;
+use crate::call::Call;
+use crate::errors::ApiError;
+use crate::objects;
+use crate::records::User;
+use crate::store::{Store, normalized};
 
 const DEFAULT_LIMIT: usize = 10;
 const LARGEST_LIMIT: usize = 500;
 
-/// `GET /users`: an array, newest first unless asked otherwise.
-pub(super) fn list(desk: &mut Desk<'_>) -> Result<Value, ApiError> {
-    let limit = page_number(desk.call, "limit", DEFAULT_LIMIT)?;
+/// `GET /users`: an array, newest first unless `order_by` says otherwise.
+pub(super) fn list(context: &mut Context<'_>) -> Result<Value, ApiError> {
+    let limit = page_number(context.call, "limit", DEFAULT_LIMIT)?;
     if !(1..=LARGEST_LIMIT).contains(&limit) {
         return Err(ApiError::invalid("limit", "limit must be between 1 and 500."));
     }
-    let offset = page_number(desk.call, "offset", 0)?;
-    let mut found = matching(desk.store, desk.call);
-    sort(&mut found, desk.call.query("order_by").unwrap_or("-created_at"))?;
+    let offset = page_number(context.call, "offset", 0)?;
+    let mut found = matching(context.store, context.call);
+    sort(&mut found, context.call.query("order_by").unwrap_or("-created_at"))?;
     Ok(found.into_iter().skip(offset).take(limit).map(objects::user_with_private_metadata).collect())
 }
 
 /// `GET /users/count`
-pub(super) fn count(desk: &mut Desk<'_>) -> Result<Value, ApiError> {
-    Ok(json!({"object": "total_count", "total_count": matching(desk.store, desk.call).len()}))
+pub(super) fn count(context: &mut Context<'_>) -> Result<Value, ApiError> {
+    Ok(json!({"object": "total_count", "total_count": matching(context.store, context.call).len()}))
 }
 
 /// `limit` or `offset`.
@@ -39,7 +39,7 @@ pub(super) fn page_number(call: &Call, name: &str, default: usize) -> Result<usi
     text.parse().map_err(|_| ApiError::invalid(name, &format!("{name} must be a whole number.")))
 }
 
-/// Everybody who matches all filters, newest first.
+/// All users who match all filters, newest first.
 fn matching<'a>(store: &'a Store, call: &Call) -> Vec<&'a User> {
     let ids = filter(call, "user_id", |text| text.trim_start_matches('+').to_owned());
     let addresses = filter(call, "email_address", normalized);

@@ -1,88 +1,88 @@
-//! One person: reading, making, changing, deleting.
+//! One user: reading, creating, changing, deleting.
 
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use super::super::errors::ApiError;
-use super::super::records::User;
-use super::super::{objects, passwords, people};
-use super::{Desk, deleted};
+use super::{Context, deleted};
+use crate::errors::ApiError;
+use crate::records::User;
+use crate::{objects, passwords, users};
 
 const METADATA: [&str; 3] = ["public_metadata", "private_metadata", "unsafe_metadata"];
 
-/// First API version in which `PATCH /users/{id}` refuses metadata.
+/// First API version in which `PATCH /users/{id}` rejects metadata.
 const METADATA_MOVED: &str = "2026-05-12";
 
 /// `GET /users/{id}`
-pub(super) fn read(desk: &mut Desk<'_>, id: &str) -> Result<Value, ApiError> {
-    let user = desk.store.users.get(id).ok_or_else(|| ApiError::not_found("user"))?;
+pub(super) fn read(context: &mut Context<'_>, id: &str) -> Result<Value, ApiError> {
+    let user = context.store.users.get(id).ok_or_else(|| ApiError::not_found("user"))?;
     Ok(objects::user_with_private_metadata(user))
 }
 
 /// `POST /users`: addresses given here count as verified.
-pub(super) fn create(desk: &mut Desk<'_>) -> Result<Value, ApiError> {
-    let first = desk.call.field("email_address").and_then(|list| list.get(0)).and_then(Value::as_str);
+pub(super) fn create(context: &mut Context<'_>) -> Result<Value, ApiError> {
+    let first = context.call.field("email_address").and_then(|list| list.get(0)).and_then(Value::as_str);
     let address = first.ok_or_else(|| ApiError::missing("email_address"))?;
-    let address = people::accepted_email(desk.store, address)?;
-    let mut user = people::new_user(desk.app, Some(&address), None);
-    apply(desk, &mut user)?;
+    let address = users::accepted_email(context.store, address)?;
+    let mut user = users::new_user(context.app, Some(&address), None);
+    apply(context, &mut user)?;
     for (name, target) in
         METADATA.into_iter().zip([&mut user.public_metadata, &mut user.private_metadata, &mut user.unsafe_metadata])
     {
-        if let Some(value) = desk.call.object(name)? {
+        if let Some(value) = context.call.object(name)? {
             *target = value;
         }
     }
-    people::add_user(desk.app, desk.store, user.clone());
+    users::add_user(context.app, context.store, user.clone());
     Ok(objects::user_with_private_metadata(&user))
 }
 
 /// `PATCH /users/{id}`: everything but metadata.
-pub(super) fn update(desk: &mut Desk<'_>, id: &str) -> Result<Value, ApiError> {
-    let mut changed = desk.store.users.get(id).ok_or_else(|| ApiError::not_found("user"))?.clone();
-    let moved = desk.call.header("clerk-api-version").is_none_or(|version| version >= METADATA_MOVED);
+pub(super) fn update(context: &mut Context<'_>, id: &str) -> Result<Value, ApiError> {
+    let mut changed = context.store.users.get(id).ok_or_else(|| ApiError::not_found("user"))?.clone();
+    let moved = context.call.header("clerk-api-version").is_none_or(|version| version >= METADATA_MOVED);
     for (name, target) in METADATA.into_iter().zip([
         &mut changed.public_metadata,
         &mut changed.private_metadata,
         &mut changed.unsafe_metadata,
     ]) {
-        if moved && desk.call.field(name).is_some() {
+        if moved && context.call.field(name).is_some() {
             let text = "Metadata is changed with PATCH or PUT /v1/users/{id}/metadata.";
             return Err(ApiError::form("form_param_unknown", name, "is not allowed", text));
         }
-        if let Some(value) = desk.call.object(name)? {
+        if let Some(value) = context.call.object(name)? {
             *target = value;
         }
     }
-    apply(desk, &mut changed)?;
-    let sign_out = desk.call.flag("sign_out_of_other_sessions");
-    let user = people::change_user(desk.app, desk.store, id, |user| *user = changed)?;
+    apply(context, &mut changed)?;
+    let sign_out = context.call.flag("sign_out_of_other_sessions");
+    let user = users::change_user(context.app, context.store, id, |user| *user = changed)?;
     if sign_out {
-        people::end_other_sessions(desk.app, desk.store, id, None);
+        users::end_other_sessions(context.app, context.store, id, None);
     }
     Ok(objects::user_with_private_metadata(&user))
 }
 
 /// `DELETE /users/{id}`
-pub(super) fn delete(desk: &mut Desk<'_>, id: &str) -> Result<Value, ApiError> {
-    read(desk, id)?;
-    people::delete_user(desk.app, desk.store, id);
+pub(super) fn delete(context: &mut Context<'_>, id: &str) -> Result<Value, ApiError> {
+    read(context, id)?;
+    users::delete_user(context.app, context.store, id);
     Ok(deleted("user", id))
 }
 
-/// `POST /users/{id}/ban` and `/unban`: a banned person is signed out everywhere.
-pub(super) fn set_banned(desk: &mut Desk<'_>, id: &str, banned: bool) -> Result<Value, ApiError> {
-    let user = people::change_user(desk.app, desk.store, id, |user| user.banned = banned)?;
+/// `POST /users/{id}/ban` and `/unban`: a banned user is signed out everywhere.
+pub(super) fn set_banned(context: &mut Context<'_>, id: &str, banned: bool) -> Result<Value, ApiError> {
+    let user = users::change_user(context.app, context.store, id, |user| user.banned = banned)?;
     if banned {
-        people::end_other_sessions(desk.app, desk.store, id, None);
+        users::end_other_sessions(context.app, context.store, id, None);
     }
     Ok(objects::user_with_private_metadata(&user))
 }
 
 /// `POST /users/{id}/verify_password`
-pub(super) fn verify_password(desk: &mut Desk<'_>, id: &str) -> Result<Value, ApiError> {
-    let user = desk.store.users.get(id).ok_or_else(|| ApiError::not_found("user"))?;
-    let password = desk.call.required("password")?;
+pub(super) fn verify_password(context: &mut Context<'_>, id: &str) -> Result<Value, ApiError> {
+    let user = context.store.users.get(id).ok_or_else(|| ApiError::not_found("user"))?;
+    let password = context.call.required("password")?;
     if user.password_hash.as_deref().is_some_and(|stored| passwords::matches(stored, password)) {
         return Ok(json!({"verified": true}));
     }
@@ -91,8 +91,8 @@ pub(super) fn verify_password(desk: &mut Desk<'_>, id: &str) -> Result<Value, Ap
 }
 
 /// Names, external id, password and primary address from the body.
-fn apply(desk: &Desk<'_>, user: &mut User) -> Result<(), ApiError> {
-    let call = desk.call;
+fn apply(context: &Context<'_>, user: &mut User) -> Result<(), ApiError> {
+    let call = context.call;
     for (name, target) in [
         ("first_name", &mut user.first_name),
         ("last_name", &mut user.last_name),
@@ -110,7 +110,7 @@ fn apply(desk: &Desk<'_>, user: &mut User) -> Result<(), ApiError> {
         user.primary_email_id = Some(id.to_owned());
     }
     if let Some(password) = call.filled("password") {
-        user.password_hash = Some(people::accepted_password(desk.app, "password", password)?);
+        user.password_hash = Some(users::accepted_password(context.app, "password", password)?);
     }
     Ok(())
 }

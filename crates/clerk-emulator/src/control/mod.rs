@@ -1,134 +1,63 @@
-//! Making the emulator slow, stale or broken on purpose: `/control?token=…`, behind the same door as the inbox
-//! (`local_pages`). PUT sets everything at once, DELETE puts everything right, GET shows it; a browser gets a page that
-//! does the same.
-//!
-//! What must stay true: without a PUT the emulator behaves as if this folder did not exist.
+//! The control endpoint, `/control?token=…`: reads and sets the fault settings. JSON with GET, PUT (all settings at once)
+//! and DELETE (back to the defaults) for tests; a browser gets a page with a form that does the same.
 
-mod answer;
-mod faults;
 mod form;
-mod handed_out;
 mod page;
-mod webhook_wishes;
-mod wishes;
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
-use http::Method;
-use serde_json::Value;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use http::{HeaderMap, Method, StatusCode, header};
+use serde_json::json;
 
-use super::app::App;
-use handed_out::HandedOut;
-use wishes::Fault;
+use crate::app::App;
+use crate::faults::FaultSettings;
+use crate::local_pages::{self, LocalAccess, PageToken};
+use crate::response::Answer;
+use form::Form;
 
-pub(super) use answer::answer;
-pub(super) use handed_out::Minted;
-pub(super) use webhook_wishes::{WebhookFate, WebhookWishes};
-pub(super) use wishes::{LastActiveToken, RateLimits, Wishes};
-
-/// The wishes, what metadata was before it changed, and the tokens that browsers hold.
-#[derive(Debug, Default)]
-pub(super) struct Control {
-    inner: Mutex<Inner>,
-    handed_out: HandedOut,
-}
-
-#[derive(Debug, Default)]
-struct Inner {
-    wishes: Wishes,
-    /// By user: when it changed (ms) and what it was until then. Only kept while changes are delayed.
-    before: HashMap<String, Vec<(i64, Value)>>,
-}
-
-impl Control {
-    fn inner(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Something of what is wished now.
-    pub(super) fn wished<T>(&self, read: impl FnOnce(&Wishes) -> T) -> T {
-        read(&self.inner().wishes)
-    }
-
-    /// Remembers what a person's public metadata was before it changed.
-    pub(super) fn changed(&self, user: &str, before: &Value, now_ms: i64) {
-        let mut inner = self.inner();
-        if inner.wishes.metadata_delay_ms != Some(0) {
-            inner.before.entry(user.to_owned()).or_default().push((now_ms, before.clone()));
+/// Answers a request to the control.
+pub(crate) async fn answer(
+    LocalAccess(token): LocalAccess,
+    State(app): State<Arc<App>>,
+    method: Method,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    match method {
+        Method::GET if text(&headers, "accept").is_some_and(|kinds| kinds.contains("text/html")) => {
+            return shown(&app, &token, &Form::of(&app.faults.settings()), None);
         }
+        Method::POST => return submitted(&app, &token, &headers, &body),
+        Method::GET => {}
+        Method::DELETE => set(&app, FaultSettings::default()),
+        Method::PUT => match FaultSettings::read(&body) {
+            Ok(settings) => set(&app, settings),
+            Err(error) => {
+                let answer = json!({"error": format!("rejected, nothing was changed: {error}")});
+                return Answer { status: StatusCode::UNPROCESSABLE_ENTITY, ..Answer::ok(answer) }.into_response();
+            }
+        },
+        _ => return StatusCode::METHOD_NOT_ALLOWED.into_response(),
     }
-
-    /// The public metadata that a token minted now may carry.
-    pub(super) fn visible(&self, user: &str, current: &Value, now_ms: i64) -> Value {
-        let inner = self.inner();
-        let seen_until = match inner.wishes.metadata_delay_ms {
-            Some(delay) => now_ms - delay,
-            None => i64::MIN,
-        };
-        let before = inner.before.get(user).and_then(|changes| changes.iter().find(|(at, _)| *at > seen_until));
-        before.map_or_else(|| current.clone(), |(_, value)| value.clone())
-    }
-
-    /// The fault that this request meets, counted.
-    pub(super) fn take(&self, method: &Method, path: &str) -> Option<Fault> {
-        let mut inner = self.inner();
-        let fault = inner.wishes.faults.iter_mut().find(|fault| fault.fits(method, path))?;
-        fault.count -= 1;
-        Some(fault.clone())
-    }
-
-    /// What is to happen to the next webhook, counted.
-    pub(super) fn take_webhook(&self) -> WebhookFate {
-        self.inner().wishes.webhooks.take()
-    }
-
-    /// Remembers a token that a browser gets. While old ones are wished for, only a `last_active_token` becomes the one
-    /// to repeat: what `/tokens` or a handshake mints is fresh, and an older token may still follow it.
-    pub(super) fn handed_out(&self, session: &str, token: &Minted, is_last_active: bool) {
-        let old = self.wished(|wishes| wishes.last_active_token == LastActiveToken::Old);
-        self.handed_out.remember(session, token, old && !is_last_active);
-    }
-
-    /// The token to repeat as `last_active_token`: none if fresh ones are wished for, or if it is not valid now.
-    pub(super) fn old_token(&self, session: &str, now_ms: i64) -> Option<Arc<str>> {
-        let old = self.wished(|wishes| wishes.last_active_token == LastActiveToken::Old);
-        old.then(|| self.handed_out.repeated(session, now_ms))?
-    }
-
-    /// The last token handed out for a session, valid or not.
-    pub(super) fn last_token(&self, session: &str) -> Option<Arc<str>> {
-        self.handed_out.last(session)
-    }
-
-    /// Forgets the tokens of a session that is over.
-    pub(super) fn ended(&self, session: &str) {
-        self.handed_out.forget(session);
-    }
+    Answer::ok(json!(app.faults.settings())).into_response()
 }
 
-/// Sets everything at once, and has rate limits count anew. Changes of metadata that tokens do not see yet stay so, if changes are still delayed.
-fn set(app: &App, wishes: Wishes) {
+/// Replaces all settings, and starts rate limits over.
+fn set(app: &App, settings: FaultSettings) {
     // The records first, as in every request: the two locks are always taken in this order.
     let mut store = app.store();
-    let mut inner = app.control.inner();
-    let back = wishes.clock_offset_ms < inner.wishes.clock_offset_ms;
-    app.clock.set_offset(wishes.clock_offset_ms);
-    if wishes.metadata_delay_ms == Some(0) {
-        inner.before.clear();
-    }
-    inner.wishes = wishes;
+    let went_back = app.faults.replace(settings, &app.clock);
     app.limits.reset();
     app.webhooks.wake();
-    if !back {
+    if !went_back {
         return;
     }
-    // What happened in a time that is taken back, happened now. Else metadata would stay hidden for longer than wished,
-    // and `__client_uat` would be younger than every new token: servers answer that with one handshake after another.
+    // What happened in a time that is taken back, happened now. Else `__client_uat` would be younger than every new token:
+    // servers answer that with one handshake after another.
     let now = app.clock.now_ms();
-    for (at, _) in inner.before.values_mut().flatten() {
-        *at = now.min(*at);
-    }
     let ahead = store.clients.values().filter(|client| client.updated_at > now).cloned().collect::<Vec<_>>();
     for mut client in ahead {
         client.created_at = client.created_at.min(now);
@@ -137,14 +66,46 @@ fn set(app: &App, wishes: Wishes) {
     }
 }
 
-#[cfg(test)]
-#[path = "tests.rs"]
-mod tests;
+/// What the page sends. Any page could send a form to a known address; only the control's own may.
+fn submitted(app: &App, token: &PageToken, headers: &HeaderMap, body: &[u8]) -> Response {
+    if !is_of_this_page(headers) {
+        let text = "Only the control's own page may send this form. Programs use PUT and DELETE, with JSON.\n";
+        return (StatusCode::FORBIDDEN, text).into_response();
+    }
+    let form = Form::read(body);
+    let settings = if form.is_ticked("reset") { Ok(FaultSettings::default()) } else { form.settings() };
+    match settings {
+        Ok(settings) => {
+            set(app, settings);
+            (StatusCode::SEE_OTHER, [(header::LOCATION, token.address("/control"))]).into_response()
+        }
+        Err(wrong) => {
+            let mut response = shown(app, token, &form, Some(&wrong));
+            *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
+            response
+        }
+    }
+}
+
+fn shown(app: &App, token: &PageToken, form: &Form, wrong: Option<&str>) -> Response {
+    let body = page::body(token, app.token_lifetime, &app.faults.settings(), form, wrong);
+    local_pages::page(token, "Control", &body, None)
+}
+
+/// Whether a form comes from a page of this very address. Browsers say so in one header or the other.
+fn is_of_this_page(headers: &HeaderMap) -> bool {
+    match (text(headers, "sec-fetch-site"), text(headers, "origin"), text(headers, "host")) {
+        (Some(site), _, _) => site == "same-origin",
+        (None, Some(origin), Some(host)) => origin.strip_prefix("http://") == Some(host),
+        _ => false,
+    }
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok()
+}
 
 #[cfg(test)]
-#[path = "http_tests.rs"]
 mod http_tests;
-
 #[cfg(test)]
-#[path = "page_tests.rs"]
 mod page_tests;

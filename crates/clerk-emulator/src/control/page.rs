@@ -1,20 +1,18 @@
-//! The control as a page: what is wished now, and a form for other wishes. Plain HTML that needs no script.
+//! The control as a page: the active settings, and a form to change them. Plain HTML that needs no script.
 
 use std::fmt::Write as _;
 
-use super::super::app::App;
-use super::super::local_pages::{address, escaped};
 use super::form::{Form, NEVER, fault_field, place};
-use super::webhook_wishes::WebhookWishes;
-use super::wishes::{Fault, RateLimits, Wishes};
+use crate::faults::{FaultSettings, RateLimits, RequestFault, WebhookSettings};
+use crate::local_pages::{PageToken, escaped};
 
 /// The boxes to tick: field, what it means in a word, and in a sentence.
 const SWITCHES: [(&str, &str, &str); 8] = [
-    (NEVER, "New tokens never see changes of metadata", "Only the person's record does. As metadata_delay_ms: null."),
+    (NEVER, "New tokens never see changes of metadata", "Only the user's record does. As metadata_delay_ms: null."),
     (
         "omit_custom_claims",
         "Custom claims are left out",
-        "Session tokens are as of an instance where nobody installed the claims template.",
+        "Session tokens are as of an instance without a claims template.",
     ),
     (
         "session_minter",
@@ -25,23 +23,23 @@ const SWITCHES: [(&str, &str, &str); 8] = [
     (
         "omit_client",
         "Reloads answer without the client",
-        "A reload brings the session or the person alone, so the cookie stays as it was.",
+        "A reload brings the session or the user alone, so the cookie stays as it was.",
     ),
     (
         "omit_oiat",
         "oiat is left out",
         "clerk-js cannot tell which of two tokens is fresher, so a stale one may overwrite a fresh one.",
     ),
-    ("omit_azp", "azp is left out", "The token does not say which site asked for it."),
+    ("omit_azp", "azp is left out", "The token does not name the site that requested it."),
     (
         "webhooks.reorder",
-        "Webhooks change places",
+        "Webhooks arrive out of order",
         "In pairs: each odd event waits for the next, and is sent behind it.",
     ),
-    ("webhooks.pause", "Webhooks wait", "Nothing is sent until this is taken back."),
+    ("webhooks.pause", "Webhooks are paused", "Nothing is sent until this is cleared."),
 ];
 
-/// The telling kinds of request: name, method, how the path begins and ends.
+/// The kinds of request that are worth a name: name, method, how the path begins and ends.
 const PLACES: [(&str, &str, &str, &str); 16] = [
     ("Everything", "", "", ""),
     ("Everything about the browser's client", "", "/v1/client", ""),
@@ -54,31 +52,37 @@ const PLACES: [(&str, &str, &str, &str); 16] = [
     ("Sign in", "POST", "/v1/client/sign_ins", ""),
     ("Sign up", "POST", "/v1/client/sign_ups", ""),
     ("Handshake", "GET", "/v1/client/handshake", ""),
-    ("Tell Clerk of metadata (Backend API)", "PATCH", "/v1/users/", "/metadata"),
-    ("Read a person (Backend API)", "GET", "/v1/users/", ""),
+    ("Update metadata (Backend API)", "PATCH", "/v1/users/", "/metadata"),
+    ("Read a user (Backend API)", "GET", "/v1/users/", ""),
     ("Refresh an expired token (Backend API)", "POST", "/v1/sessions/", "/refresh"),
     ("Handshake result (Backend API)", "GET", "/v1/clients/handshake_payload", ""),
     ("Public keys (Backend API)", "GET", "/v1/jwks", ""),
 ];
 
-/// The body of the page. `wrong` is why the form was not accepted.
-pub(super) fn body(app: &App, wishes: &Wishes, form: &Form, wrong: Option<&str>) -> String {
-    let now = ill(wishes);
+/// The body of the page. `lifetime` is that of session tokens as started, `wrong` why the form was rejected.
+pub(super) fn body(
+    token: &PageToken,
+    lifetime: i64,
+    settings: &FaultSettings,
+    form: &Form,
+    wrong: Option<&str>,
+) -> String {
+    let now = active(settings);
     let wrong =
         wrong.map(|wrong| format!(r#"<p class="wrong" role="alert">Nothing was changed: {}.</p>"#, escaped(wrong)));
-    // Room for one more fault, unless somebody left it empty already.
+    // An empty row for one more fault, unless the form has one already.
     let rows = match form.rows().checked_sub(1) {
         Some(last) if form.get(&fault_field(last, "where")) == Some("") => last + 1,
         _ => form.rows() + 1,
     };
-    let lifetime_hint = format!("1 to 86400. Empty: {}, as started.", app.token_lifetime);
+    let lifetime_hint = format!("1 to 86400. Empty: {}, as started.", lifetime);
     format!(
         include_str!("page.html"),
-        action = escaped(&address(app, "/control")),
-        sent = escaped(&address(app, "/webhooks.json")),
+        action = escaped(&token.address("/control")),
+        sent = escaped(&token.address("/webhooks.json")),
         wrong = wrong.unwrap_or_default(),
-        ill = if now.is_empty() { "" } else { " ill" },
-        now = if now.is_empty() { "<h2>Everything is well.</h2>".to_owned() } else { list(&now) },
+        active = if now.is_empty() { "" } else { " active" },
+        now = if now.is_empty() { "<h2>No faults are set.</h2>".to_owned() } else { list(&now) },
         metadata = number(
             form,
             "metadata_delay_ms",
@@ -110,10 +114,10 @@ pub(super) fn body(app: &App, wishes: &Wishes, form: &Form, wrong: Option<&str>)
         limits = choice(
             form,
             "rate_limits",
-            "Too many requests are refused",
+            "Too many requests are rejected",
             "With 429 and Retry-After. In ten seconds: 1000 calls of servers (100 to a development instance), 10 changes of \
-             one person's metadata; from one address, 5 sign-ins, 5 sign-ups and 3 attempts at a password or code.",
-            &[("backend", "to servers"), ("all", "to servers and browsers"), ("off", "to nobody")],
+             one user's metadata; from one address, 5 sign-ins, 5 sign-ups and 3 attempts at a password or code.",
+            &[("backend", "from servers"), ("all", "from servers and browsers"), ("off", "nowhere")],
         ),
         drop = number(
             form,
@@ -134,7 +138,7 @@ pub(super) fn body(app: &App, wishes: &Wishes, form: &Form, wrong: Option<&str>)
             "webhooks.delay_ms",
             "How long each event waits first, in milliseconds",
             r#" min="0" max="600000""#,
-            "Before its first try. What waits is sent when this is taken back.",
+            "Before its first try. What waits is sent when this is cleared.",
         ),
         reorder = switch(form, "webhooks.reorder"),
         pause = switch(form, "webhooks.pause"),
@@ -148,61 +152,61 @@ pub(super) fn body(app: &App, wishes: &Wishes, form: &Form, wrong: Option<&str>)
     )
 }
 
-/// What is not well, in words.
-fn ill(wishes: &Wishes) -> Vec<String> {
-    let mut ill = Vec::new();
-    match wishes.metadata_delay_ms {
+/// The settings that differ from the defaults, in words.
+fn active(settings: &FaultSettings) -> Vec<String> {
+    let mut active = Vec::new();
+    match settings.metadata_delay_ms {
         None | Some(0) => {}
-        Some(delay) => ill.push(format!("New tokens see changes of metadata {delay} ms late.")),
+        Some(delay) => active.push(format!("New tokens see changes of metadata {delay} ms late.")),
     }
-    let form = Form::of(wishes);
-    let ticked = SWITCHES.iter().filter(|(field, ..)| form.ticked(field));
-    ill.extend(ticked.map(|(_, label, _)| format!("{label}.")));
+    let form = Form::of(settings);
+    let ticked = SWITCHES.iter().filter(|(field, ..)| form.is_ticked(field));
+    active.extend(ticked.map(|(_, label, _)| format!("{label}.")));
     if form.get("last_active_token") == Some("old") {
-        ill.push("Answers repeat the token handed out before.".to_owned());
+        active.push("Answers repeat the token handed out before.".to_owned());
     }
-    if let Some(seconds) = wishes.token_lifetime_s {
-        ill.push(format!("Session tokens live {seconds} s."));
+    if let Some(seconds) = settings.token_lifetime_s {
+        active.push(format!("Session tokens live {seconds} s."));
     }
-    match wishes.clock_offset_ms {
+    match settings.clock_offset_ms {
         0 => {}
-        offset @ 1.. => ill.push(format!("The clock is {offset} ms ahead.")),
-        offset => ill.push(format!("The clock is {} ms behind.", offset.saturating_neg())),
+        offset @ 1.. => active.push(format!("The clock is {offset} ms ahead.")),
+        offset => active.push(format!("The clock is {} ms behind.", offset.saturating_neg())),
     }
-    match wishes.rate_limits {
+    match settings.rate_limits {
         RateLimits::Backend => {}
-        RateLimits::All => ill.push("Too many requests of browsers are refused.".to_owned()),
-        RateLimits::Off => ill.push("Servers may send as many requests as they like.".to_owned()),
+        RateLimits::All => active.push("Too many requests from browsers are rejected.".to_owned()),
+        RateLimits::Off => active.push("Requests from servers are not limited.".to_owned()),
     }
-    ill.extend(ill_webhooks(&wishes.webhooks));
-    ill.extend(wishes.faults.iter().map(told));
-    ill
+    active.extend(active_webhooks(&settings.webhooks));
+    active.extend(settings.faults.iter().map(describe));
+    active
 }
 
-/// What is not well with webhooks, but for the boxes that are ticked.
-fn ill_webhooks(wishes: &WebhookWishes) -> Vec<String> {
-    let mut ill = Vec::new();
-    if wishes.drop > 0 {
-        ill.push(format!("Webhooks: {} left to drop.", wishes.drop));
+/// The same for webhooks, but for the boxes that are ticked.
+fn active_webhooks(settings: &WebhookSettings) -> Vec<String> {
+    let mut active = Vec::new();
+    if settings.drop > 0 {
+        active.push(format!("Webhooks: {} left to drop.", settings.drop));
     }
-    if wishes.duplicate > 0 {
-        ill.push(format!("Webhooks: {} left to send twice.", wishes.duplicate));
+    if settings.duplicate > 0 {
+        active.push(format!("Webhooks: {} left to send twice.", settings.duplicate));
     }
-    if wishes.delay_ms > 0 {
-        ill.push(format!("Webhooks are sent {} ms late.", wishes.delay_ms));
+    if settings.delay_ms > 0 {
+        active.push(format!("Webhooks are sent {} ms late.", settings.delay_ms));
     }
-    if let Some(schedule) = &wishes.retry_schedule_ms {
-        ill.push(format!("Webhooks are tried {} times, after {schedule:?} ms.", schedule.len()));
+    if let Some(schedule) = &settings.retry_schedule_ms {
+        active.push(format!("Webhooks are tried {} times, after {schedule:?} ms.", schedule.len()));
     }
-    ill
+    active
 }
 
 /// A fault in words.
-fn told(fault: &Fault) -> String {
+fn describe(fault: &RequestFault) -> String {
     let mut text = format!("{}: ", place_name(&place(fault)));
     let fate = match (fault.cut, fault.status) {
-        (true, _) => "cut".to_owned(),
-        (false, Some(status)) => format!("refused with {status}"),
+        (true, _) => "connection cut".to_owned(),
+        (false, Some(status)) => format!("fails with {status}"),
         (false, None) => "answered".to_owned(),
     };
     match fault.count {
@@ -217,7 +221,7 @@ fn told(fault: &Fault) -> String {
 
 fn list(lines: &[String]) -> String {
     let lines = lines.iter().map(|line| format!("<li>{}</li>", escaped(line))).collect::<String>();
-    format!("<div><h2>Set now</h2><ul>{lines}</ul></div>")
+    format!("<div><h2>Active faults</h2><ul>{lines}</ul></div>")
 }
 
 fn last_active_token(form: &Form) -> String {
@@ -251,7 +255,7 @@ fn switch(form: &Form, name: &str) -> String {
     let Some((_, label, hint)) = SWITCHES.iter().find(|(field, ..)| *field == name) else {
         return String::new();
     };
-    let checked = if form.ticked(name) { " checked" } else { "" };
+    let checked = if form.is_ticked(name) { " checked" } else { "" };
     // The one box that has no name of its own in JSON.
     let code = if name == NEVER { String::new() } else { format!(" <code>{name}</code>") };
     format!(
@@ -284,7 +288,7 @@ fn fault(form: &Form, n: usize) -> String {
     let legend = match (chosen, form.get(&fault_field(n, "count"))) {
         ("", _) if n == 0 => "A fault".to_owned(),
         ("", _) => "One more fault".to_owned(),
-        (_, count) => format!("Fault {} <small>{} left</small>", n + 1, escaped(count.unwrap_or_default())),
+        (_, count) => format!("RequestFault {} <small>{} left</small>", n + 1, escaped(count.unwrap_or_default())),
     };
     let mut options = r#"<option value="">none</option>"#.to_owned();
     let mut offer = |value: &str, name: &str| {
@@ -318,7 +322,7 @@ fn fault(form: &Form, n: usize) -> String {
         );
     }
     let id = fault_field(n, "cut");
-    let checked = if form.ticked(&id) { " checked" } else { "" };
+    let checked = if form.is_ticked(&id) { " checked" } else { "" };
     _ = writeln!(
         html,
         r#"<div class="option wide"><input type="checkbox" id="{id}" name="{id}"{checked}><label for="{id}">Cut the connection</label></div></div></fieldset>"#
@@ -327,11 +331,11 @@ fn fault(form: &Form, n: usize) -> String {
 }
 
 fn place_of((_, method, start, end): (&str, &str, &str, &str)) -> String {
-    place(&Fault {
+    place(&RequestFault {
         method: Some(method.to_owned()),
         path_starts_with: start.to_owned(),
         path_ends_with: end.to_owned(),
-        ..Fault::default()
+        ..RequestFault::default()
     })
 }
 

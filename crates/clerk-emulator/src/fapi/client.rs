@@ -1,11 +1,11 @@
-//! The browser itself: reading it, making it, and signing everybody on it out.
+//! The browser itself: reading it, creating it, and ending all its sessions.
 
 use serde_json::{Value, json};
 
-use super::super::errors::ApiError;
-use super::super::people;
-use super::super::records::SessionStatus;
 use super::visit::{Reply, Visit};
+use crate::errors::ApiError;
+use crate::records::SessionStatus;
+use crate::users;
 
 /// `POST /dev_browser`: by the token in the answer a development instance knows this browser from now on.
 pub(super) fn dev_browser(visit: &mut Visit<'_>) -> Result<Reply, ApiError> {
@@ -44,9 +44,9 @@ fn end_all(visit: &mut Visit<'_>) {
         return;
     };
     for id in &client.session_ids {
-        people::end_session(visit.app, visit.store, id, SessionStatus::Removed);
+        users::end_session(visit.app, visit.store, id, SessionStatus::Removed);
     }
-    people::change_client(visit.app, visit.store, &client.id, |client| {
+    users::change_client(visit.app, visit.store, &client.id, |client| {
         client.last_active_session_id = None;
         client.sign_in_id = None;
         client.sign_up_id = None;

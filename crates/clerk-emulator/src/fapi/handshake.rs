@@ -4,10 +4,10 @@
 use http::StatusCode;
 use url::Url;
 
-use super::super::cookies::{HANDSHAKE, HANDSHAKE_NONCE};
-use super::super::errors::ApiError;
-use super::super::{objects, people, tokens};
 use super::visit::{Reply, Visit};
+use crate::cookies::{HANDSHAKE, HANDSHAKE_NONCE};
+use crate::errors::ApiError;
+use crate::{tokens, users};
 
 /// `GET /client/handshake`: in production the result travels in a cookie, in development, where that would be another
 /// site's cookie, in the address.
@@ -38,20 +38,20 @@ pub(super) fn touch(visit: &mut Visit<'_>) -> Result<Reply, ApiError> {
     Ok(Reply::Redirect { location, cookies: Vec::new() })
 }
 
-/// The cookies that bring the browser up to date. Both handshake cookies are removed with them: whoever applies the
-/// result would otherwise find its nonce again at the next request, and by then it has been used.
+/// The cookies that bring the browser up to date. Both handshake cookies are removed with them: the server that applies
+/// the result would otherwise find its nonce again at the next request, and by then it has been used.
 fn directives(visit: &Visit<'_>, dev_browser: Option<&str>) -> Vec<String> {
     let (jar, app) = (visit.jar(), visit.app);
     let mut directives = Vec::from(jar.client_uat(visit.client_uat()));
     directives.extend(dev_browser.into_iter().flat_map(|token| jar.dev_browser(token)));
     let live = visit.client().and_then(|client| {
-        let id = objects::last_active_session_id(app, visit.store, client)?;
+        let id = visit.store.last_active_session_id(client, app.clock.now_ms())?;
         let session = visit.store.sessions.get(id)?;
         Some((session, visit.store.users.get(&session.user_id)?))
     });
     match live {
         Some((session, user)) => {
-            directives.push(jar.refresh(&people::refresh_token(session)));
+            directives.push(jar.refresh(&users::refresh_token(session)));
             directives.extend(jar.session(&tokens::session_token(app, user, session, visit.origin.as_deref())));
         }
         None => {

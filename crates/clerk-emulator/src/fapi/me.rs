@@ -1,13 +1,13 @@
-//! The signed-in person: reading and changing oneself.
+//! The signed-in user: reading and changing their own data.
 
 use http::StatusCode;
 use serde_json::json;
 
-use super::super::errors::ApiError;
-use super::super::records::{Session, User};
-use super::super::{metadata, objects, passwords, people};
 use super::sessions;
 use super::visit::{Reply, Visit};
+use crate::errors::ApiError;
+use crate::records::{Session, User};
+use crate::{metadata, objects, passwords, users};
 
 /// `GET /me`
 pub(super) fn read(visit: &mut Visit<'_>) -> Result<Reply, ApiError> {
@@ -47,7 +47,7 @@ pub(super) fn update(visit: &mut Visit<'_>) -> Result<Reply, ApiError> {
     })
 }
 
-/// `PATCH /me/metadata`: deep merge of the person's own metadata.
+/// `PATCH /me/metadata`: deep merge of the user's own metadata.
 pub(super) fn update_metadata(visit: &mut Visit<'_>) -> Result<Reply, ApiError> {
     let session = visit.current_session()?;
     let patch = visit.call.object("unsafe_metadata")?.ok_or_else(|| ApiError::missing("unsafe_metadata"))?;
@@ -58,28 +58,28 @@ pub(super) fn update_metadata(visit: &mut Visit<'_>) -> Result<Reply, ApiError> 
 pub(super) fn change_password(visit: &mut Visit<'_>) -> Result<Reply, ApiError> {
     let session = visit.current_session()?;
     check_current_password(visit, &session)?;
-    let hash = people::accepted_password(visit.app, "new_password", visit.call.required("new_password")?)?;
+    let hash = users::accepted_password(visit.app, "new_password", visit.call.required("new_password")?)?;
     if visit.call.flag("sign_out_of_other_sessions") {
-        people::end_other_sessions(visit.app, visit.store, &session.user_id, Some(&session.id));
+        users::end_other_sessions(visit.app, visit.store, &session.user_id, Some(&session.id));
     }
     change(visit, &session, |user| user.password_hash = Some(hash))
 }
 
-/// `POST /me/remove_password`: refused, because this instance requires a password.
+/// `POST /me/remove_password`: rejected, because this instance requires a password.
 pub(super) fn remove_password(visit: &mut Visit<'_>) -> Result<Reply, ApiError> {
     visit.current_session()?;
     let text = "A password is required here. You can change it, but not remove it.";
     Err(ApiError::new(StatusCode::FORBIDDEN, "password_required", "Password required", text))
 }
 
-/// `DELETE /me`: refused, as the environment announces.
+/// `DELETE /me`: rejected, as the environment announces.
 pub(super) fn delete(visit: &mut Visit<'_>) -> Result<Reply, ApiError> {
     visit.current_session()?;
     let text = "Accounts cannot be deleted by their owner here.";
     Err(ApiError::new(StatusCode::FORBIDDEN, "user_delete_self_not_enabled", "Not allowed", text))
 }
 
-/// `/me/profile_image`: refused; the emulator keeps no files.
+/// `/me/profile_image`: rejected; the emulator keeps no files.
 pub(super) fn profile_image(visit: &mut Visit<'_>) -> Result<Reply, ApiError> {
     visit.current_session()?;
     let text = "The Clerk emulator keeps no profile images.";
@@ -92,9 +92,9 @@ pub(super) fn nothing_listed(visit: &mut Visit<'_>) -> Result<Reply, ApiError> {
     Ok(Reply::WithClient(json!({"data": [], "total_count": 0})))
 }
 
-/// Changes the person of a session and shows them.
+/// Changes the user of a session and answers with the result.
 fn change(visit: &mut Visit<'_>, session: &Session, change: impl FnOnce(&mut User)) -> Result<Reply, ApiError> {
-    let user = people::change_user(visit.app, visit.store, &session.user_id, change)?;
+    let user = users::change_user(visit.app, visit.store, &session.user_id, change)?;
     Ok(shown(&user))
 }
 

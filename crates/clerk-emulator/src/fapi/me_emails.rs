@@ -1,12 +1,12 @@
-//! A person's e-mail addresses: adding one, proving it with a code, removing it.
+//! A user's e-mail addresses: adding one, proving it with a code, removing it.
 
 use http::StatusCode;
 use serde_json::json;
 
-use super::super::errors::ApiError;
-use super::super::records::{EmailAddress, Session};
-use super::super::{codes, objects, people};
 use super::visit::{Reply, Visit};
+use crate::errors::ApiError;
+use crate::records::{EmailAddress, Session};
+use crate::{codes, objects, users};
 
 /// `GET /me/email_addresses`
 pub(super) fn list(visit: &mut Visit<'_>) -> Result<Reply, ApiError> {
@@ -23,7 +23,7 @@ pub(super) fn read(visit: &mut Visit<'_>, id: &str) -> Result<Reply, ApiError> {
 /// `POST /me/email_addresses`: adds an address that is not proven yet.
 pub(super) fn add(visit: &mut Visit<'_>) -> Result<Reply, ApiError> {
     let session = visit.current_session()?;
-    let address = people::accepted_email(visit.store, visit.call.required("email_address")?)?;
+    let address = users::accepted_email(visit.store, visit.call.required("email_address")?)?;
     let user = visit.user_of(&session)?;
     if let Some(email) = user.emails.iter().find(|email| email.address == address) {
         return Ok(shown(email));
@@ -32,7 +32,7 @@ pub(super) fn add(visit: &mut Visit<'_>) -> Result<Reply, ApiError> {
     let id = visit.app.random.id("idn");
     let email = EmailAddress { id, address, verified: false, verification: None, created_at: now, updated_at: now };
     let added = email.clone();
-    people::change_user(visit.app, visit.store, &session.user_id, |user| user.emails.push(added))?;
+    users::change_user(visit.app, visit.store, &session.user_id, |user| user.emails.push(added))?;
     Ok(shown(&email))
 }
 
@@ -54,7 +54,7 @@ pub(super) fn attempt(visit: &mut Visit<'_>, id: &str) -> Result<Reply, ApiError
     let email = own(visit, &session, id)?;
     let mut sent = email.verification.ok_or_else(codes::not_sent)?;
     let checked = codes::check(visit.app, &mut sent, visit.call.required("code")?);
-    let free = people::accepted_email(visit.store, &email.address);
+    let free = users::accepted_email(visit.store, &email.address);
     let verified = checked.is_ok() && free.is_ok();
     let changed = change(visit, &session, id, |email| {
         email.verification = Some(sent);
@@ -73,7 +73,7 @@ pub(super) fn remove(visit: &mut Visit<'_>, id: &str) -> Result<Reply, ApiError>
         let text = "Your primary address cannot be removed. Make another one primary first.";
         return Err(ApiError::new(StatusCode::FORBIDDEN, "last_identification_deletion_failed", "Not allowed", text));
     }
-    people::change_user(visit.app, visit.store, &session.user_id, |user| user.emails.retain(|email| email.id != id))?;
+    users::change_user(visit.app, visit.store, &session.user_id, |user| user.emails.retain(|email| email.id != id))?;
     Ok(Reply::WithClient(json!({"object": "email_address", "id": id, "deleted": true})))
 }
 
@@ -88,7 +88,7 @@ fn change(
     change: impl FnOnce(&mut EmailAddress),
 ) -> Result<EmailAddress, ApiError> {
     let now = visit.app.clock.now_ms();
-    let user = people::change_user(visit.app, visit.store, &session.user_id, |user| {
+    let user = users::change_user(visit.app, visit.store, &session.user_id, |user| {
         if let Some(email) = user.emails.iter_mut().find(|email| email.id == id) {
             change(email);
             email.updated_at = now;

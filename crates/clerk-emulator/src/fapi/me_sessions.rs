@@ -1,11 +1,11 @@
-//! The devices a person is signed in on.
+//! The devices on which a user is signed in.
 
 use serde_json::{Value, json};
 
-use super::super::errors::ApiError;
-use super::super::records::{Session, SessionStatus};
-use super::super::{objects, people};
 use super::visit::{Reply, Visit};
+use crate::errors::ApiError;
+use crate::records::{Session, SessionStatus};
+use crate::{objects, users};
 
 /// `GET /me/sessions` and `/me/sessions/active`: a bare array, which is all that Clerk's components understand.
 pub(super) fn list(visit: &mut Visit<'_>, only_live: bool) -> Result<Reply, ApiError> {
@@ -27,7 +27,7 @@ pub(super) fn revoke(visit: &mut Visit<'_>, id: &str) -> Result<Reply, ApiError>
     if !own {
         return Err(ApiError::not_found("session"));
     }
-    let ended = people::end_session(visit.app, visit.store, id, SessionStatus::Revoked);
+    let ended = users::end_session(visit.app, visit.store, id, SessionStatus::Revoked);
     let ended = ended.ok_or_else(|| ApiError::not_found("session"))?;
     Ok(Reply::WithClient(with_activities(&ended, visit.app.clock.now_ms())))
 }

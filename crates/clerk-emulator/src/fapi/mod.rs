@@ -1,7 +1,5 @@
 //! The Frontend API: what clerk-js in the browser speaks. Every endpoint is listed in `route`.
 
-pub(super) mod environment;
-
 mod client;
 mod handshake;
 mod me;
@@ -15,12 +13,11 @@ mod visit;
 
 use http::Method;
 
-use super::app::App;
-use super::call::Call;
-use super::errors::ApiError;
-use super::limits;
-use super::response::Answer;
-use super::webhooks::Caller;
+use crate::app::App;
+use crate::call::{Call, Caller};
+use crate::environment;
+use crate::errors::ApiError;
+use crate::response::Answer;
 use visit::{Reply, Visit};
 
 pub(super) use visit::client_by_token;
@@ -32,14 +29,16 @@ pub(super) fn serves(path: &[String]) -> bool {
 
 /// Answers one request, whole, under the lock of the records.
 pub(super) fn answer(app: &App, call: &Call) -> Answer {
-    if let Err(error) = limits::frontend(app, call) {
-        return Answer::error(app, &error);
+    if let Err(error) =
+        app.limits.check_frontend(app.faults.get(|settings| settings.rate_limits), call, app.clock.now_ms())
+    {
+        return Answer::error(&app.random, &error);
     }
     let mut store = app.store();
     store.caller = Caller::of(call);
     let mut visit = match Visit::new(app, &mut store, call) {
         Ok(visit) => visit,
-        Err(error) => return Answer::error(app, &error),
+        Err(error) => return Answer::error(&app.random, &error),
     };
     let reply = may_call(&visit).and_then(|()| route(&mut visit));
     let finished = visit.finish(reply);
@@ -60,13 +59,19 @@ fn may_call(visit: &Visit<'_>) -> Result<(), ApiError> {
     }
 }
 
+/// `GET /environment`
+fn environment(visit: &Visit<'_>) -> Reply {
+    let session_minter = visit.app.faults.get(|settings| settings.session_minter);
+    Reply::Bare(environment::with_session_minter(&visit.app.environment, session_minter))
+}
+
 fn route(visit: &mut Visit<'_>) -> Result<Reply, ApiError> {
     let call = visit.call;
     let path = call.path.iter().map(String::as_str).collect::<Vec<_>>();
     let (get, post, patch, put, delete) = (Method::GET, Method::POST, Method::PATCH, Method::PUT, Method::DELETE);
     let is = |method: &Method| call.method == *method;
     match path.as_slice() {
-        ["environment"] if is(&get) || is(&patch) => Ok(Reply::Bare(environment::shown(visit.app))),
+        ["environment"] if is(&get) || is(&patch) => Ok(environment(visit)),
         ["dev_browser"] if is(&post) => client::dev_browser(visit),
 
         ["client"] if is(&get) => Ok(client::read(visit)),

@@ -3,11 +3,10 @@
 
 use serde_json::{Value, json};
 
-use super::super::errors::ApiError;
-use super::super::people;
-use super::super::records::{Session, SessionStatus};
-use super::super::{objects, tokens};
 use super::visit::{Reply, Visit};
+use crate::errors::ApiError;
+use crate::records::{Session, SessionStatus};
+use crate::{client_objects, tokens, users};
 
 /// `GET /client/sessions/{id}`
 pub(super) fn read(visit: &mut Visit<'_>, id: &str) -> Result<Reply, ApiError> {
@@ -29,13 +28,13 @@ pub(super) fn touch(visit: &mut Visit<'_>, id: &str) -> Result<Reply, ApiError> 
     shown(visit, &session)
 }
 
-/// `POST /client/sessions/{id}/tokens`: minted from the records, unless a minter at Clerk's edge is wished for and the
+/// `POST /client/sessions/{id}/tokens`: minted from the records, unless a minter at Clerk's edge is set and the
 /// browser does not insist on the origin.
 pub(super) fn token(visit: &mut Visit<'_>, id: &str) -> Result<Reply, ApiError> {
     let session = visit.live_session(id)?;
     let user = visit.user_of(&session)?;
     let (app, call, azp) = (visit.app, visit.call, visit.origin.as_deref());
-    let jwt = if app.control.wished(|wishes| wishes.session_minter) && !call.flag("force_origin") {
+    let jwt = if app.faults.get(|settings| settings.session_minter) && !call.flag("force_origin") {
         tokens::copied_token(app, &user, &session, azp, call.filled("token"))
     } else {
         tokens::session_token(app, &user, &session, azp)
@@ -65,13 +64,13 @@ pub(super) fn remove(visit: &mut Visit<'_>, id: &str) -> Result<Reply, ApiError>
 
 fn over(visit: &mut Visit<'_>, id: &str, status: SessionStatus) -> Result<Reply, ApiError> {
     visit.live_session(id)?;
-    let session = people::end_session(visit.app, visit.store, id, status).ok_or_else(ApiError::signed_out)?;
+    let session = users::end_session(visit.app, visit.store, id, status).ok_or_else(ApiError::signed_out)?;
     shown(visit, &session)
 }
 
-/// What a plain read of a session or of oneself answers: with the client, unless it is to be left out.
+/// What a plain read of a session or of the signed-in user answers: with the client, unless it is to be left out.
 pub(super) fn as_read(visit: &Visit<'_>, object: Value) -> Reply {
-    if visit.app.control.wished(|wishes| wishes.omit_client) {
+    if visit.app.faults.get(|settings| settings.omit_client) {
         return Reply::Bare(json!({"response": object}));
     }
     Reply::WithClient(object)
@@ -83,5 +82,5 @@ fn shown(visit: &Visit<'_>, session: &Session) -> Result<Reply, ApiError> {
 
 fn object(visit: &Visit<'_>, session: &Session) -> Result<Value, ApiError> {
     let user = visit.user_of(session)?;
-    Ok(objects::session(visit.app, session, &user, visit.origin.as_deref()))
+    Ok(client_objects::session(visit.app, session, &user, visit.origin.as_deref()))
 }

@@ -1,12 +1,12 @@
-//! Proving who one is: password, e-mail code, and the e-mail code that allows a new password.
+//! First factors: password, e-mail code, and the e-mail code that allows a new password.
 
 use http::StatusCode;
 
-use super::super::errors::ApiError;
-use super::super::records::SignIn;
-use super::super::{codes, people};
-use super::sign_ins::{check_password, finish, own, refuse_second_session, shown};
+use super::sign_ins::{check_password, finish, own, require_signed_out, shown};
 use super::visit::{Reply, Visit};
+use crate::errors::ApiError;
+use crate::records::SignIn;
+use crate::{codes, users};
 
 const EMAIL_CODE: &str = "email_code";
 const RESET_PASSWORD: &str = "reset_password_email_code";
@@ -53,14 +53,14 @@ pub(super) fn attempt(visit: &mut Visit<'_>, id: &str) -> Result<Reply, ApiError
 
 /// `POST …/reset_password`: after the code, the new password.
 pub(super) fn reset_password(visit: &mut Visit<'_>, id: &str) -> Result<Reply, ApiError> {
-    refuse_second_session(visit)?;
+    require_signed_out(visit)?;
     let mut sign_in = own(visit, id)?;
     let user_id =
         sign_in.user_id.clone().filter(|_| sign_in.status == "needs_new_password").ok_or_else(codes::not_sent)?;
-    let hash = people::accepted_password(visit.app, "password", visit.call.required("password")?)?;
-    people::change_user(visit.app, visit.store, &user_id, |user| user.password_hash = Some(hash))?;
+    let hash = users::accepted_password(visit.app, "password", visit.call.required("password")?)?;
+    users::change_user(visit.app, visit.store, &user_id, |user| user.password_hash = Some(hash))?;
     if visit.call.flag("sign_out_of_other_sessions") {
-        people::end_other_sessions(visit.app, visit.store, &user_id, None);
+        users::end_other_sessions(visit.app, visit.store, &user_id, None);
     }
     finish(visit, &mut sign_in, &user_id)?;
     visit.store.put(sign_in.clone());
@@ -74,7 +74,7 @@ pub(super) fn send_code(visit: &Visit<'_>, sign_in: &mut SignIn, strategy: &str)
     let email = match visit.call.filled("email_address_id") {
         Some(id) => user.email(id),
         None => sign_in.identifier.as_deref().and_then(|typed| {
-            let typed = super::super::store::normalized(typed);
+            let typed = crate::store::normalized(typed);
             user.emails.iter().find(|email| email.address == typed)
         }),
     };
@@ -83,9 +83,9 @@ pub(super) fn send_code(visit: &Visit<'_>, sign_in: &mut SignIn, strategy: &str)
     Ok(())
 }
 
-/// The attempt and its person, if a first factor is still wanted.
+/// The attempt and its user's id, if a first factor is still needed.
 fn open(visit: &Visit<'_>, id: &str) -> Result<(SignIn, String), ApiError> {
-    refuse_second_session(visit)?;
+    require_signed_out(visit)?;
     let sign_in = own(visit, id)?;
     if sign_in.status == "complete" {
         let text = "You have already signed in with this attempt.";

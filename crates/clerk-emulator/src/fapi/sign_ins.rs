@@ -1,20 +1,20 @@
 //! Signing in: an attempt begins with an identifier (and perhaps a password) or with a ticket.
-//! One session per browser: who is signed in must sign out first.
+//! One session per browser: a signed-in user must sign out first.
 
 use http::StatusCode;
 
-use super::super::errors::ApiError;
-use super::super::records::{SignIn, Ticket};
-use super::super::{objects, passwords, people, sign_objects};
 use super::sign_in_factors;
 use super::visit::{Reply, Visit};
+use crate::errors::ApiError;
+use crate::records::{SignIn, Ticket};
+use crate::{passwords, sign_objects, users};
 
 /// Milliseconds after which an attempt is abandoned.
 pub(super) const ABANDON_MS: i64 = 24 * 60 * 60 * 1000;
 
 /// `POST /client/sign_ins`
 pub(super) fn create(visit: &mut Visit<'_>) -> Result<Reply, ApiError> {
-    refuse_second_session(visit)?;
+    require_signed_out(visit)?;
     let call = visit.call;
     if let Some(token) = call.filled("ticket") {
         return with_ticket(visit, token);
@@ -55,19 +55,20 @@ pub(super) fn shown(visit: &Visit<'_>, sign_in: &SignIn) -> Reply {
     Reply::WithClient(sign_objects::sign_in(visit.store, sign_in))
 }
 
-/// Completes an attempt: the person is signed in on this browser.
+/// Completes an attempt: the user is signed in on this browser.
 pub(super) fn finish(visit: &mut Visit<'_>, sign_in: &mut SignIn, user_id: &str) -> Result<(), ApiError> {
     let visitor = visit.visitor();
-    let session = people::begin_session(visit.app, visit.store, user_id, &sign_in.client_id, visitor)?;
+    let session = users::begin_session(visit.app, visit.store, user_id, &sign_in.client_id, visitor)?;
     sign_in.status = "complete".to_owned();
     sign_in.created_session_id = Some(session.id);
     Ok(())
 }
 
-/// Refuses an attempt while somebody is signed in.
-pub(super) fn refuse_second_session(visit: &Visit<'_>) -> Result<(), ApiError> {
-    let signed_in =
-        visit.client().is_some_and(|client| objects::live_sessions(visit.app, visit.store, client).next().is_some());
+/// Rejects an attempt while a user is signed in.
+pub(super) fn require_signed_out(visit: &Visit<'_>) -> Result<(), ApiError> {
+    let signed_in = visit
+        .client()
+        .is_some_and(|client| visit.store.live_sessions(client, visit.app.clock.now_ms()).next().is_some());
     if !signed_in {
         return Ok(());
     }
@@ -75,7 +76,7 @@ pub(super) fn refuse_second_session(visit: &Visit<'_>) -> Result<(), ApiError> {
     Err(ApiError::new(StatusCode::BAD_REQUEST, "session_exists", "Session already exists", text))
 }
 
-/// Checks a person's password.
+/// Checks a user's password.
 pub(super) fn check_password(visit: &Visit<'_>, user_id: &str, password: &str) -> Result<(), ApiError> {
     let stored = visit.store.users.get(user_id).and_then(|user| user.password_hash.as_deref());
     let Some(stored) = stored else {
@@ -119,15 +120,15 @@ fn new_sign_in(visit: &mut Visit<'_>, user_id: Option<String>) -> SignIn {
 }
 
 fn with_ticket(visit: &mut Visit<'_>, token: &str) -> Result<Reply, ApiError> {
-    let refused = |code, text| Err(ApiError::new(StatusCode::BAD_REQUEST, code, "Ticket is invalid", text));
+    let rejected = |code, text| Err(ApiError::new(StatusCode::BAD_REQUEST, code, "Ticket is invalid", text));
     let now = visit.app.clock.now_ms();
     let Some(mut ticket) = visit.store.tickets.values().find(|ticket: &&Ticket| ticket.token == token).cloned() else {
-        return refused("ticket_invalid_code", "This sign-in link is not valid.");
+        return rejected("ticket_invalid_code", "This sign-in link is not valid.");
     };
     match ticket.status.as_str() {
-        "accepted" => return refused("sign_in_token_already_used_code", "This sign-in link has already been used."),
-        "revoked" => return refused("sign_in_token_revoked_code", "This sign-in link has been revoked."),
-        _ if now >= ticket.expires_at => return refused("ticket_expired_code", "This sign-in link has expired."),
+        "accepted" => return rejected("sign_in_token_already_used_code", "This sign-in link has already been used."),
+        "revoked" => return rejected("sign_in_token_revoked_code", "This sign-in link has been revoked."),
+        _ if now >= ticket.expires_at => return rejected("ticket_expired_code", "This sign-in link has expired."),
         _ => {}
     }
     let mut sign_in = new_sign_in(visit, Some(ticket.user_id.clone()));

@@ -1,19 +1,19 @@
-//! Signing up: e-mail address, password, and the code that proves the address. The person comes into being
+//! Signing up: e-mail address, password, and the code that proves the address. The user is created
 //! when nothing is missing any more, and is signed in at once.
 
 use http::StatusCode;
 use serde_json::json;
 
-use super::super::errors::ApiError;
-use super::super::records::SignUp;
-use super::super::store::Store;
-use super::super::{codes, metadata, people, sign_objects};
-use super::sign_ins::{ABANDON_MS, refuse_second_session};
+use super::sign_ins::{ABANDON_MS, require_signed_out};
 use super::visit::{Reply, Visit};
+use crate::errors::ApiError;
+use crate::records::SignUp;
+use crate::store::Store;
+use crate::{codes, metadata, sign_objects, users};
 
 /// `POST /client/sign_ups`
 pub(super) fn create(visit: &mut Visit<'_>) -> Result<Reply, ApiError> {
-    refuse_second_session(visit)?;
+    require_signed_out(visit)?;
     let mut sign_up = SignUp {
         id: visit.app.random.id("sua"),
         client_id: String::new(),
@@ -75,14 +75,14 @@ pub(super) fn attempt(visit: &mut Visit<'_>, id: &str) -> Result<Reply, ApiError
 fn take_fields(visit: &Visit<'_>, sign_up: &mut SignUp) -> Result<(), ApiError> {
     let call = visit.call;
     if let Some(address) = call.filled("email_address") {
-        let address = people::accepted_email(visit.store, address)?;
+        let address = users::accepted_email(visit.store, address)?;
         if sign_up.email_address.as_ref() != Some(&address) {
             sign_up.email_address = Some(address);
             sign_up.verification = None;
         }
     }
     if let Some(password) = call.filled("password") {
-        sign_up.password_hash = Some(people::accepted_password(visit.app, "password", password)?);
+        sign_up.password_hash = Some(users::accepted_password(visit.app, "password", password)?);
     }
     if let Some(name) = call.text("first_name") {
         sign_up.first_name = Some(name.trim().to_owned()).filter(|name| !name.is_empty());
@@ -103,8 +103,8 @@ fn complete_if_ready(visit: &mut Visit<'_>, sign_up: &mut SignUp) -> Result<(), 
     let Some(address) = &sign_up.email_address else {
         return Ok(());
     };
-    people::accepted_email(visit.store, address)?;
-    let mut user = people::new_user(visit.app, Some(address), None);
+    users::accepted_email(visit.store, address)?;
+    let mut user = users::new_user(visit.app, Some(address), None);
     user.first_name = sign_up.first_name.clone();
     user.last_name = sign_up.last_name.clone();
     user.password_hash = sign_up.password_hash.clone();
@@ -113,9 +113,9 @@ fn complete_if_ready(visit: &mut Visit<'_>, sign_up: &mut SignUp) -> Result<(), 
         email.verification = sign_up.verification.clone();
     }
     let user_id = user.id.clone();
-    people::add_user(visit.app, visit.store, user);
+    users::add_user(visit.app, visit.store, user);
     let visitor = visit.visitor();
-    let session = people::begin_session(visit.app, visit.store, &user_id, &sign_up.client_id, visitor)?;
+    let session = users::begin_session(visit.app, visit.store, &user_id, &sign_up.client_id, visitor)?;
     sign_up.created_user_id = Some(user_id);
     sign_up.created_session_id = Some(session.id);
     Ok(())
@@ -135,7 +135,7 @@ fn own(visit: &Visit<'_>, id: &str) -> Result<SignUp, ApiError> {
 }
 
 fn open(visit: &Visit<'_>, id: &str) -> Result<SignUp, ApiError> {
-    refuse_second_session(visit)?;
+    require_signed_out(visit)?;
     let sign_up = own(visit, id)?;
     if sign_up.created_user_id.is_none() {
         return Ok(sign_up);

@@ -1,18 +1,18 @@
-//! One request to the Frontend API: who the browser is, which page it shows, and how its answer is put together.
+//! One request to the Frontend API: which browser sent it, which page it shows, and how its answer is put together.
 //! The client travels with every answer but plain reads, always with tokens minted for that answer.
 
 use http::StatusCode;
 use serde_json::{Value, json};
 use url::Url;
 
-use super::super::app::App;
-use super::super::call::Call;
-use super::super::cookies::{self, Jar};
-use super::super::errors::ApiError;
-use super::super::objects;
-use super::super::people::{self, Visitor};
-use super::super::records::{Client, Session, User};
-use super::super::store::Store;
+use crate::app::App;
+use crate::call::Call;
+use crate::client_objects;
+use crate::cookies::{self, Jar};
+use crate::errors::ApiError;
+use crate::records::{Client, Session, User};
+use crate::store::Store;
+use crate::users::{self, Visitor};
 
 /// What Clerk's development browsers begin with.
 const DEV_BROWSER_PREFIX: &str = "dvb_";
@@ -108,7 +108,7 @@ impl<'a> Visit<'a> {
         if let Some(client) = self.client() {
             return client.clone();
         }
-        let client = people::new_client(self.app, self.store);
+        let client = users::new_client(self.app, self.store);
         self.client_id = Some(client.id.clone());
         self.client_is_new = true;
         client
@@ -133,7 +133,7 @@ impl<'a> Visit<'a> {
     /// A live session of this browser.
     pub(super) fn live_session(&self, id: &str) -> Result<Session, ApiError> {
         let client = self.client().ok_or_else(ApiError::signed_out)?;
-        let mut live = objects::live_sessions(self.app, self.store, client);
+        let mut live = self.store.live_sessions(client, self.app.clock.now_ms());
         live.find(|session| session.id == id).cloned().ok_or_else(ApiError::signed_out)
     }
 
@@ -143,16 +143,16 @@ impl<'a> Visit<'a> {
             return self.live_session(id);
         }
         let client = self.client().ok_or_else(ApiError::signed_out)?;
-        let id = objects::last_active_session_id(self.app, self.store, client).ok_or_else(ApiError::signed_out)?;
+        let id = self.store.last_active_session_id(client, self.app.clock.now_ms()).ok_or_else(ApiError::signed_out)?;
         self.live_session(id)
     }
 
-    /// The person of a session.
+    /// The user of a session.
     pub(super) fn user_of(&self, session: &Session) -> Result<User, ApiError> {
         self.store.users.get(&session.user_id).cloned().ok_or_else(ApiError::signed_out)
     }
 
-    /// Who is asking, for a new session.
+    /// The browser that sent the request, for a new session.
     pub(super) fn visitor(&self) -> Visitor {
         Visitor {
             origin: self.origin.clone(),
@@ -183,13 +183,13 @@ impl<'a> Visit<'a> {
     /// The client as JSON, null if there is none.
     pub(super) fn client_object(&self) -> Value {
         self.client()
-            .map_or(Value::Null, |client| objects::client(self.app, self.store, client, self.origin.as_deref()))
+            .map_or(Value::Null, |client| client_objects::client(self.app, self.store, client, self.origin.as_deref()))
     }
 
     /// When the browser's sessions last changed, in seconds; 0 when none is live.
     pub(super) fn client_uat(&self) -> i64 {
         self.client()
-            .filter(|client| objects::live_sessions(self.app, self.store, client).next().is_some())
+            .filter(|client| self.store.live_sessions(client, self.app.clock.now_ms()).next().is_some())
             .map_or(0, |client| client.updated_at / 1000)
     }
 
@@ -229,7 +229,7 @@ fn client_token(client: &Client) -> String {
 }
 
 /// The client that a `__client` cookie proves.
-pub(in super::super) fn client_by_token<'a>(store: &'a Store, token: &str) -> Option<&'a Client> {
+pub(crate) fn client_by_token<'a>(store: &'a Store, token: &str) -> Option<&'a Client> {
     let (id, secret) = token.split_once('.')?;
     let client = store.clients.get(id)?;
     aws_lc_rs::constant_time::verify_slices_are_equal(client.secret.as_bytes(), secret.as_bytes()).ok()?;
@@ -245,7 +245,7 @@ fn known_client<'a>(app: &App, store: &'a Store, call: &Call) -> Option<&'a Clie
     client_by_token(store, token)
 }
 
-/// Origin of the proxy that forwards this request. Like Clerk, it is believed only together with the secret key.
+/// Origin of the proxy that forwards this request. As at Clerk, the header counts only together with the secret key.
 fn proxy_origin(app: &App, call: &Call) -> Result<Option<String>, ApiError> {
     let Some(address) = call.header("clerk-proxy-url") else {
         return Ok(None);

@@ -6,16 +6,18 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 use url::Url;
 
-use super::super::app::App;
-use super::super::keys::Keys;
+use super::Webhooks;
 use super::queue::{Next, Try};
+use crate::clock::Clock;
+use crate::faults::Faults;
+use crate::keys::Keys;
 
 /// Longest wait for an answer. Svix's.
 const ANSWER_LIMIT: Duration = Duration::from_secs(15);
 
 /// Delivers for as long as it is polled. A receiver that does not answer holds up what comes after.
-pub(in super::super) async fn deliver(app: &App) {
-    let Some(endpoint) = &app.webhooks.endpoint else {
+pub(crate) async fn deliver(webhooks: &Webhooks, faults: &Faults, keys: &Keys, clock: &Clock) {
+    let Some(endpoint) = &webhooks.endpoint else {
         return std::future::pending().await;
     };
     let client = match client(ANSWER_LIMIT) {
@@ -26,19 +28,19 @@ pub(in super::super) async fn deliver(app: &App) {
         }
     };
     loop {
-        let wishes = app.control.wished(|wishes| wishes.webhooks.clone());
-        let next = app.webhooks.queue().next(&wishes, Instant::now());
+        let settings = faults.get(|settings| settings.webhooks.clone());
+        let next = webhooks.queue().next(&settings, Instant::now());
         match next {
-            Next::Wait(None) => app.webhooks.changed.notified().await,
+            Next::Wait(None) => webhooks.changed.notified().await,
             Next::Wait(Some(due)) => tokio::select! {
-                () = app.webhooks.changed.notified() => {}
+                () = webhooks.changed.notified() => {}
                 () = sleep_until(due) => {}
             },
             Next::Send { id, body } => {
-                let tried = attempt(&client, endpoint, &app.keys, &id, body, app.clock.now_s()).await;
+                let tried = attempt(&client, endpoint, keys, &id, body, clock.now_s()).await;
                 tracing::debug!(target: "clerk_emulator", webhook = id, answer = ?tried.answer, "webhook");
-                let wishes = app.control.wished(|wishes| wishes.webhooks.clone());
-                app.webhooks.queue().tried(&id, tried, &wishes, Instant::now());
+                let settings = faults.get(|settings| settings.webhooks.clone());
+                webhooks.queue().tried(&id, tried, &settings, Instant::now());
             }
         }
     }
@@ -47,7 +49,7 @@ pub(in super::super) async fn deliver(app: &App) {
 fn client(limit: Duration) -> reqwest::Result<reqwest::Client> {
     // A redirect is a failure to Svix, and no proxy leads to this machine.
     let builder = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy().timeout(limit);
-    builder.user_agent("Svix-Webhooks/1 (Vestibule Clerk emulator)").build()
+    builder.user_agent("Svix-Webhooks/1 (Clerk emulator)").build()
 }
 
 async fn attempt(client: &reqwest::Client, endpoint: &Url, keys: &Keys, id: &str, body: String, at: i64) -> Try {
@@ -75,9 +77,9 @@ fn cause(error: &reqwest::Error) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::Instance;
-    use super::super::super::random::Random;
     use super::*;
+    use crate::options::Instance;
+    use crate::random::Random;
 
     #[tokio::test]
     async fn a_receiver_that_does_not_answer_in_time_has_failed() {
@@ -90,6 +92,6 @@ mod tests {
         assert_eq!(tried.answer, Err("no answer in time".to_owned()));
         drop(listener);
         let tried = attempt(&client, &endpoint, &keys, "msg_1", "{}".to_owned(), 1).await;
-        assert!(tried.answer.expect_err("nobody is there").to_lowercase().contains("refused"));
+        assert!(tried.answer.expect_err("the listener is closed").to_lowercase().contains("refused"));
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::super::control::{WebhookFate, WebhookWishes};
+use crate::faults::{WebhookFate, WebhookSettings};
 
 /// How many events may wait. Further ones are lost.
 const WAITING: usize = 1_000;
@@ -21,7 +21,7 @@ pub(super) struct Message {
     id: String,
     event: Value,
     state: State,
-    /// How often it is still to be received: more than once if that is wished.
+    /// How often it is still to be received: more than once if that is set.
     copies: u8,
     /// Sent only behind the event after it.
     is_held: bool,
@@ -36,14 +36,14 @@ enum State {
     Delivered,
     /// Given up after the last try.
     Failed,
-    /// Never sent, as wished.
+    /// Never sent: a fault setting.
     Dropped,
     /// Never sent: too many waited.
     Lost,
 }
 
 impl State {
-    fn word(self) -> &'static str {
+    fn name(self) -> &'static str {
         match self {
             Self::Waiting => "waiting",
             Self::Delivered => "delivered",
@@ -92,18 +92,18 @@ impl Message {
             Ok(status) => json!({"at": tried.at, "status": status, "error": null}),
             Err(error) => json!({"at": tried.at, "status": null, "error": error}),
         });
-        json!({"id": self.id, "state": self.state.word(), "tries": tries.collect::<Vec<_>>(), "event": self.event})
+        json!({"id": self.id, "state": self.state.name(), "tries": tries.collect::<Vec<_>>(), "event": self.event})
     }
 
     /// How long after `since` it is sent; `None` if it was tried often enough.
-    fn wait(&self, wishes: &WebhookWishes) -> Option<Duration> {
+    fn wait(&self, settings: &WebhookSettings) -> Option<Duration> {
         if self.tries.last().is_some_and(Try::is_success) {
             return Some(Duration::ZERO);
         }
         let failures = self.tries.iter().filter(|tried| !tried.is_success()).count();
-        let mut wait = *wishes.retry_schedule_ms.as_deref().unwrap_or(&SCHEDULE).get(failures)?;
+        let mut wait = *settings.retry_schedule_ms.as_deref().unwrap_or(&SCHEDULE).get(failures)?;
         if failures == 0 {
-            wait += wishes.delay_ms;
+            wait += settings.delay_ms;
         }
         Some(Duration::from_millis(u64::try_from(wait).unwrap_or(0)))
     }
@@ -145,17 +145,17 @@ impl Queue {
     }
 
     /// What to do at `now`.
-    pub(super) fn next(&mut self, wishes: &WebhookWishes, now: Instant) -> Next {
-        if wishes.pause {
+    pub(super) fn next(&mut self, settings: &WebhookSettings, now: Instant) -> Next {
+        if settings.pause {
             return Next::Wait(None);
         }
         let mut soonest: Option<Instant> = None;
         for message in self.0.iter_mut().filter(|message| message.state == State::Waiting) {
-            message.is_held &= wishes.reorder;
+            message.is_held &= settings.reorder;
             if message.is_held {
                 continue;
             }
-            let Some(wait) = message.wait(wishes) else {
+            let Some(wait) = message.wait(settings) else {
                 message.state = State::Failed;
                 continue;
             };
@@ -169,7 +169,7 @@ impl Queue {
     }
 
     /// Writes down a try that ended at `now`.
-    pub(super) fn tried(&mut self, id: &str, tried: Try, wishes: &WebhookWishes, now: Instant) {
+    pub(super) fn tried(&mut self, id: &str, tried: Try, settings: &WebhookSettings, now: Instant) {
         let Some(message) = self.0.iter_mut().find(|message| message.id == id) else {
             return;
         };
@@ -179,7 +179,7 @@ impl Queue {
         if received {
             message.copies = message.copies.saturating_sub(1);
         }
-        message.state = match message.wait(wishes) {
+        message.state = match message.wait(settings) {
             _ if message.copies == 0 => State::Delivered,
             Some(_) => State::Waiting,
             None => State::Failed,
@@ -204,96 +204,96 @@ mod tests {
         (queue, now)
     }
 
-    fn wishes(json: Value) -> WebhookWishes {
-        serde_json::from_value(json).expect("wishes")
+    fn settings(json: Value) -> WebhookSettings {
+        serde_json::from_value(json).expect("settings")
     }
 
-    fn sent(queue: &mut Queue, wishes: &WebhookWishes, now: Instant) -> Option<String> {
-        match queue.next(wishes, now) {
+    fn sent(queue: &mut Queue, settings: &WebhookSettings, now: Instant) -> Option<String> {
+        match queue.next(settings, now) {
             Next::Send { id, .. } => Some(id),
             Next::Wait(_) => None,
         }
     }
 
     /// Ids in the order in which a receiver gets them that takes everything.
-    fn received(queue: &mut Queue, wishes: &WebhookWishes, now: Instant) -> Vec<String> {
+    fn received(queue: &mut Queue, settings: &WebhookSettings, now: Instant) -> Vec<String> {
         let mut ids = Vec::new();
-        while let Some(id) = sent(queue, wishes, now) {
-            queue.tried(&id, Try { at: 0, answer: Ok(204) }, wishes, now);
+        while let Some(id) = sent(queue, settings, now) {
+            queue.tried(&id, Try { at: 0, answer: Ok(204) }, settings, now);
             ids.push(id);
         }
         ids
     }
 
     fn states(queue: &Queue) -> Vec<&'static str> {
-        queue.0.iter().map(|message| message.state.word()).collect()
+        queue.0.iter().map(|message| message.state.name()).collect()
     }
 
     const PLAIN: WebhookFate = WebhookFate { drop: false, duplicate: false, reorder: false };
 
     #[test]
-    fn a_receiver_that_fails_is_asked_again_on_the_schedule_of_svix() {
+    fn a_failed_delivery_is_retried_on_svixs_schedule() {
         let (mut queue, mut now) = queue(&[PLAIN]);
-        let wishes = WebhookWishes::default();
+        let settings = WebhookSettings::default();
         for answer in [Ok(500), Ok(302), Err("no answer".to_owned()), Ok(404), Ok(199), Ok(300), Ok(400)] {
-            assert_eq!(sent(&mut queue, &wishes, now).as_deref(), Some("0"));
-            queue.tried("0", Try { at: 0, answer }, &wishes, now);
-            let Next::Wait(Some(due)) = queue.next(&wishes, now) else { panic!("it is not sent at once") };
+            assert_eq!(sent(&mut queue, &settings, now).as_deref(), Some("0"));
+            queue.tried("0", Try { at: 0, answer }, &settings, now);
+            let Next::Wait(Some(due)) = queue.next(&settings, now) else { panic!("it is not sent at once") };
             assert_eq!(due - now, Duration::from_millis(SCHEDULE[queue.0[0].tries.len()].unsigned_abs()));
             now = due;
         }
-        assert_eq!(sent(&mut queue, &wishes, now).as_deref(), Some("0"));
-        queue.tried("0", Try { at: 0, answer: Ok(500) }, &wishes, now);
-        assert_eq!((queue.next(&wishes, now), states(&queue)), (Next::Wait(None), vec!["failed"]));
+        assert_eq!(sent(&mut queue, &settings, now).as_deref(), Some("0"));
+        queue.tried("0", Try { at: 0, answer: Ok(500) }, &settings, now);
+        assert_eq!((queue.next(&settings, now), states(&queue)), (Next::Wait(None), vec!["failed"]));
     }
 
     #[test]
-    fn one_that_fails_holds_up_nobody_and_arrives_later() {
+    fn a_failed_delivery_does_not_block_others_and_arrives_later() {
         let (mut queue, now) = queue(&[PLAIN, PLAIN]);
-        let wishes = WebhookWishes::default();
-        queue.tried("0", Try { at: 0, answer: Ok(500) }, &wishes, now);
-        assert_eq!(received(&mut queue, &wishes, now), ["1"]);
-        assert_eq!(received(&mut queue, &wishes, now + Duration::from_secs(5)), ["0"]);
+        let settings = WebhookSettings::default();
+        queue.tried("0", Try { at: 0, answer: Ok(500) }, &settings, now);
+        assert_eq!(received(&mut queue, &settings, now), ["1"]);
+        assert_eq!(received(&mut queue, &settings, now + Duration::from_secs(5)), ["0"]);
         assert_eq!(states(&queue), ["delivered", "delivered"]);
     }
 
     #[test]
-    fn events_are_dropped_sent_twice_late_and_not_at_all_as_wished() {
+    fn events_are_dropped_duplicated_delayed_and_paused() {
         let (mut queue, now) =
             queue(&[WebhookFate { drop: true, ..PLAIN }, WebhookFate { duplicate: true, ..PLAIN }, PLAIN]);
-        assert_eq!(queue.next(&wishes(json!({"pause": true})), now), Next::Wait(None));
-        let late = wishes(json!({"delay_ms": 700}));
+        assert_eq!(queue.next(&settings(json!({"pause": true})), now), Next::Wait(None));
+        let late = settings(json!({"delay_ms": 700}));
         assert_eq!(queue.next(&late, now), Next::Wait(Some(now + Duration::from_millis(700))));
-        assert_eq!(received(&mut queue, &WebhookWishes::default(), now), ["1", "1", "2"]);
+        assert_eq!(received(&mut queue, &WebhookSettings::default(), now), ["1", "1", "2"]);
         assert_eq!(states(&queue), ["dropped", "delivered", "delivered"]);
     }
 
     #[test]
-    fn events_change_places_in_pairs_and_the_last_one_goes_when_the_wish_ends() {
+    fn events_are_swapped_in_pairs_and_the_last_one_goes_when_the_setting_ends() {
         let reorder = WebhookFate { reorder: true, ..PLAIN };
         let (mut queue, now) = queue(&[reorder, reorder, reorder, reorder, reorder]);
-        assert_eq!(received(&mut queue, &wishes(json!({"reorder": true})), now), ["1", "0", "3", "2"]);
-        assert_eq!(received(&mut queue, &WebhookWishes::default(), now), ["4"]);
+        assert_eq!(received(&mut queue, &settings(json!({"reorder": true})), now), ["1", "0", "3", "2"]);
+        assert_eq!(received(&mut queue, &WebhookSettings::default(), now), ["4"]);
     }
 
     #[test]
     fn another_schedule_counts_for_what_waits_already() {
         let (mut queue, now) = queue(&[PLAIN]);
-        queue.tried("0", Try { at: 0, answer: Ok(500) }, &WebhookWishes::default(), now);
-        assert_eq!(sent(&mut queue, &wishes(json!({"retry_schedule_ms": [0, 0]})), now).as_deref(), Some("0"));
-        assert_eq!(queue.next(&wishes(json!({"retry_schedule_ms": [0]})), now), Next::Wait(None));
+        queue.tried("0", Try { at: 0, answer: Ok(500) }, &WebhookSettings::default(), now);
+        assert_eq!(sent(&mut queue, &settings(json!({"retry_schedule_ms": [0, 0]})), now).as_deref(), Some("0"));
+        assert_eq!(queue.next(&settings(json!({"retry_schedule_ms": [0]})), now), Next::Wait(None));
         assert_eq!(states(&queue), ["failed"]);
     }
 
     #[test]
-    fn neither_those_that_wait_nor_those_that_are_remembered_grow_without_end() {
+    fn the_queue_and_its_history_are_bounded() {
         let (mut queue, now) = queue(&[PLAIN; WAITING + 1]);
         assert_eq!(states(&queue).last(), Some(&"lost"));
-        let all = received(&mut queue, &WebhookWishes::default(), now);
+        let all = received(&mut queue, &WebhookSettings::default(), now);
         assert_eq!(all.len(), WAITING);
         for n in 0..2 * WAITING {
             queue.push(Message::new(format!("more {n}"), Value::Null, now), PLAIN);
-            received(&mut queue, &WebhookWishes::default(), now);
+            received(&mut queue, &WebhookSettings::default(), now);
         }
         assert!(queue.0.len() <= WAITING + 1 + REMEMBERED, "{}", queue.0.len());
     }

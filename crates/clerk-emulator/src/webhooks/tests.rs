@@ -1,4 +1,4 @@
-//! Webhooks from outside: an emulator, and somebody who receives what it sends.
+//! Webhooks from outside: an emulator, and a server that receives what it sends.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -10,9 +10,11 @@ use axum::routing::{any, post};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use http::{HeaderMap, Method, StatusCode};
+use serde_json::json;
 
-use super::super::{Emulator, Instance, Options, SeedPerson, StartError, start};
 use super::*;
+use crate::test_support::with_ada;
+use crate::{Emulator, Instance, Options, StartError, start};
 
 /// Longest wait for something that must happen.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -46,83 +48,67 @@ impl Arrived {
 
 /// What the receiver got, and what it says to the next ones; 204 to the rest.
 #[derive(Debug, Default)]
-struct Desk {
+struct Receiver {
     arrived: Mutex<Vec<Arrived>>,
     answers: Mutex<VecDeque<u16>>,
     changed: Notify,
 }
 
-struct Scene {
+struct Fixture {
     emulator: Emulator,
     http: reqwest::Client,
-    desk: Arc<Desk>,
+    receiver: Arc<Receiver>,
 }
 
 fn options(webhook_url: Option<Url>) -> Options {
-    let person = SeedPerson {
-        email: "ada@example.test".to_owned(),
-        password: "correct horse".to_owned(),
-        first_name: "Ada".to_owned(),
-        last_name: String::new(),
-        public_metadata: json!({}),
-    };
-    Options {
-        instance: Instance::Production,
-        listen: ([127, 0, 0, 1], 0).into(),
-        data_dir: None,
-        application_name: "Vestibule".to_owned(),
-        claims_template: json!({}),
-        token_lifetime: Duration::from_secs(60),
-        people: vec![person],
-        webhook_url,
-    }
+    Options { webhook_url, ..with_ada() }
 }
 
-async fn receive(State(desk): State<Arc<Desk>>, headers: HeaderMap, body: String) -> Response {
+async fn receive(State(receiver): State<Arc<Receiver>>, headers: HeaderMap, body: String) -> Response {
     let text = |name: &str| headers[name].to_str().expect("text").to_owned();
     assert_eq!(text("content-type"), "application/json");
-    desk.arrived.lock().expect("sound").push(Arrived {
+    receiver.arrived.lock().expect("not poisoned").push(Arrived {
         id: text("svix-id"),
         timestamp: text("svix-timestamp").parse().expect("seconds"),
         signature: text("svix-signature"),
         body,
     });
-    let answer = desk.answers.lock().expect("sound").pop_front().unwrap_or(204);
-    desk.changed.notify_one();
+    let answer = receiver.answers.lock().expect("not poisoned").pop_front().unwrap_or(204);
+    receiver.changed.notify_one();
     if answer == 307 {
         return Redirect::temporary("/elsewhere").into_response();
     }
     StatusCode::from_u16(answer).expect("a status").into_response()
 }
 
-impl Scene {
-    async fn begin() -> Self {
-        let desk = Arc::new(Desk::default());
-        // Whoever follows a redirect is received there.
+impl Fixture {
+    async fn start() -> Self {
+        let receiver = Arc::new(Receiver::default());
+        // Where a client that follows redirects would end.
         let elsewhere = any(|| async { StatusCode::NO_CONTENT });
         let router = Router::new().route("/hooks", post(receive)).route("/elsewhere", elsewhere);
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("listens");
         let url = format!("http://{}/hooks", listener.local_addr().expect("an address"));
-        let router = router.with_state(desk.clone());
+        let router = router.with_state(receiver.clone());
         tokio::spawn(async move { axum::serve(listener, router).await });
         let emulator = start(options(Some(url.parse().expect("an address")))).await.expect("starts");
-        Self { emulator, http: reqwest::Client::new(), desk }
+        Self { emulator, http: reqwest::Client::new(), receiver }
     }
 
     fn answers(&self, answers: &[u16]) {
-        self.desk.answers.lock().expect("sound").extend(answers);
+        self.receiver.answers.lock().expect("not poisoned").extend(answers);
     }
 
-    async fn wish(&self, wishes: Value) {
-        let request = self.http.put(&self.emulator.settings().control_url).body(wishes.to_string());
+    async fn set(&self, settings: Value) {
+        let request = self.http.put(&self.emulator.settings().control_url).body(settings.to_string());
         assert_eq!(request.send().await.expect("an answer").status(), StatusCode::OK);
     }
 
-    async fn well(&self) {
+    async fn clear(&self) {
         self.http.delete(&self.emulator.settings().control_url).send().await.expect("an answer");
     }
 
-    async fn wishes(&self) -> Value {
+    async fn settings(&self) -> Value {
         self.http
             .get(&self.emulator.settings().control_url)
             .send()
@@ -140,31 +126,31 @@ impl Scene {
         request.json(&body).send().await.expect("an answer")
     }
 
-    async fn ask(&self, method: Method, path: &str, body: Value) -> Value {
+    async fn request(&self, method: Method, path: &str, body: Value) -> Value {
         let answer = self.call(method, path, body).await;
         assert_eq!(answer.status(), StatusCode::OK, "{path}");
         answer.json().await.expect("JSON")
     }
 
-    /// A new person, by number.
-    async fn person(&self, n: u32) -> String {
-        let body = json!({"email_address": [format!("person-{n}@example.test")], "external_id": format!("e{n}")});
-        self.ask(Method::POST, "/v1/users", body).await["id"].as_str().expect("an id").to_owned()
+    /// Creates a user, by number.
+    async fn new_user(&self, n: u32) -> String {
+        let body = json!({"email_address": [format!("user-{n}@example.test")], "external_id": format!("e{n}")});
+        self.request(Method::POST, "/v1/users", body).await["id"].as_str().expect("an id").to_owned()
     }
 
     /// Waits until so many webhooks have arrived, and returns all.
     async fn arrived(&self, count: usize) -> Vec<Arrived> {
         let wait = async {
             loop {
-                let arrived = self.desk.arrived.lock().expect("sound").clone();
+                let arrived = self.receiver.arrived.lock().expect("not poisoned").clone();
                 if arrived.len() >= count {
                     return arrived;
                 }
-                self.desk.changed.notified().await;
+                self.receiver.changed.notified().await;
             }
         };
         let arrived = tokio::time::timeout(PATIENCE, wait).await;
-        let arrived = arrived.unwrap_or_else(|_| panic!("{count} webhooks, not {:?}", self.desk.arrived));
+        let arrived = arrived.unwrap_or_else(|_| panic!("{count} webhooks, not {:?}", self.receiver.arrived));
         assert_eq!(arrived.len(), count);
         arrived
     }
@@ -192,22 +178,23 @@ impl Scene {
 }
 
 #[tokio::test]
-async fn what_happens_to_people_and_sessions_is_told_in_order_signed_and_in_clerks_shapes() {
-    let scene = Scene::begin().await;
-    let user = scene.person(1).await;
-    let session = scene.ask(Method::POST, "/v1/sessions", json!({"user_id": user})).await;
+async fn changes_of_users_and_sessions_are_sent_in_order_signed_and_in_clerks_shapes() {
+    let fixture = Fixture::start().await;
+    let user = fixture.new_user(1).await;
+    let session = fixture.request(Method::POST, "/v1/sessions", json!({"user_id": user})).await;
     let metadata = json!({"private_metadata": {"secret": 1}, "public_metadata": {"plan": "pro"}});
-    let changed = scene.ask(Method::PATCH, &format!("/v1/users/{user}/metadata"), metadata).await;
+    let changed = fixture.request(Method::PATCH, &format!("/v1/users/{user}/metadata"), metadata).await;
     let session = session["id"].as_str().expect("an id");
-    let revoked = scene.ask(Method::POST, &format!("/v1/sessions/{session}/revoke"), json!({})).await;
-    scene.ask(Method::DELETE, &format!("/v1/users/{user}"), json!({})).await;
+    let revoked = fixture.request(Method::POST, &format!("/v1/sessions/{session}/revoke"), json!({})).await;
+    fixture.request(Method::DELETE, &format!("/v1/users/{user}"), json!({})).await;
 
-    let arrived = scene.arrived(6).await;
+    let arrived = fixture.arrived(6).await;
     let kinds = arrived.iter().map(Arrived::kind).collect::<Vec<_>>();
-    // Signing in changes the person: `last_sign_in_at`.
-    let told = ["user.created", "user.updated", "session.created", "user.updated", "session.revoked", "user.deleted"];
-    assert_eq!(kinds, told);
-    let secret = &scene.emulator.settings().webhook_secret;
+    // Signing in changes the user: `last_sign_in_at`.
+    let expected =
+        ["user.created", "user.updated", "session.created", "user.updated", "session.revoked", "user.deleted"];
+    assert_eq!(kinds, expected);
+    let secret = &fixture.emulator.settings().webhook_secret;
     assert!(arrived.iter().all(|webhook| webhook.is_signed_with(secret)));
     assert!(!arrived[0].is_signed_with(&format!("whsec_{}", BASE64.encode([7; 24]))));
     let ids = arrived.iter().map(|webhook| webhook.id.as_str()).collect::<std::collections::BTreeSet<_>>();
@@ -230,10 +217,10 @@ async fn what_happens_to_people_and_sessions_is_told_in_order_signed_and_in_cler
 
 #[tokio::test]
 async fn the_ways_a_browser_ends_a_session_have_names_of_their_own() {
-    let scene = Scene::begin().await;
+    let fixture = Fixture::start().await;
     let sign_in = "strategy=password&identifier=ada@example.test&password=correct%20horse";
     let browser = async |path: &str, cookie: &str, body: &str| {
-        let request = scene.http.post(format!("{}{path}", scene.emulator.settings().api_url)).body(body.to_owned());
+        let request = fixture.http.post(format!("{}{path}", fixture.emulator.settings().api_url)).body(body.to_owned());
         let request = request.header("cookie", cookie).header("x-forwarded-for", "192.0.2.7, 10.0.0.1");
         request.header("user-agent", "a browser").send().await.expect("an answer")
     };
@@ -246,85 +233,85 @@ async fn the_ways_a_browser_ends_a_session_have_names_of_their_own() {
         let body: Value = answer.json().await.expect("JSON");
         let session = body["client"]["sessions"][0]["id"].as_str().expect("a session");
         browser(&format!("/v1/client/sessions/{session}/{end}"), &client, "").await;
-        let kinds = scene.kinds(3 * n + 3).await;
-        // The person was there from the start: nothing is told of that.
+        let kinds = fixture.kinds(3 * n + 3).await;
+        // The user is from the seed: nothing is sent about that.
         assert_eq!(kinds[3 * n..], ["user.updated", "session.created", ["session.ended", "session.removed"][n]]);
     }
     let http_request = json!({"client_ip": "192.0.2.7", "user_agent": "a browser"});
-    assert_eq!(scene.arrived(6).await[0].event()["event_attributes"]["http_request"], http_request);
+    assert_eq!(fixture.arrived(6).await[0].event()["event_attributes"]["http_request"], http_request);
 }
 
 #[tokio::test]
-async fn what_is_not_received_comes_again_with_the_same_id_and_another_time() {
-    let scene = Scene::begin().await;
-    scene.wish(json!({"webhooks": {"retry_schedule_ms": [0, 600_000, 0, 0]}})).await;
-    scene.answers(&[500, 307, 404]);
-    scene.person(1).await;
-    scene.arrived(1).await;
-    scene.listed(&["waiting"]).await;
+async fn a_failed_delivery_is_retried_with_the_same_id_and_another_time() {
+    let fixture = Fixture::start().await;
+    fixture.set(json!({"webhooks": {"retry_schedule_ms": [0, 600_000, 0, 0]}})).await;
+    fixture.answers(&[500, 307, 404]);
+    fixture.new_user(1).await;
+    fixture.arrived(1).await;
+    fixture.listed(&["waiting"]).await;
     // Half a minute later, and at once.
-    scene.wish(json!({"clock_offset_ms": 30_000, "webhooks": {"retry_schedule_ms": [0, 0, 0, 0]}})).await;
-    let arrived = scene.arrived(4).await;
+    fixture.set(json!({"clock_offset_ms": 30_000, "webhooks": {"retry_schedule_ms": [0, 0, 0, 0]}})).await;
+    let arrived = fixture.arrived(4).await;
     assert!(arrived.iter().all(|webhook| (&webhook.id, &webhook.body) == (&arrived[0].id, &arrived[0].body)));
     assert!(arrived[1].timestamp >= arrived[0].timestamp + 30);
     assert_ne!(arrived[1].signature, arrived[0].signature);
-    let secret = &scene.emulator.settings().webhook_secret;
+    let secret = &fixture.emulator.settings().webhook_secret;
     assert!(arrived.iter().all(|webhook| webhook.is_signed_with(secret)));
 
-    let listed = scene.listed(&["delivered"]).await;
+    let listed = fixture.listed(&["delivered"]).await;
     let statuses = listed[0]["tries"].as_array().expect("tries").iter().map(|tried| tried["status"].clone());
     assert_eq!(statuses.collect::<Vec<_>>(), [500, 307, 404, 204]);
     assert_eq!((&listed[0]["id"], &listed[0]["event"]), (&json!(arrived[0].id), &arrived[0].event()));
 
-    scene.answers(&[500, 500, 500, 500]);
-    scene.person(2).await;
-    scene.listed(&["delivered", "failed"]).await;
-    scene.arrived(8).await;
+    fixture.answers(&[500, 500, 500, 500]);
+    fixture.new_user(2).await;
+    fixture.listed(&["delivered", "failed"]).await;
+    fixture.arrived(8).await;
 }
 
 #[tokio::test]
-async fn webhooks_misbehave_as_wished_and_come_right_again() {
-    let scene = Scene::begin().await;
-    scene.wish(json!({"webhooks": {"drop": 1, "duplicate": 1, "pause": true}})).await;
+async fn webhooks_follow_the_fault_settings_and_recover() {
+    let fixture = Fixture::start().await;
+    fixture.set(json!({"webhooks": {"drop": 1, "duplicate": 1, "pause": true}})).await;
     for n in 1..=3 {
-        scene.person(n).await;
+        fixture.new_user(n).await;
     }
-    scene.listed(&["dropped", "waiting", "waiting"]).await;
+    fixture.listed(&["dropped", "waiting", "waiting"]).await;
     assert_eq!(
-        (&scene.wishes().await["webhooks"]["drop"], scene.desk.arrived.lock().expect("sound").len()),
+        (&fixture.settings().await["webhooks"]["drop"], fixture.receiver.arrived.lock().expect("not poisoned").len()),
         (&json!(0), 0)
     );
-    scene.well().await;
+    fixture.clear().await;
     let of = |arrived: &[Arrived]| {
         let ids = arrived.iter().map(|webhook| webhook.event()["data"]["external_id"].as_str().expect("id").to_owned());
         ids.collect::<Vec<_>>()
     };
-    let arrived = scene.arrived(3).await;
+    let arrived = fixture.arrived(3).await;
     assert_eq!(of(&arrived), ["e2", "e2", "e3"]);
     assert_eq!(arrived[0].id, arrived[1].id);
 
-    scene.wish(json!({"webhooks": {"reorder": true}})).await;
+    fixture.set(json!({"webhooks": {"reorder": true}})).await;
     for n in 4..=6 {
-        scene.person(n).await;
+        fixture.new_user(n).await;
     }
-    assert_eq!(of(&scene.arrived(5).await)[3..], ["e5", "e4"]);
-    scene.well().await;
-    assert_eq!(of(&scene.arrived(6).await)[5..], ["e6"]);
-    scene.wish(json!({"webhooks": {"delay_ms": 600_000}})).await;
-    scene.person(7).await;
-    scene.well().await;
-    assert_eq!(of(&scene.arrived(7).await)[6..], ["e7"]);
+    assert_eq!(of(&fixture.arrived(5).await)[3..], ["e5", "e4"]);
+    fixture.clear().await;
+    assert_eq!(of(&fixture.arrived(6).await)[5..], ["e6"]);
+    fixture.set(json!({"webhooks": {"delay_ms": 600_000}})).await;
+    fixture.new_user(7).await;
+    fixture.clear().await;
+    assert_eq!(of(&fixture.arrived(7).await)[6..], ["e7"]);
 }
 
 #[tokio::test]
-async fn nothing_is_told_to_nobody_and_no_stranger_reads_what_is() {
-    let scene = Scene::begin().await;
+async fn without_an_endpoint_nothing_is_sent_and_the_list_needs_the_token() {
+    let fixture = Fixture::start().await;
     let emulator = start(options(None)).await.expect("starts");
-    let silent = Scene { emulator, http: reqwest::Client::new(), desk: Arc::default() };
-    silent.person(1).await;
+    let silent = Fixture { emulator, http: reqwest::Client::new(), receiver: Arc::default() };
+    silent.new_user(1).await;
     silent.listed(&[]).await;
-    let url = format!("{}/webhooks.json?token=guess", scene.emulator.settings().api_url);
-    assert_eq!(scene.http.get(url).send().await.expect("an answer").status(), StatusCode::FORBIDDEN);
+    let url = format!("{}/webhooks.json?token=guess", fixture.emulator.settings().api_url);
+    assert_eq!(fixture.http.get(url).send().await.expect("an answer").status(), StatusCode::FORBIDDEN);
 }
 
 #[tokio::test]
@@ -339,79 +326,79 @@ async fn webhooks_stay_on_this_machine() {
 }
 
 #[tokio::test]
-async fn servers_meet_clerks_limits_and_may_be_freed_of_them() {
-    let scene = Scene::begin().await;
-    let (one, other) = (scene.person(1).await, scene.person(2).await);
+async fn servers_meet_clerks_limits_unless_they_are_off() {
+    let fixture = Fixture::start().await;
+    let (one, other) = (fixture.new_user(1).await, fixture.new_user(2).await);
     let write = async |user: &str, method: Method| {
-        scene.call(method, &format!("/v1/users/{user}/metadata"), json!({"public_metadata": {"n": 1}})).await
+        fixture.call(method, &format!("/v1/users/{user}/metadata"), json!({"public_metadata": {"n": 1}})).await
     };
     for n in 0..10 {
         let method = if n % 2 == 0 { Method::PATCH } else { Method::PUT };
         assert_eq!(write(&one, method).await.status(), StatusCode::OK);
     }
-    let refused = write(&one, Method::PATCH).await;
-    assert_eq!(refused.status(), StatusCode::TOO_MANY_REQUESTS);
-    let seconds: i64 = refused.headers()["retry-after"].to_str().expect("text").parse().expect("whole seconds");
+    let rejected = write(&one, Method::PATCH).await;
+    assert_eq!(rejected.status(), StatusCode::TOO_MANY_REQUESTS);
+    let seconds: i64 = rejected.headers()["retry-after"].to_str().expect("text").parse().expect("whole seconds");
     assert!((1..=10).contains(&seconds), "{seconds}");
-    let body: Value = refused.json().await.expect("JSON");
+    let body: Value = rejected.json().await.expect("JSON");
     assert_eq!(body["errors"][0]["code"], "too_many_requests");
     assert!(body["clerk_trace_id"].is_string());
-    // Neither somebody else's metadata nor anything else of theirs is meant.
+    // The limit covers neither another user's metadata nor other calls about this user.
     assert_eq!(write(&other, Method::PATCH).await.status(), StatusCode::OK);
-    scene.ask(Method::GET, &format!("/v1/users/{one}"), json!({})).await;
+    fixture.request(Method::GET, &format!("/v1/users/{one}"), json!({})).await;
 
-    scene.wish(json!({"rate_limits": "off"})).await;
+    fixture.set(json!({"rate_limits": "off"})).await;
     for _ in 0..11 {
         assert_eq!(write(&one, Method::PATCH).await.status(), StatusCode::OK);
     }
-    scene.well().await;
+    fixture.clear().await;
     for _ in 0..10 {
-        assert_eq!(write(&one, Method::PATCH).await.status(), StatusCode::OK, "counting begins anew");
+        assert_eq!(write(&one, Method::PATCH).await.status(), StatusCode::OK, "counting starts over");
     }
 }
 
 #[tokio::test]
-async fn a_development_instance_bears_a_tenth_and_its_keys_are_always_to_be_had() {
+async fn a_development_instance_allows_a_tenth_and_its_keys_are_never_limited() {
     let instance = Instance::Development { tls_listen: ([127, 0, 0, 1], 0).into() };
     let emulator = start(Options { instance, ..options(None) }).await.expect("starts");
-    let scene = Scene { emulator, http: reqwest::Client::new(), desk: Arc::default() };
+    let fixture = Fixture { emulator, http: reqwest::Client::new(), receiver: Arc::default() };
     for _ in 0..100 {
-        scene.ask(Method::GET, "/v1/users/count", json!({})).await;
+        fixture.request(Method::GET, "/v1/users/count", json!({})).await;
     }
-    let refused = scene.call(Method::GET, "/v1/users/count", json!({})).await;
-    assert_eq!(refused.status(), StatusCode::TOO_MANY_REQUESTS);
-    scene.ask(Method::GET, "/v1/jwks", json!({})).await;
-    // Whoever guesses keys does not use up the limit of who has one, nor learn of it.
-    let url = format!("{}/v1/users/count", scene.emulator.settings().api_url);
+    let rejected = fixture.call(Method::GET, "/v1/users/count", json!({})).await;
+    assert_eq!(rejected.status(), StatusCode::TOO_MANY_REQUESTS);
+    fixture.request(Method::GET, "/v1/jwks", json!({})).await;
+    // A caller with a wrong key neither uses up the limit nor learns of it.
+    let url = format!("{}/v1/users/count", fixture.emulator.settings().api_url);
     assert_eq!(
-        scene.http.get(url).bearer_auth("x").send().await.expect("an answer").status(),
+        fixture.http.get(url).bearer_auth("x").send().await.expect("an answer").status(),
         StatusCode::UNAUTHORIZED
     );
 }
 
 #[tokio::test]
-async fn browsers_meet_limits_only_if_that_is_wished() {
-    let scene = Scene::begin().await;
-    let url = format!("{}/v1/client/sign_ins", scene.emulator.settings().api_url);
+async fn browsers_meet_limits_only_if_that_is_set() {
+    let fixture = Fixture::start().await;
+    let url = format!("{}/v1/client/sign_ins", fixture.emulator.settings().api_url);
     let sign_in = async |address: &str| {
-        let request = scene.http.post(&url).header("x-forwarded-for", address).body("identifier=ada@example.test");
+        let request = fixture.http.post(&url).header("x-forwarded-for", address).body("identifier=ada@example.test");
         request.send().await.expect("an answer")
     };
     for _ in 0..6 {
         assert_eq!(sign_in("192.0.2.1").await.status(), StatusCode::OK);
     }
-    scene.wish(json!({"rate_limits": "all"})).await;
+    fixture.set(json!({"rate_limits": "all"})).await;
     for _ in 0..5 {
         assert_eq!(sign_in("192.0.2.1").await.status(), StatusCode::OK);
     }
-    let refused = sign_in("192.0.2.1").await;
-    assert_eq!(refused.status(), StatusCode::TOO_MANY_REQUESTS);
-    assert!(refused.headers().contains_key("retry-after"));
+    let rejected = sign_in("192.0.2.1").await;
+    assert_eq!(rejected.status(), StatusCode::TOO_MANY_REQUESTS);
+    assert!(rejected.headers().contains_key("retry-after"));
     assert_eq!(sign_in("192.0.2.2").await.status(), StatusCode::OK);
     let wrong = "strategy=password&password=wrong";
     let attempt = async || {
         let url = format!("{url}/sia_x/attempt_first_factor");
-        scene.http.post(url).body(wrong).send().await.expect("an answer").status()
+        fixture.http.post(url).body(wrong).send().await.expect("an answer").status()
     };
     for _ in 0..3 {
         assert_ne!(attempt().await, StatusCode::TOO_MANY_REQUESTS);

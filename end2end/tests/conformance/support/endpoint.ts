@@ -1,4 +1,4 @@
-// What a handshake row saw, as plain values.
+// The observed result of a handshake row, as plain values.
 import type { HandshakeRow } from '../handshake-rows';
 import type { Values } from './rows';
 import type { Visitor } from './visitor';
@@ -22,7 +22,7 @@ async function answered(answer: Response): Promise<Values> {
   };
 }
 
-/** What differs from run to run, by its name. */
+/** Replaces what differs from run to run by its name. */
 function named(text: string, its: Visitor): string {
   return text
     .replaceAll(its.app.origin, '{origin}')

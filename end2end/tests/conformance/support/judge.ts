@@ -1,8 +1,8 @@
-// The official @clerk/backend looks at a request to an app. What it makes of it, as plain values.
+// The official @clerk/backend authenticates a request to an app: its verdict, as plain values.
 import { createClerkClient } from '@clerk/backend';
 import { createAuthenticateRequest } from '@clerk/backend/internal';
 import type { RequestRow } from '../request-rows';
-import { nobody, Relay } from './relay';
+import { unreachableOrigin, Relay } from './relay';
 import type { Values } from './rows';
 import { type Asked, cookieLine, payload, type Visitor } from './visitor';
 
@@ -10,7 +10,7 @@ export async function judge(row: RequestRow, its: Visitor): Promise<Values> {
   const asked = await row.request(its);
   const relay = row.backend ? await backend(its, row.backend(its)) : undefined;
   try {
-    const apiUrl = row.backend === null ? await nobody() : (relay?.origin ?? its.app.address);
+    const apiUrl = row.backend === null ? await unreachableOrigin() : (relay?.origin ?? its.app.address);
     return await judged(asked, its, { apiUrl, ...row.options?.(its) });
   } finally {
     await relay?.stop();
@@ -26,7 +26,7 @@ async function judged(asked: Asked, its: Visitor, options: Record<string, unknow
   const { app, proxyUrl } = its;
   const usual = { secretKey: app.secretKey, publishableKey: app.publishableKey, proxyUrl, authorizedParties: [app.origin] };
   const all = { ...usual, apiClient: createClerkClient({ ...usual, ...options }), ...options };
-  // What `createClerkClient` has, but with a client of the Backend API that a row may take away.
+  // Like `createClerkClient`, but with a Backend API client that a row may remove.
   const { authenticateRequest } = createAuthenticateRequest({ options: all, apiClient: all.apiClient });
   const listening = listen();
   try {
@@ -73,8 +73,8 @@ function describe(state: State, asked: Asked, its: Visitor): Values {
 
 function who(state: State, its: Visitor): string {
   const id = state.toAuth()?.userId;
-  if (!id) return 'nobody';
-  return id === its.user ? 'the person' : 'somebody else';
+  if (!id) return 'no user';
+  return id === its.user ? 'the user' : 'another user';
 }
 
 /** Where the accepted token came from. */
@@ -88,7 +88,7 @@ function carrier(token: string, { headers, cookies }: Asked, its: Visitor): stri
   return found.map(([name]) => name).join(' and ') || 'new';
 }
 
-/** What differs from run to run, by its name. */
+/** Replaces what differs from run to run by its name. */
 export function withNames(text: string, { cookies }: Asked, its: Visitor): string {
   const names = [
     [its.proxyUrl, '{proxy}'],
@@ -101,7 +101,7 @@ export function withNames(text: string, { cookies }: Asked, its: Visitor): strin
   return names.reduce((result, [value, name]) => (value ? result.replaceAll(value, name as string) : result), text);
 }
 
-/** Keeps what is written to the console, which the library does to explain itself. */
+/** Captures the console, where the library logs its explanations. */
 function listen() {
   const usual = { log: console.log, warn: console.warn, error: console.error };
   const lines: string[] = [];

@@ -1,4 +1,4 @@
-// Lines of the tables in the repository.
+// Formats lines of the Markdown tables in this repository.
 import type { Values } from './rows';
 
 export function words(values: Values): string {

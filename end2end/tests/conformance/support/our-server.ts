@@ -1,5 +1,5 @@
-// A request to our own server, by plain HTTP, and what the server makes of it: in the very words in which judge.ts writes
-// down what the official library makes of the same request.
+// Sends a row's request to our own server over plain HTTP. The verdict is in the same terms as judge.ts's for the official
+// library.
 import { request as begin } from 'node:http';
 import type { RequestRow } from '../request-rows';
 import { withNames } from './judge';
@@ -18,18 +18,18 @@ export async function ourAnswer(row: RequestRow, its: Visitor): Promise<Values> 
   const asked = await row.request(its);
   const { origin } = its.app;
   const first = await send(asked, origin);
-  // A development instance's result is taken out of the address first: judged is the request that follows.
+  // A development instance's result is first removed from the query by a redirect: the next request is what counts.
   const clean = cleanAddress(first, origin);
   const last = clean === undefined ? first : await send({ ...asked, path: clean, cookies: afterwards(asked.cookies, first) }, origin);
   return describe(asked, its, first, last);
 }
 
-/** Nothing is followed, and nothing added but what a browser says of a form that it sends. */
+/** Follows no redirect, and adds only the headers that a browser sends with a form. */
 function send({ method, path, headers, cookies }: Asked, origin: string): Promise<Answer> {
   const cookie = cookieLine(cookies);
   const form = { 'content-type': 'application/x-www-form-urlencoded', 'content-length': '0', origin: new URL(headers.referer ?? origin).origin };
   const all = { ...(method === 'POST' ? form : {}), ...headers, ...(cookie ? { cookie } : {}) };
-  // The one page of ours that looks at the session of a form.
+  // Our one page that checks a form's session.
   const to = method === 'POST' ? '/onboarding' : path;
   return new Promise((resolve, reject) => {
     const request = begin(new URL(to, origin), { method, headers: all, family: 4, agent: false }, (response) => {
@@ -73,7 +73,7 @@ function describe(asked: Asked, its: Visitor, first: Answer, last: Answer): Valu
   };
 }
 
-/** HTTP status, and where it leads or what it is called. */
+/** The HTTP status, with the path it leads to or the code of a JSON response. */
 function answerOf({ status, headers, body }: Answer): string {
   const location = headers.get('location');
   if (location !== null) return `${status} ${new URL(location, 'http://here').pathname}`;
@@ -81,22 +81,22 @@ function answerOf({ status, headers, body }: Answer): string {
   return [status, JSON.parse(body).code].filter(Boolean).join(' ');
 }
 
-/** What the header says, if the answer itself agrees: words alone let nobody in and keep nobody out. */
+/** The status header's value, if the response itself agrees with it. */
 function statusOf(answer: Answer): string {
-  const told = answer.headers.get('x-clerk-auth-status') ?? 'signed-in';
+  const claimed = answer.headers.get('x-clerk-auth-status') ?? 'signed-in';
   const agreeing: Record<string, RegExp> = {
-    // The person has no organization, so every page but one leads to its form.
+    // The user has no organization, so every page leads to the form that creates one.
     'signed-in': /^(200|303 \/onboarding)$/,
-    // A form keeps what was typed.
+    // A form keeps its input.
     'signed-out': /^(401|403 session_pending|503|303 (\/sign-in|\/token-pending|\/onboarding)$)/,
     handshake: new RegExp(`^307 (/__clerk)?${HANDSHAKE}$`),
   };
   const found = answerOf(answer);
   if (found === '403 cross_site') return 'refused';
-  return agreeing[told]?.test(found) ? told : `${told}, but the answer is ${found}`;
+  return agreeing[claimed]?.test(found) ? claimed : `${claimed}, but the response is ${found}`;
 }
 
-/** Which token the server took. `/api/me` names its session; a page does not, but then one token alone is not expired. */
+/** The token that the server accepted. `/api/me` names its session; a page does not, but then only one token is unexpired. */
 function taken(asked: Asked, its: Visitor, first: Answer, last: Answer): { carrier: string; text: string } | undefined {
   const named = (cookies: Record<string, string>) =>
     Object.entries({
@@ -116,11 +116,11 @@ function taken(asked: Asked, its: Visitor, first: Answer, last: Answer): { carri
 function who(token: string | undefined, its: Visitor, { status, body, headers }: Answer): string {
   const api = status === 200 && headers.get('content-type') === 'application/json';
   const id = api ? JSON.parse(body).user_id : token && payload(token).sub;
-  if (!id) return 'nobody';
-  return id === its.user ? 'the person' : 'somebody else';
+  if (!id) return 'no user';
+  return id === its.user ? 'the user' : 'another user';
 }
 
-/** Of a token that may be none. */
+/** A claim of a text that may not be a token. */
 function claim(token: string, name: string): unknown {
   try {
     return payload(token)[name];
@@ -129,7 +129,7 @@ function claim(token: string, name: string): unknown {
   }
 }
 
-/** Where a redirect to the app itself leads. */
+/** The target of a redirect to the app itself. */
 function cleanAddress({ status, headers }: Answer, origin: string): string | undefined {
   const location = headers.get('location');
   if (status !== 307 || location === null) return undefined;
@@ -137,7 +137,7 @@ function cleanAddress({ status, headers }: Answer, origin: string): string | und
   return target.origin === origin && !target.pathname.endsWith(HANDSHAKE) ? target.pathname + target.search : undefined;
 }
 
-/** The cookies a browser has after an answer. */
+/** The browser's cookies after a response. */
 function afterwards(cookies: Record<string, string>, answer: Answer): Record<string, string> {
   const all = new Map([...Object.entries(cookies), ...cookiesOf(answer)]);
   return Object.fromEntries([...all].filter(([, value]) => value !== ''));

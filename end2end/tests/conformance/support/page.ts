@@ -1,5 +1,5 @@
-// A bare page with the official clerk-js, served as an app serves it: the page, clerk-js's files, and the Frontend API of
-// the emulator under /__clerk. Nothing of this project is in it.
+// A bare page with the official clerk-js, served as an app would: the page, clerk-js's files, and the emulator's Frontend
+// API under /__clerk. It contains no code of this project.
 import { existsSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -24,7 +24,7 @@ export function servePage(emulator: Emulator): Promise<Relay> {
       if (path === '/renew') return renew(emulator, headers.cookie ?? '');
       return path.startsWith(`${PREFIX}/v1/`) ? undefined : { status: 404, contentType: 'text/plain', body: '' };
     },
-    // As an app's proxy does it.
+    // Like an app's proxy.
     rewrite: ({ path, headers }) => {
       const { host, connection, ...others } = headers;
       const own = { 'clerk-proxy-url': `http://${host}${PREFIX}`, 'clerk-secret-key': secret, 'x-forwarded-for': '127.0.0.1' };
@@ -39,7 +39,7 @@ function file(path: string): Stub {
   return { contentType: 'application/javascript', body: readFileSync(name, 'utf8') };
 }
 
-/** The app's server puts a token that it got from the Backend API into the session cookies. */
+/** Sets the session cookies to a token from the Backend API, as an app's server might. */
 async function renew(emulator: Emulator, cookies: string): Promise<Stub> {
   const { CLERK_PUBLISHABLE_KEY: key, CLERK_SECRET_KEY: secretKey } = emulator.settings;
   const token = /(?:^|; )__session=([^;]+)/.exec(cookies)?.[1] ?? '';

@@ -1,4 +1,4 @@
-// Receives webhooks as an app does, keeps them, and answers as it is told to.
+// Receives and keeps webhooks, and responds as configured.
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -47,12 +47,12 @@ export class Receiver {
     return `http://127.0.0.1:${(this.server.address() as AddressInfo).port}/api/webhooks/clerk`;
   }
 
-  /** The answer to the next webhook. Without one, it is received. */
+  /** Sets the response to the next webhook. Default: 204. */
   answer(answer: Answer): void {
     this.#answers.push(answer);
   }
 
-  /** Waits for the next webhook of a type. Those before it are passed over. */
+  /** Waits for the next webhook of a type, skipping others. */
   async next(type: string): Promise<Hook> {
     const deadline = performance.now() + PATIENCE_MS;
     for (;;) {
@@ -71,7 +71,7 @@ export class Receiver {
     }
   }
 
-  /** Forgets what has arrived, and the answers that nobody got. */
+  /** Forgets received webhooks and unused responses. */
   forget(): void {
     this.#arrived.length = 0;
     this.#answers = [];

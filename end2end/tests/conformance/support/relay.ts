@@ -1,5 +1,5 @@
-// A small HTTP server in front of the emulator: it writes down what passes, may answer some calls in its place, and can
-// be the proxy that an app has under /__clerk.
+// A small HTTP server in front of the emulator: it records calls, can answer some with stubs, and can be an app's proxy
+// under /__clerk.
 import { createServer, request as send, type IncomingHttpHeaders, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
@@ -12,11 +12,11 @@ export interface Passed {
   headers: IncomingHttpHeaders;
   body: string;
   status: number;
-  /** Of the answer, exactly as it was sent. */
+  /** The response's content type, exactly as sent. */
   contentType: string | null;
 }
 
-/** An answer of the relay's own. */
+/** A response of the relay itself. */
 export interface Stub {
   status?: number;
   contentType?: string;
@@ -30,11 +30,11 @@ export interface RelayOptions {
   target: string;
   /** `localhost` for browsers. */
   host?: string;
-  /** Answers in place of the target. */
+  /** Stubs some of the target's responses. */
   stub?: (call: { method: string; path: string; headers: IncomingHttpHeaders }) => Stub | Promise<Stub> | undefined;
-  /** Path and headers as the target gets them. */
+  /** Changes the path and headers that the target receives. */
   rewrite?: (call: { path: string; headers: IncomingHttpHeaders }) => { path: string; headers: IncomingHttpHeaders };
-  /** Another content type on the target's answers. */
+  /** Overrides the content type of the target's responses. */
   contentType?: string;
 }
 
@@ -67,8 +67,8 @@ export class Relay {
   }
 }
 
-/** An address at which nobody listens, any more. */
-export async function nobody(): Promise<string> {
+/** An origin on which nothing listens. */
+export async function unreachableOrigin(): Promise<string> {
   const relay = await Relay.start({ target: '' });
   await relay.stop();
   return relay.origin;

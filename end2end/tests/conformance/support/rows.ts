@@ -1,5 +1,5 @@
-// What a line of the conformance table is, and how its test compares. The rows are data: the table is written from them
-// and from what was seen, and conformance.md holds the last one that was looked at by a person.
+// The rows of the conformance tables, and their tests. Rows are data: conformance.md is generated from them and from what a
+// run observed, and reviewed by a human.
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from '@playwright/test';
@@ -7,17 +7,17 @@ import { expect, test } from '@playwright/test';
 export type Values = Record<string, string | number | boolean | null>;
 
 export interface Row {
-  /** The section of the protocol, and what the row is about. Unique. */
+  /** The section of the protocol, and the row's topic. Unique. */
   id: string;
-  /** What is sent or called, for a reader. */
+  /** What is sent or called, for readers. */
   call: string;
-  /** Only what is named here is compared. */
+  /** Only these values are compared. */
   expected: Values;
-  /** Where the emulator differs from Clerk on purpose, or Clerk is not known, and why; or what surprises in the row. */
+  /** Where and why the emulator differs from Clerk on purpose or Clerk's behavior is unknown, or what is surprising. */
   remark?: string;
 }
 
-/** One test for each row: what `see` saw must be what the row expects. */
+/** One test for each row: `see` must return what the row expects. */
 export function testRows<R extends Row>(rows: R[], see: (row: R) => Promise<Values>): void {
   for (const row of rows) {
     test(`${row.id} ${row.call}`, async () => {
@@ -29,7 +29,7 @@ export function testRows<R extends Row>(rows: R[], see: (row: R) => Promise<Valu
   }
 }
 
-/** Kept in files: after a failed test Playwright goes on in another process. It empties this folder at the start of a run. */
+/** In files, because Playwright starts a new process after a failed test. It empties this folder when a run starts. */
 const folder = () => join(test.info().project.outputDir, 'conformance');
 
 function remember(id: string, seen: Values): void {
@@ -37,7 +37,7 @@ function remember(id: string, seen: Values): void {
   writeFileSync(join(folder(), `${id}.json`), JSON.stringify(seen));
 }
 
-/** What this run saw for a row; undefined if its test did not run. */
+/** What this run observed for a row; undefined if its test did not run. */
 export function remembered(id: string): Values | undefined {
   try {
     return JSON.parse(readFileSync(join(folder(), `${id}.json`), 'utf8'));

@@ -1,18 +1,18 @@
-// A person who is signed in at the emulator from one app, and everything a request of theirs may carry: tokens that
-// the emulator has minted, tokens that are wrong in one point, cookies by their names, results of handshakes.
+// A user signed in at the emulator from one app, and everything their requests may carry: tokens from the emulator, tokens
+// that are invalid in one point, cookies by name, results of handshakes.
 //
-// It needs only what an app is configured with, and the signing key, so that it serves for any app on the emulator.
+// It needs only an app's configuration and the signing key, so it works with any app that uses the emulator.
 import { createHash, generateKeyPairSync } from 'node:crypto';
 import { signWith } from '../../support/emulator.mjs';
 
 export interface App {
-  /** Of the app, as browsers see it. */
+  /** The app's origin, as browsers see it. */
   origin: string;
   publishableKey: string;
   secretKey: string;
   /** Base address of both APIs of the emulator. */
   address: string;
-  /** The public key, as `CLERK_JWT_KEY` has it, for rows whose server needs no network. */
+  /** The public key as in `CLERK_JWT_KEY`, for rows that verify without the network. */
   jwtKey?: string;
   sign: (header: Record<string, unknown>, claims: unknown) => string;
 }
@@ -27,7 +27,7 @@ export interface Asked {
 
 type Claims = Record<string, unknown>;
 type Header = Record<string, unknown>;
-/** Cookies by what they are; `plain`, `suffixed` and `both` give them their names. */
+/** Cookies by role; `plain`, `suffixed` and `both` name them. */
 export interface Cookies {
   session?: string;
   uat?: string | number;
@@ -36,8 +36,8 @@ export interface Cookies {
   browser?: string;
 }
 
-/** A key of nobody, with the id of the emulator's key or another one. */
-const stranger = generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey;
+/** An unknown key, used with the emulator's key id or another one. */
+const unknownKey = generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey;
 const TEMPLATE = 'conformance';
 
 export class Visitor {
@@ -51,13 +51,13 @@ export class Visitor {
     readonly app: App,
     readonly user: string,
     readonly session: string,
-    /** By what the Frontend API knows the browser: the `__client` cookie, or the token of a development browser. */
+    /** What identifies the browser to the Frontend API: the `__client` cookie, or the token of a development browser. */
     readonly client: string,
     /** The `__refresh` cookie. */
     readonly refresh: string,
     /** `__client_uat` as Clerk has set it. */
     readonly uat: number,
-    /** A session token minted for this test, and a token of a JWT template. */
+    /** A new session token, and a token of a JWT template. */
     readonly token: string,
     readonly templateToken: string,
   ) {
@@ -67,9 +67,9 @@ export class Visitor {
     this.proxyUrl = isDevelopment(app) ? undefined : `${app.origin}/__clerk`;
   }
 
-  static async signIn(app: App, person: { email: string; password: string }): Promise<Visitor> {
+  static async signIn(app: App, user: { email: string; password: string }): Promise<Visitor> {
     const browser = isDevelopment(app) ? (await (await new Frontend(app).post('/v1/dev_browser', {})).json()).id : '';
-    const form = { strategy: 'password', identifier: person.email, password: person.password };
+    const form = { strategy: 'password', identifier: user.email, password: user.password };
     const signedIn = await new Frontend(app, browser).post('/v1/client/sign_ins', form);
     const { client } = await signedIn.json();
     const [session] = client.sessions;
@@ -81,7 +81,7 @@ export class Visitor {
     return new Visitor(app, session.user.id, session.id, known, refresh, uat, '', '').renewed();
   }
 
-  /** The same person with tokens minted now. */
+  /** The same user with new tokens. */
   async renewed(): Promise<Visitor> {
     const minted = await new Frontend(this.app, this.client).post(`/v1/client/sessions/${this.session}/tokens`, {});
     const { jwt } = await minted.json();
@@ -89,7 +89,7 @@ export class Visitor {
     return new Visitor(this.app, this.user, this.session, this.client, this.refresh, this.uat, jwt, template.jwt);
   }
 
-  /** A `__client_uat` before any token here was issued: the sign-in was an hour ago. */
+  /** A `__client_uat` that is older than every token here. */
   get hourAgo(): number {
     return this.now - 3600;
   }
@@ -99,19 +99,19 @@ export class Visitor {
   }
 
   /**
-   * A session token of Clerk's shape, signed with the emulator's key. A field set to undefined is left out. Each token
-   * is of a session of its own: by that a server's answer tells which one it took.
+   * A session token in Clerk's form, signed with the emulator's key. A field set to undefined is left out. Each token has
+   * its own session, so that a server's response shows which one it accepted.
    */
   signed(claims: Claims = {}, header: Header = {}): string {
     return this.app.sign(header, this.claims(claims));
   }
 
-  /** As `signed`, by a key that is not the emulator's. */
+  /** As `signed`, with a key that is not the emulator's. */
   forged(claims: Claims = {}, header: Header = {}): string {
-    return signWith(stranger, { alg: 'RS256', typ: 'JWT', kid: kid(this.token), cat: 'cl_B7d4PD111AAA' })(header, this.claims(claims));
+    return signWith(unknownKey, { alg: 'RS256', typ: 'JWT', kid: kid(this.token), cat: 'cl_B7d4PD111AAA' })(header, this.claims(claims));
   }
 
-  /** The person's own session, whose token expired six seconds ago: one more than clocks may differ. */
+  /** A token of the user's own session that expired six seconds ago: one more than the clock tolerance. */
   expired(claims: Claims = {}): string {
     return this.signed({ sid: this.session, iat: this.now - 66, nbf: this.now - 76, exp: this.now - 6, ...claims });
   }
@@ -146,7 +146,7 @@ export class Visitor {
     return { ...this.plain(cookies), ...this.suffixed(cookies) };
   }
 
-  /** What says that somebody is signed in, in both forms: this token, `__client_uat`, and the development browser if there is one. */
+  /** The cookies of a signed-in user, in both forms: this token, `__client_uat`, and the development browser if there is one. */
   cookies(session = this.token): Record<string, string> {
     return this.both({ session, uat: this.hourAgo, browser: isDevelopment(this.app) ? this.client : undefined });
   }
@@ -156,12 +156,12 @@ export class Visitor {
     return { ...this.cookies(session), ...this.suffixed({ refresh }) };
   }
 
-  /** The result of a handshake made now, as a nonce or as a signed token. */
-  handshake(format: 'nonce' | 'token', who: 'the person' | 'nobody' = 'the person'): Promise<string> {
-    return handshake(this.app, who === 'nobody' ? '' : this.client, format);
+  /** The result of a new handshake, as a nonce or as a signed token. */
+  handshake(format: 'nonce' | 'token', who: 'the user' | 'no user' = 'the user'): Promise<string> {
+    return handshake(this.app, who === 'no user' ? '' : this.client, format);
   }
 
-  /** Handshake token around these directives. */
+  /** A handshake token with these directives. */
   handshakeToken(directives: string[], header: Header = {}): string {
     return this.app.sign(header, { handshake: directives });
   }
@@ -191,21 +191,21 @@ export function cookieLine(cookies: Record<string, string>): string {
     .join('; ');
 }
 
-/** First eight letters of the base64url of the SHA-1. */
+/** The first eight characters of the SHA-1 in base64url. */
 export function cookieSuffix(publishableKey: string): string {
   return createHash('sha1').update(publishableKey).digest('base64url').slice(0, 8);
 }
 
-/** Whether the keys are of a development instance, which browsers call directly, and know by a token in the address. */
+/** Whether the keys belong to a development instance, which browsers call directly, with a token in the query. */
 export function isDevelopment(app: Pick<App, 'publishableKey'>): boolean {
   return app.publishableKey.startsWith('pk_test_');
 }
 
-/** The Frontend API: as an app's proxy reaches it or, of a development instance, as a browser does. */
+/** The Frontend API, called like an app's proxy does or, for a development instance, like a browser. */
 export class Frontend {
   constructor(
     private readonly app: App,
-    /** By what it knows the browser. */
+    /** What identifies the browser. */
     private readonly client = '',
   ) {}
 
@@ -234,7 +234,7 @@ export class Frontend {
   }
 }
 
-/** One call to the Backend API, by hand. */
+/** A raw call to the Backend API. */
 export async function backend(app: Pick<App, 'address' | 'secretKey'>, path: string, body?: unknown) {
   const response = await fetch(new URL(`/v1${path}`, app.address), {
     method: body === undefined ? 'GET' : 'POST',
@@ -245,14 +245,14 @@ export async function backend(app: Pick<App, 'address' | 'secretKey'>, path: str
   return response.json();
 }
 
-/** A handshake by hand: with what the browser comes back to the app, in a cookie or in the address. */
+/** A raw handshake: the result that the browser brings back to the app, in a cookie or in the query. */
 async function handshake(app: App, client: string, format: 'nonce' | 'token'): Promise<string> {
   const query = new URLSearchParams({ redirect_url: `${app.origin}/dashboard`, format });
   const answer = await new Frontend(app, client).get(`/v1/client/handshake?${query}`);
   if (answer.status !== 307) throw new Error(`the handshake answered ${answer.status}: ${await answer.text()}`);
   const name = format === 'nonce' ? '__clerk_handshake_nonce' : '__clerk_handshake';
-  const inAddress = new URL(answer.headers.get('location') ?? '', app.origin).searchParams.get(name);
-  return inAddress ?? cookieValue(answer.headers, name);
+  const inQuery = new URL(answer.headers.get('location') ?? '', app.origin).searchParams.get(name);
+  return inQuery ?? cookieValue(answer.headers, name);
 }
 
 /** Header and claims of a token, unverified. */
@@ -272,7 +272,7 @@ function kid(token: string): unknown {
   return header(token).kid;
 }
 
-/** Value of a cookie that an answer sets. */
+/** The value of a cookie that a response sets. */
 export function cookieValue(headers: Headers, name: string): string {
   return value(headers.getSetCookie(), name);
 }

@@ -28,7 +28,7 @@ use crate::server::webhooks::signature::SigningKey;
 /// Hosts of the emulator's production instances.
 const EMULATOR_SUFFIX: &str = ".emulator.localhost";
 /// What stands around the eight hexadecimal digits in the hosts of its development instances.
-const EMULATOR_DEVELOPMENT: (&str, &str) = ("vestibule-", ".clerk.accounts.dev");
+const EMULATOR_DEVELOPMENT: (&str, &str) = ("emulator-", ".clerk.accounts.dev");
 
 /// The whole configuration.
 #[derive(Clone, Debug)]
@@ -168,7 +168,7 @@ fn is_development(publishable_key: &str) -> bool {
 /// Whether a host is one that the emulator gives itself. A production build refuses those: anyone can run an emulator.
 ///
 /// Its development instances need names in Clerk's own domain, or clerk-js would make no development browser for them.
-/// Clerk's own names there are two words and a number, such as `happy-otter-12`, never `vestibule-` and eight hexadecimal
+/// Clerk's own names there are two words and a number, such as `happy-otter-12`, never `emulator-` and eight hexadecimal
 /// digits. A real instance that had such a name all the same would be refused too: one that is let in by mistake is worse.
 fn is_emulator(host: &str) -> bool {
     let (before, after) = EMULATOR_DEVELOPMENT;

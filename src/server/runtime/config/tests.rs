@@ -94,7 +94,7 @@ fn contradictions_are_named() {
 fn a_production_build_refuses_the_emulator() {
     for (key, secret_key) in [
         (key("live", "clerk-00000000.emulator.localhost"), "sk_live_x"),
-        (key("test", "vestibule-0123cdef.clerk.accounts.dev"), "sk_test_x"),
+        (key("test", "emulator-0123cdef.clerk.accounts.dev"), "sk_test_x"),
     ] {
         let changes = [("CLERK_PUBLISHABLE_KEY", key.as_str()), ("CLERK_SECRET_KEY", secret_key)];
         assert_eq!(problems(&changes), ["CLERK_PUBLISHABLE_KEY"]);
@@ -102,7 +102,7 @@ fn a_production_build_refuses_the_emulator() {
         variables.extend(changes.map(|(name, value)| (name.to_owned(), value.to_owned())));
         assert!(Config::from_variables(&variables, true).is_ok());
     }
-    assert!(!is_emulator("vestibule-otter-12.clerk.accounts.dev") && !is_emulator("happy-otter-12.clerk.accounts.dev"));
+    assert!(!is_emulator("emulator-otter-12.clerk.accounts.dev") && !is_emulator("happy-otter-12.clerk.accounts.dev"));
 }
 
 const WEBHOOK_SECRET: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";

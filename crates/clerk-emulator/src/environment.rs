@@ -4,8 +4,6 @@
 
 use serde_json::{Value, json};
 
-use super::super::app::App;
-
 const DOCUMENT: &str = r#"{
   "object": "environment",
   "auth_config": {
@@ -126,16 +124,19 @@ const DOCUMENT: &str = r#"{
 }"#;
 
 /// The environment of an application with this name.
-pub(in super::super) fn document(application_name: &str) -> Value {
+pub(crate) fn document(application_name: &str, is_development: bool) -> Value {
     let mut document: Value = serde_json::from_str(DOCUMENT).expect("the text above is JSON");
     document["display_config"]["application_name"] = json!(application_name);
+    if is_development {
+        document["display_config"]["instance_environment_type"] = json!("development");
+    }
     document
 }
 
-/// The environment as it is now: whether sessions have a minter can be wished for while the emulator runs.
-pub(super) fn shown(app: &App) -> Value {
-    let mut document = app.environment.clone();
-    document["auth_config"]["session_minter"] = json!(app.control.wished(|wishes| wishes.session_minter));
+/// The document as it is now: whether sessions have a minter can change while the emulator runs.
+pub(crate) fn with_session_minter(document: &Value, session_minter: bool) -> Value {
+    let mut document = document.clone();
+    document["auth_config"]["session_minter"] = json!(session_minter);
     document
 }
 
@@ -145,8 +146,9 @@ mod tests {
 
     #[test]
     fn the_groups_that_must_be_whole_are_whole() {
-        let document = document("Vestibule");
-        assert_eq!(document["display_config"]["application_name"], "Vestibule");
+        let document = document("Example", false);
+        assert_eq!(document["display_config"]["application_name"], "Example");
+        assert_eq!(document["display_config"]["instance_environment_type"], "production");
         let settings = &document["user_settings"];
         assert_eq!(settings["sign_up"]["mode"], "public");
         assert_eq!(settings["attributes"]["email_address"]["used_for_first_factor"], true);

@@ -1,5 +1,5 @@
-//! The session tokens that browsers hold: the last one handed out for each session. Always remembered, so that asking
-//! for old tokens later still finds one; in memory only, and read only while somebody wishes for old or copied tokens.
+//! The session tokens that browsers hold: the last one handed out for each session. Always remembered, so that setting
+//! old tokens later still finds one; in memory only, and read only while old or copied tokens are set.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -10,10 +10,10 @@ const KEPT: usize = 1_000;
 
 /// A session token and the milliseconds between which it is valid.
 #[derive(Clone)]
-pub(in super::super) struct Minted {
-    pub(in super::super) jwt: Arc<str>,
-    pub(in super::super) from: i64,
-    pub(in super::super) until: i64,
+pub(crate) struct Minted {
+    pub(crate) jwt: Arc<str>,
+    pub(crate) from: i64,
+    pub(crate) until: i64,
 }
 
 struct Held {

@@ -1,46 +1,34 @@
-//! Rules about people, sessions and clients that both APIs share. Every change to a person goes through
-//! `change_user`, which moves `updated_at` forward, and every change to the set of a client's sessions moves the client's.
-//! Who comes, changes or goes here, and which session begins or ends, is told to the app (`webhooks`).
+//! Rules about users, sessions and clients that both APIs share. Every change to a user goes through `change_user`, which
+//! moves `updated_at` forward, and every change to the set of a client's sessions moves the client's. Each change here is
+//! an event for webhooks (`events`).
 
 use serde_json::{Value, json};
 
-use super::app::App;
-use super::errors::ApiError;
-use super::passwords;
-use super::random::stable_id;
-use super::records::{Client, EmailAddress, Session, SessionStatus, User};
-use super::store::{Store, normalized};
-use super::webhooks;
+use crate::app::App;
+use crate::errors::ApiError;
+use crate::events;
+use crate::passwords;
+use crate::random::stable_id;
+use crate::records::{Client, EmailAddress, Session, SessionStatus, User};
+use crate::store::{Store, normalized};
 
 /// Milliseconds in a day.
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 /// A session ends after this, whatever happens.
 const SESSION_MS: i64 = 7 * DAY_MS;
-/// A session nobody uses is abandoned after this.
+/// A session is abandoned this long after its last use.
 const ABANDON_MS: i64 = 30 * DAY_MS;
 
-/// Who begins a session, and from where.
+/// The browser that begins a session.
 #[derive(Debug, Default, Clone)]
-pub(super) struct Visitor {
-    pub(super) origin: Option<String>,
-    pub(super) user_agent: String,
-    pub(super) ip_address: String,
+pub(crate) struct Visitor {
+    pub(crate) origin: Option<String>,
+    pub(crate) user_agent: String,
+    pub(crate) ip_address: String,
 }
 
-impl User {
-    /// The primary address, or none.
-    pub(super) fn primary_email(&self) -> Option<&EmailAddress> {
-        self.emails.iter().find(|email| Some(&email.id) == self.primary_email_id.as_ref())
-    }
-
-    /// The address with this id.
-    pub(super) fn email(&self, id: &str) -> Option<&EmailAddress> {
-        self.emails.iter().find(|email| email.id == id)
-    }
-}
-
-/// Changes a person and returns them as they are then. `updated_at` strictly increases.
-pub(super) fn change_user(
+/// Changes a user and returns the changed record. `updated_at` strictly increases.
+pub(crate) fn change_user(
     app: &App,
     store: &mut Store,
     id: &str,
@@ -50,18 +38,18 @@ pub(super) fn change_user(
     change(&mut user);
     user.updated_at = app.clock.now_ms().max(user.updated_at + 1);
     store.put(user.clone());
-    webhooks::tell_of_user(app, store, "user.updated", &user);
+    events::notify_user(app, store, "user.updated", &user);
     Ok(user)
 }
 
-/// Takes in a new person.
-pub(super) fn add_user(app: &App, store: &mut Store, user: User) {
+/// Stores a new user.
+pub(crate) fn add_user(app: &App, store: &mut Store, user: User) {
     store.put(user.clone());
-    webhooks::tell_of_user(app, store, "user.created", &user);
+    events::notify_user(app, store, "user.created", &user);
 }
 
-/// A new person, not stored yet. `seed` gives a person the same ids in every data directory.
-pub(super) fn new_user(app: &App, email: Option<&str>, seed: Option<&str>) -> User {
+/// A new user, not stored yet. `seed` makes the ids the same in every data directory.
+pub(crate) fn new_user(app: &App, email: Option<&str>, seed: Option<&str>) -> User {
     let id = |prefix| seed.map_or_else(|| app.random.id(prefix), |seed| stable_id(prefix, seed));
     let now = app.clock.now_ms();
     let email = email.map(|address| EmailAddress {
@@ -91,7 +79,7 @@ pub(super) fn new_user(app: &App, email: Option<&str>, seed: Option<&str>) -> Us
 }
 
 /// A new client, stored.
-pub(super) fn new_client(app: &App, store: &mut Store) -> Client {
+pub(crate) fn new_client(app: &App, store: &mut Store) -> Client {
     let now = app.clock.now_ms();
     let client = Client {
         id: app.random.id("client"),
@@ -107,8 +95,8 @@ pub(super) fn new_client(app: &App, store: &mut Store) -> Client {
     client
 }
 
-/// Signs a person in on a client.
-pub(super) fn begin_session(
+/// Signs a user in on a client.
+pub(crate) fn begin_session(
     app: &App,
     store: &mut Store,
     user_id: &str,
@@ -144,12 +132,12 @@ pub(super) fn begin_session(
         client.sign_in_id = None;
         client.sign_up_id = None;
     });
-    webhooks::tell_of_session(app, store, "created", &session);
+    events::notify_session(app, store, "created", &session);
     Ok(session)
 }
 
 /// Ends a session in one of its ways. One that is over already stays as it is.
-pub(super) fn end_session(app: &App, store: &mut Store, session_id: &str, status: SessionStatus) -> Option<Session> {
+pub(crate) fn end_session(app: &App, store: &mut Store, session_id: &str, status: SessionStatus) -> Option<Session> {
     let now = app.clock.now_ms();
     let mut session = store.sessions.get(session_id)?.clone();
     if session.is_live(now) {
@@ -157,19 +145,19 @@ pub(super) fn end_session(app: &App, store: &mut Store, session_id: &str, status
         session.updated_at = now;
         store.put(session.clone());
         change_client(app, store, &session.client_id, |_| ());
-        app.control.ended(session_id);
-        webhooks::tell_of_session(app, store, status.word(), &session);
+        app.faults.session_ended(session_id);
+        events::notify_session(app, store, status.name(), &session);
     }
     Some(session)
 }
 
 /// Content of the `__refresh` cookie of a session.
-pub(super) fn refresh_token(session: &Session) -> String {
+pub(crate) fn refresh_token(session: &Session) -> String {
     format!("{}.{}", session.id, session.refresh_secret)
 }
 
-/// Ends all of a person's sessions but one.
-pub(super) fn end_other_sessions(app: &App, store: &mut Store, user_id: &str, keep: Option<&str>) {
+/// Ends all of a user's sessions but one.
+pub(crate) fn end_other_sessions(app: &App, store: &mut Store, user_id: &str, keep: Option<&str>) {
     let now = app.clock.now_ms();
     let others = store
         .sessions_of(user_id)
@@ -182,7 +170,7 @@ pub(super) fn end_other_sessions(app: &App, store: &mut Store, user_id: &str, ke
 }
 
 /// Changes a client's set of sessions.
-pub(super) fn change_client(app: &App, store: &mut Store, id: &str, change: impl FnOnce(&mut Client)) {
+pub(crate) fn change_client(app: &App, store: &mut Store, id: &str, change: impl FnOnce(&mut Client)) {
     if let Some(mut client) = store.clients.get(id).cloned() {
         change(&mut client);
         client.updated_at = app.clock.now_ms().max(client.updated_at);
@@ -190,8 +178,8 @@ pub(super) fn change_client(app: &App, store: &mut Store, id: &str, change: impl
     }
 }
 
-/// Removes a person and everything that belongs to them.
-pub(super) fn delete_user(app: &App, store: &mut Store, id: &str) {
+/// Removes a user and everything that belongs to them.
+pub(crate) fn delete_user(app: &App, store: &mut Store, id: &str) {
     end_other_sessions(app, store, id, None);
     let sessions = store.sessions_of(id).map(|session| session.id.clone()).collect::<Vec<_>>();
     for session in sessions {
@@ -199,12 +187,12 @@ pub(super) fn delete_user(app: &App, store: &mut Store, id: &str) {
     }
     if let Some(user) = store.users.get(id).cloned() {
         store.remove::<User>(id);
-        webhooks::tell_of_deleted_user(app, store, &user);
+        events::notify_deleted_user(app, store, &user);
     }
 }
 
-/// Hashes a password that keeps the rules; otherwise says which one it breaks.
-pub(super) fn accepted_password(app: &App, parameter: &str, password: &str) -> Result<String, ApiError> {
+/// Hashes a password that follows the rules; otherwise says which one it breaks.
+pub(crate) fn accepted_password(app: &App, parameter: &str, password: &str) -> Result<String, ApiError> {
     let length = password.chars().count();
     if length < passwords::SHORTEST {
         let text = format!("Passwords must be {} characters or more.", passwords::SHORTEST);
@@ -217,8 +205,8 @@ pub(super) fn accepted_password(app: &App, parameter: &str, password: &str) -> R
     Ok(passwords::hash(&app.random, password))
 }
 
-/// An e-mail address in its stored form, if it looks like one and belongs to nobody.
-pub(super) fn accepted_email(store: &Store, address: &str) -> Result<String, ApiError> {
+/// An e-mail address in its stored form, if it is well formed and not taken.
+pub(crate) fn accepted_email(store: &Store, address: &str) -> Result<String, ApiError> {
     let address = normalized(address);
     let well_formed = address.split_once('@').is_some_and(|(local, domain)| {
         let spaced = address.chars().any(|letter| letter.is_whitespace() || letter.is_control());
@@ -236,6 +224,6 @@ pub(super) fn accepted_email(store: &Store, address: &str) -> Result<String, Api
 }
 
 /// `{}` in place of anything that is no object.
-pub(super) fn object_or_empty(value: Value) -> Value {
+pub(crate) fn object_or_empty(value: Value) -> Value {
     if value.is_object() { value } else { json!({}) }
 }

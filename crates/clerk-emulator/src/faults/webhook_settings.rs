@@ -1,44 +1,44 @@
-//! What somebody may wish for webhooks.
+//! The fault settings of webhooks.
 
 use std::ops::RangeInclusive;
 
 use serde::{Deserialize, Serialize};
 
-use super::wishes::{COUNT, FAULT_DELAY, within};
+use super::settings::{COUNT, FAULT_DELAY, within};
 
 /// Tries of one event.
 const TRIES: RangeInclusive<usize> = 1..=20;
 /// A week between two tries.
 const PAUSE: RangeInclusive<i64> = 0..=604_800_000;
 
-/// What happens to webhooks. What waits because of a wish is sent when the wish ends.
+/// What happens to webhooks. What waits because of a setting is sent when the setting ends.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
-pub(in super::super) struct WebhookWishes {
+pub(crate) struct WebhookSettings {
     /// How many of the next events are never sent.
-    pub(super) drop: i64,
+    pub(crate) drop: i64,
     /// How many of the next events are to be received twice, with the same id. One that is dropped is not counted.
-    pub(super) duplicate: i64,
+    pub(crate) duplicate: i64,
     /// How long each event waits before its first try, in milliseconds.
-    pub(in super::super) delay_ms: i64,
+    pub(crate) delay_ms: i64,
     /// Whether events change places in pairs: each odd one waits for the next, and is sent behind it.
-    pub(in super::super) reorder: bool,
+    pub(crate) reorder: bool,
     /// How long to wait before the first try, and after each that failed, in milliseconds: as many tries as there are
     /// numbers. `null`: Svix's schedule.
-    pub(in super::super) retry_schedule_ms: Option<Vec<i64>>,
+    pub(crate) retry_schedule_ms: Option<Vec<i64>>,
     /// Whether nothing is sent for now.
-    pub(in super::super) pause: bool,
+    pub(crate) pause: bool,
 }
 
 /// What is to happen to one event.
 #[derive(Debug, Clone, Copy)]
-pub(in super::super) struct WebhookFate {
-    pub(in super::super) drop: bool,
-    pub(in super::super) duplicate: bool,
-    pub(in super::super) reorder: bool,
+pub(crate) struct WebhookFate {
+    pub(crate) drop: bool,
+    pub(crate) duplicate: bool,
+    pub(crate) reorder: bool,
 }
 
-impl WebhookWishes {
+impl WebhookSettings {
     pub(super) fn check(&self) -> Result<(), String> {
         within("drop", Some(self.drop), &COUNT)?;
         within("duplicate", Some(self.duplicate), &COUNT)?;
@@ -60,8 +60,8 @@ impl WebhookWishes {
             *count -= i64::from(met);
             met
         };
-        let drop = counted(|wishes| &mut wishes.drop);
-        let duplicate = !drop && counted(|wishes| &mut wishes.duplicate);
+        let drop = counted(|settings| &mut settings.drop);
+        let duplicate = !drop && counted(|settings| &mut settings.duplicate);
         WebhookFate { drop, duplicate, reorder: self.reorder }
     }
 }

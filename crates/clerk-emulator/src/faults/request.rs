@@ -6,22 +6,22 @@ use axum::body::{Body, Bytes};
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, Method, StatusCode, header};
 
-use super::super::app::App;
-use super::super::errors::ApiError;
-use super::super::response::Answer;
-use super::wishes::Fault;
+use super::RequestFault;
+use crate::errors::ApiError;
+use crate::random::Random;
+use crate::response::Answer;
 
-impl Fault {
-    /// Whether a request is one that this fault is for.
-    pub(super) fn fits(&self, method: &Method, path: &str) -> bool {
+impl RequestFault {
+    /// Whether this fault is for such a request, and not used up.
+    pub(super) fn matches(&self, method: &Method, path: &str) -> bool {
         self.count > 0
             && self.method.as_deref().is_none_or(|wanted| wanted.eq_ignore_ascii_case(method.as_str()))
             && path.starts_with(&self.path_starts_with)
             && path.ends_with(&self.path_ends_with)
     }
 
-    /// Waits, and refuses if that is wished. `None`: the request is served.
-    pub(in super::super) async fn meet(&self, app: &App) -> Option<Response> {
+    /// Waits, then fails the request if that is set. `None`: the request is served.
+    pub(crate) async fn apply(&self, random: &Random) -> Option<Response> {
         if let Ok(delay @ 1..) = u64::try_from(self.delay_ms) {
             tokio::time::sleep(Duration::from_millis(delay)).await;
         }
@@ -36,7 +36,7 @@ impl Fault {
         let status = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let error =
             ApiError::new(status, "fault_on_purpose", "Made to fail", "This request was made to fail on purpose.");
-        let mut response = Answer::error(app, &error).into_response();
+        let mut response = Answer::error(random, &error).into_response();
         if let Some(seconds) = self.retry_after_s {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }

@@ -1,12 +1,12 @@
-//! What somebody may ask of the emulator, and what is refused: a wish that cannot be meant must not leave the emulator
-//! well and a test green.
+//! The fault settings, and which of them are rejected: a setting out of range must not be ignored silently and leave a
+//! test green.
 
 use std::fmt::Display;
 use std::ops::RangeInclusive;
 
 use serde::{Deserialize, Serialize};
 
-use super::webhook_wishes::WebhookWishes;
+use super::webhook_settings::WebhookSettings;
 
 /// Life of a session token, in seconds.
 const LIFETIME: RangeInclusive<i64> = 1..=86_400;
@@ -14,49 +14,49 @@ const LIFETIME: RangeInclusive<i64> = 1..=86_400;
 const CLOCK: RangeInclusive<i64> = -315_360_000_000..=315_360_000_000;
 /// A year of delay. `null` is for ever.
 const DELAY: RangeInclusive<i64> = 0..=31_536_000_000;
-/// Ten minutes: longer than anybody waits for an answer.
+/// Ten minutes: longer than any client waits for an answer.
 pub(super) const FAULT_DELAY: RangeInclusive<i64> = 0..=600_000;
 pub(super) const COUNT: RangeInclusive<i64> = 0..=1_000_000;
 const STATUS: RangeInclusive<i64> = 400..=599;
 const RETRY_AFTER: RangeInclusive<i64> = 0..=86_400;
 const METHODS: [&str; 5] = ["GET", "POST", "PUT", "PATCH", "DELETE"];
 
-/// What somebody asked for. Unknown fields are refused: a typing error would be silent otherwise.
+/// How the emulator misbehaves. Unknown fields are rejected: a typo would be silent otherwise.
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
-pub(in super::super) struct Wishes {
+pub(crate) struct FaultSettings {
     /// How long a change of metadata stays invisible to newly minted tokens, in milliseconds. `null`: for ever.
-    pub(in super::super) metadata_delay_ms: Option<i64>,
+    pub(crate) metadata_delay_ms: Option<i64>,
     /// Which token answers carry as `last_active_token`.
-    pub(in super::super) last_active_token: LastActiveToken,
+    pub(crate) last_active_token: LastActiveToken,
     /// Whether `/tokens` copies claims from the token before, as Clerk's edge does, unless `force_origin=true`.
-    pub(in super::super) session_minter: bool,
-    /// Whether reading a session or oneself answers without the client.
-    pub(in super::super) omit_client: bool,
+    pub(crate) session_minter: bool,
+    /// Whether reading a session or the signed-in user answers without the client.
+    pub(crate) omit_client: bool,
     /// Whether session tokens lack `oiat`.
-    pub(in super::super) omit_oiat: bool,
+    pub(crate) omit_oiat: bool,
     /// Whether session tokens lack `azp`.
-    pub(in super::super) omit_azp: bool,
+    pub(crate) omit_azp: bool,
     /// Whether session tokens are as of an instance without a claims template.
-    pub(in super::super) omit_custom_claims: bool,
+    pub(crate) omit_custom_claims: bool,
     /// Life of a session token, in seconds. `null`: as started.
-    pub(in super::super) token_lifetime_s: Option<i64>,
+    pub(crate) token_lifetime_s: Option<i64>,
     /// How far the emulator's clock is ahead, in milliseconds; negative: behind.
-    pub(in super::super) clock_offset_ms: i64,
+    pub(crate) clock_offset_ms: i64,
     /// Which of Clerk's rate limits are kept.
-    pub(in super::super) rate_limits: RateLimits,
-    pub(in super::super) webhooks: WebhookWishes,
-    pub(in super::super) faults: Vec<Fault>,
+    pub(crate) rate_limits: RateLimits,
+    pub(crate) webhooks: WebhookSettings,
+    pub(crate) faults: Vec<RequestFault>,
 }
 
 /// Which of Clerk's rate limits are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub(in super::super) enum RateLimits {
+pub(crate) enum RateLimits {
     /// Those for servers.
     #[default]
     Backend,
-    /// Those for people as well, who sign in more often in tests than in life.
+    /// Those for browsers as well: off by default, because tests sign in more often than users do.
     All,
     /// None.
     Off,
@@ -65,7 +65,7 @@ pub(in super::super) enum RateLimits {
 /// Which token answers carry as `last_active_token`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub(in super::super) enum LastActiveToken {
+pub(crate) enum LastActiveToken {
     /// One minted for the answer.
     #[default]
     Fresh,
@@ -76,29 +76,29 @@ pub(in super::super) enum LastActiveToken {
 /// What happens to the next requests of one kind.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-pub(in super::super) struct Fault {
+pub(crate) struct RequestFault {
     /// As the client means it: PATCH, even if it is sent as a POST with `_method=PATCH`. Without it, every method.
-    pub(super) method: Option<String>,
+    pub(crate) method: Option<String>,
     /// How the path begins and ends, such as `/v1/users/` and `/metadata`.
     #[serde(default)]
-    pub(super) path_starts_with: String,
+    pub(crate) path_starts_with: String,
     #[serde(default)]
-    pub(super) path_ends_with: String,
+    pub(crate) path_ends_with: String,
     /// How many requests.
-    pub(super) count: i64,
+    pub(crate) count: i64,
     /// How long they wait first, in milliseconds.
     #[serde(default)]
-    pub(super) delay_ms: i64,
-    /// With which status they are refused. Without it they are served, once they have waited.
-    pub(super) status: Option<i64>,
+    pub(crate) delay_ms: i64,
+    /// With which status they fail. Without it they are served, once they have waited.
+    pub(crate) status: Option<i64>,
     /// `Retry-After`, in seconds.
-    pub(super) retry_after_s: Option<i64>,
+    pub(crate) retry_after_s: Option<i64>,
     /// The connection is cut in the middle of the answer.
     #[serde(default)]
-    pub(super) cut: bool,
+    pub(crate) cut: bool,
 }
 
-impl Default for Wishes {
+impl Default for FaultSettings {
     fn default() -> Self {
         Self {
             metadata_delay_ms: Some(0),
@@ -111,20 +111,20 @@ impl Default for Wishes {
             token_lifetime_s: None,
             clock_offset_ms: 0,
             rate_limits: RateLimits::Backend,
-            webhooks: WebhookWishes::default(),
+            webhooks: WebhookSettings::default(),
             faults: Vec::new(),
         }
     }
 }
 
-impl Wishes {
-    /// Reads wishes, or says what is wrong with them.
-    pub(super) fn read(json: &[u8]) -> Result<Self, String> {
+impl FaultSettings {
+    /// Reads settings from JSON, or says what is wrong with them.
+    pub(crate) fn read(json: &[u8]) -> Result<Self, String> {
         serde_json::from_slice::<Self>(json).map_err(|error| error.to_string())?.checked()
     }
 
-    /// These wishes, if they can be meant.
-    pub(super) fn checked(self) -> Result<Self, String> {
+    /// These settings, if each is within its range.
+    pub(crate) fn checked(self) -> Result<Self, String> {
         within("metadata_delay_ms", self.metadata_delay_ms, &DELAY)?;
         within("token_lifetime_s", self.token_lifetime_s, &LIFETIME)?;
         within("clock_offset_ms", Some(self.clock_offset_ms), &CLOCK)?;
@@ -136,7 +136,7 @@ impl Wishes {
     }
 }
 
-impl Fault {
+impl RequestFault {
     fn check(&self) -> Result<(), String> {
         if let Some(method) = self.method.as_deref()
             && !METHODS.iter().any(|known| known.eq_ignore_ascii_case(method))
@@ -173,36 +173,40 @@ pub(super) fn within<T: PartialOrd + Display>(
 mod tests {
     use super::*;
 
-    fn refusal(json: &str) -> String {
-        Wishes::read(json.as_bytes()).expect_err(json)
+    fn rejection(json: &str) -> String {
+        FaultSettings::read(json.as_bytes()).expect_err(json)
     }
 
     #[test]
-    fn what_is_not_named_stays_well() {
-        assert_eq!(Wishes::read(b"{}"), Ok(Wishes::default()));
-        let never = Wishes::read(br#"{"metadata_delay_ms":null}"#).expect("fine");
-        assert_eq!(never, Wishes { metadata_delay_ms: None, ..Wishes::default() });
+    fn what_is_not_named_keeps_its_default() {
+        assert_eq!(FaultSettings::read(b"{}"), Ok(FaultSettings::default()));
+        let never = FaultSettings::read(br#"{"metadata_delay_ms":null}"#).expect("fine");
+        assert_eq!(never, FaultSettings { metadata_delay_ms: None, ..FaultSettings::default() });
     }
 
     #[test]
     fn what_get_shows_can_be_put_again() {
-        let wishes = Wishes {
+        let settings = FaultSettings {
             metadata_delay_ms: None,
             last_active_token: LastActiveToken::Old,
             session_minter: true,
             token_lifetime_s: Some(5),
             clock_offset_ms: -1,
             rate_limits: RateLimits::All,
-            webhooks: WebhookWishes { retry_schedule_ms: Some(vec![0, 5]), pause: true, ..WebhookWishes::default() },
-            faults: vec![Fault { method: Some("GET".to_owned()), ..Fault::default() }],
-            ..Wishes::default()
+            webhooks: WebhookSettings {
+                retry_schedule_ms: Some(vec![0, 5]),
+                pause: true,
+                ..WebhookSettings::default()
+            },
+            faults: vec![RequestFault { method: Some("GET".to_owned()), ..RequestFault::default() }],
+            ..FaultSettings::default()
         };
-        let json = serde_json::to_vec(&wishes).expect("JSON");
-        assert_eq!(Wishes::read(&json), Ok(wishes));
+        let json = serde_json::to_vec(&settings).expect("JSON");
+        assert_eq!(FaultSettings::read(&json), Ok(settings));
     }
 
     #[test]
-    fn typing_errors_are_refused() {
+    fn typos_are_rejected() {
         for (wrong, named) in [
             (r#"{"metadata_delay":1}"#, "metadata_delay"),
             (r#"{"last_active_token":"stale"}"#, "stale"),
@@ -212,12 +216,12 @@ mod tests {
             (r#"{"rate_limits":"none"}"#, "none"),
             (r#"{"webhooks":{"dorp":1}}"#, "dorp"),
         ] {
-            assert!(refusal(wrong).contains(named), "{wrong}: {}", refusal(wrong));
+            assert!(rejection(wrong).contains(named), "{wrong}: {}", rejection(wrong));
         }
     }
 
     #[test]
-    fn what_cannot_be_meant_is_refused_by_name() {
+    fn what_is_out_of_range_is_rejected_by_name() {
         for (wrong, said) in [
             (r#"{"metadata_delay_ms":-1}"#, "metadata_delay_ms must be 0 to 31536000000, and is -1"),
             (r#"{"token_lifetime_s":0}"#, "token_lifetime_s must be 1 to 86400, and is 0"),
@@ -236,10 +240,10 @@ mod tests {
             (r#"{"faults":[{"count":1,"path_starts_with":"v1"}]}"#, "faults[0].path_starts_with must begin with /"),
             (r#"{"faults":[{"count":1,"path_ends_with":"a b"}]}"#, "faults[0].path_starts_with and path_ends_with"),
         ] {
-            assert!(refusal(wrong).starts_with(said), "{wrong}: {}", refusal(wrong));
+            assert!(rejection(wrong).starts_with(said), "{wrong}: {}", rejection(wrong));
         }
         for fine in [r#"{"token_lifetime_s":1}"#, r#"{"token_lifetime_s":86400}"#, r#"{"clock_offset_ms":-3600000}"#] {
-            assert!(Wishes::read(fine.as_bytes()).is_ok(), "{fine}");
+            assert!(FaultSettings::read(fine.as_bytes()).is_ok(), "{fine}");
         }
     }
 }
