@@ -226,8 +226,8 @@ pub static GROUPS: [Group; 6] = [
             Variable {
                 name: "VESTIBULE_CRASH_AT",
                 value: Value::Optional { example: "relay.answered:3", without: "the process lives on" },
-                meaning: "Ends the process as `kill -9` would, when it passes a point for the n-th time. \
-                          A wrong name lists all points.",
+                meaning: "Ends the process as `kill -9` would, when it passes a failpoint for the n-th time. \
+                          A wrong name lists all failpoints.",
                 read_in: "src/dev/crash.rs",
             },
         ],
