@@ -11,8 +11,8 @@ async fn check(database: &Database) -> Result<Vec<i64>, DatabaseError> {
     check_schema(&open(&database.config()).expect("addresses")).await
 }
 
-/// What the start says instead of starting.
-async fn refusal(database: &Database) -> String {
+/// The error that stops the start.
+async fn error_of(database: &Database) -> String {
     match check(database).await {
         Err(error @ DatabaseError::Outdated { .. }) => error.to_string(),
         other => panic!("{other:?}"),
@@ -34,34 +34,34 @@ async fn a_database_of_this_binary_is_accepted_and_a_newer_one_is_named() {
 }
 
 #[tokio::test]
-async fn a_forgotten_migration_is_named_with_what_to_do() {
+async fn a_forgotten_migration_is_reported_with_what_to_do() {
     let database = Database::create().await;
     database.as_owner("delete from _sqlx_migrations where version in (2, 6) and $1 = ''", "").await;
-    let said = refusal(&database).await;
+    let said = error_of(&database).await;
     assert!(said.contains("migration 0002, 0006 was") && said.contains("`vestibule migrate`"), "{said}");
 
-    // One that is not finished does not count.
+    // An unfinished migration does not count.
     let database = Database::create().await;
     database.as_owner("update _sqlx_migrations set success = false where version = 3 and $1 = ''", "").await;
-    let said = refusal(&database).await;
+    let said = error_of(&database).await;
     assert!(said.contains("migration 0003 was"), "{said}");
 }
 
 #[tokio::test]
-async fn a_database_from_before_the_question_is_outdated_too() {
+async fn a_database_without_the_check_function_is_outdated_too() {
     let database = Database::create().await;
     sqlx::raw_sql("drop function applied_migrations()").execute(&database.owner).await.expect("the owner");
-    let said = refusal(&database).await;
+    let said = error_of(&database).await;
     assert!(said.contains("migration 0006"), "{said}");
 
     let database = Database::create_empty().await;
-    refusal(&database).await;
+    error_of(&database).await;
     database.migrate().await.expect("as the message says");
     assert_eq!(check(&database).await.expect("up to date"), Vec::<i64>::new());
 }
 
 #[tokio::test]
-async fn the_start_refuses_an_outdated_database_and_goes_on_without_one_that_is_out_of_reach() {
+async fn the_start_fails_on_an_outdated_database_and_continues_without_a_reachable_one() {
     let site = std::env::temp_dir().join(format!("vestibule-site-{}", uuid::Uuid::now_v7().simple()));
     std::fs::create_dir_all(site.join("clerk")).expect("a folder");
     std::fs::write(site.join("clerk/manifest.json"), r#"{"clerk_js": "/a.js", "clerk_ui": "/b.js"}"#).expect("a file");
@@ -75,7 +75,7 @@ async fn the_start_refuses_an_outdated_database_and_goes_on_without_one_that_is_
         other => panic!("{other:?}"),
     }
 
-    let nowhere = || Secret::new("postgres://nobody:nothing@127.0.0.1:1/nowhere");
+    let nowhere = || Secret::new("postgres://user:password@127.0.0.1:1/none");
     let database = DatabaseConfig { request: nowhere(), worker: nowhere(), migration: None };
     prepare(Config { database, ..config() }).await.expect("it starts, and pages say 503 until the database is there");
     std::fs::remove_dir_all(&site).expect("removed");
