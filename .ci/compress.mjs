@@ -1,5 +1,5 @@
-// Compresses the static files: writes <file>.br and <file>.gz next to every larger file of a site folder, at the highest
-// level. The server sends those and compresses no file itself.
+// Compresses the static files: writes <file>.br and <file>.gz next to every larger file of a site folder, at the
+// highest level. The server sends those and compresses no file itself.
 //
 //   node .ci/compress.mjs <site folder>     after each build, because cargo-leptos empties the folder
 //

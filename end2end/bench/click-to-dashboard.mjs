@@ -1,7 +1,7 @@
-// The time from the click on "Create organization" to the dashboard's DOMContentLoaded, compared with its yardstick: the
-// round trips that are unavoidable. The browser times the three calls of the same click. The document is loaded once more
-// by itself, because leaving a page costs the browser more than the network does: about 30 ms even for /health, whose two
-// bytes arrive in 2 ms. What exceeds a ratio of 1 is what we add: waiting and work.
+// The time from the click on "Create organization" to the dashboard's DOMContentLoaded, compared with its yardstick:
+// the round trips that are unavoidable. The browser times the three calls of the same click. The document is loaded
+// once more by itself, because leaving a page costs the browser more than the network does: about 30 ms even for
+// /health, whose two bytes arrive in 2 ms. What exceeds a ratio of 1 is what we add: waiting and work.
 //
 //   LATENCY_MS=20      the delay of every request
 //   RUNS=10            how many users create their first organization

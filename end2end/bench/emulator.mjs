@@ -1,5 +1,5 @@
-// A load test of the Clerk emulator with 10,000 users: start-up time, memory, and tokens per second. Load tests of an app
-// must measure the app, not the emulator.
+// A load test of the Clerk emulator with 10,000 users: start-up time, memory, and tokens per second. Load tests of an
+// app must measure the app, not the emulator.
 //
 // A token should cost little more than its RSA signature. So the yardstick is the signatures that node:crypto makes per
 // second on one core, measured right before and after. At a ratio of 1, a core does nothing but sign.

@@ -1,9 +1,9 @@
-// The cost of creating an organization. Over HTTP on 16 connections, with another user's token each time and the relay off,
-// the server verifies the token, runs its transaction and responds. The yardstick is pgbench, which runs the same statements
-// on the same database and as many connections, in alternating rounds: what Postgres alone needs.
+// The cost of creating an organization. Over HTTP on 16 connections, with another user's token each time and the relay
+// off, the server verifies the token, runs its transaction and responds. The yardstick is pgbench, which runs the same
+// statements on the same database and as many connections, in alternating rounds: what Postgres alone needs.
 //
-// Organizations per CPU second are compared: over HTTP the CPU time of app and Postgres, with pgbench that of Postgres. The
-// clients, Node.js and pgbench, are not counted. At a ratio of 1, the app would cost nothing.
+// Organizations per CPU second are compared: over HTTP the CPU time of app and Postgres, with pgbench that of Postgres.
+// The clients, Node.js and pgbench, are not counted. At a ratio of 1, the app would cost nothing.
 import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

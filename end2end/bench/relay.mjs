@@ -1,6 +1,6 @@
 // How fast one process delivers its outbox to Clerk without Clerk's rate limit: to a Clerk that responds at once, where
-// every statement counts, and to one that takes 100 ms, as the real one may. The yardstick is reqwest alone, with as many
-// concurrent calls, against the same stub in the same run.
+// every statement counts, and to one that takes 100 ms, as the real one may. The yardstick is reqwest alone, with as
+// many concurrent calls, against the same stub in the same run.
 import { execFileSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { median } from './support/server.mjs';

@@ -1,5 +1,5 @@
-// The server's cost of authenticating a request: verifying a session token by every rule, the same token again (cached),
-// and the gate's decision. The yardstick is jsonwebtoken alone, on the same token in the same run.
+// The server's cost of authenticating a request: verifying a session token by every rule, the same token again
+// (cached), and the gate's decision. The yardstick is jsonwebtoken alone, on the same token in the same run.
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';

@@ -1,5 +1,5 @@
-// The cost of 100,000 pending messages while Clerk is down and the relay retries: the server's memory, and the time of a
-// creation over HTTP compared with an empty outbox.
+// The cost of 100,000 pending messages while Clerk is down and the relay retries: the server's memory, and the time of
+// a creation over HTTP compared with an empty outbox.
 import { Server, connections, measured, median } from './support/server.mjs';
 
 const USERS = 100_000;

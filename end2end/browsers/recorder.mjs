@@ -1,5 +1,5 @@
-// Records problems in a page, for an engine whose driver reports none. Both functions run inside the page. Whatever happens
-// before the first call, a fraction of a second after a page starts, is missed.
+// Records problems in a page, for an engine whose driver reports none. Both functions run inside the page. Whatever
+// happens before the first call, a fraction of a second after a page starts, is missed.
 //
 // (WebKitGTK itself can print its console, but not when it is driven: its windows are private then.)
 

@@ -1,5 +1,6 @@
 // What a user reads within five seconds when a part is missing, for each page and condition; the table is conditions.md
-// (UPDATE_CONDITIONS=1 writes it). No cell may be a spinner. Then the whole way in, without each part that can be missing.
+// (UPDATE_CONDITIONS=1 writes it). No cell may be a spinner. Then the whole way in, without each part that can be
+// missing.
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

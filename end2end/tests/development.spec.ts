@@ -68,8 +68,8 @@ test('sign-up, organization, dashboard, reload, sign-out and sign-in, with Clerk
   await expect(page.getByRole('heading', { name: organization.name })).toBeVisible();
   expect((await clerkValues(context)).__clerk_db_jwt, 'the browser is still the same').toBe(before.__clerk_db_jwt);
 
-  // All calls went to Clerk's own host, which sets no cookies, and none through the app. The first handshake registered the
-  // browser, so clerk-js did not have to.
+  // All calls went to Clerk's own host, which sets no cookies, and none through the app. The first handshake registered
+  // the browser, so clerk-js did not have to.
   const asked = traffic.requests.filter((request) => request.url().startsWith(`${frontendApi}/v1/`));
   const handshakes = asked.filter((request) => new URL(request.url()).pathname === '/v1/client/handshake');
   expect(handshakes.map((request) => new URL(request.url()).searchParams.get('__clerk_hs_reason'))).toEqual(['dev-browser-missing']);

@@ -1,5 +1,5 @@
-// The form that creates an organization: by keyboard, with mistakes, before its island wakes, without JavaScript; and the
-// wait that follows.
+// The form that creates an organization: by keyboard, with mistakes, before its island wakes, without JavaScript; and
+// the wait that follows.
 import type { Page } from '@playwright/test';
 import { newOrganization, unique } from './support/users';
 import { expect, test } from './support/test';

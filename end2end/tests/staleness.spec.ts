@@ -1,5 +1,5 @@
-// Every way in which Clerk's tokens can be stale, alone and in the combinations that mask each other: the user reaches the
-// dashboard, or a screen that names the cause. The browser's calls on the way are counted.
+// Every way in which Clerk's tokens can be stale, alone and in the combinations that mask each other: the user reaches
+// the dashboard, or a screen that names the cause. The browser's calls on the way are counted.
 import type { FaultSettings } from './support/clerk';
 import {
   cause, createWhile, expectBounded, expectInside, tokenCalls, statusCalls, stillLoading, TOKENS, WAIT_LIMIT,
@@ -133,7 +133,8 @@ for (const [what, { settings, because, refused }] of Object.entries(NEVER)) {
 test('when every call from this page returns an old token, the next page reaches the dashboard', async ({ page, context, clerk }) => {
   test.setTimeout(60_000);
   await clerk.signedIn(context);
-  // clerk-js learns about the edge when it loads: this page does not request a token from the origin, the next page does.
+  // clerk-js learns about the edge when it loads: this page does not request a token from the origin, the next page
+  // does.
   const creation = await createWhile({ ...OLD, ...MINTER }, page, clerk);
   await expect(page).toHaveURL('/dashboard', { timeout: 20_000 });
   await expectInside(page, creation);

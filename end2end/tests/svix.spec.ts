@@ -1,5 +1,5 @@
-// Svix's own library signs webhooks, our running server verifies and applies them, so a shared mistake cannot hide. The app
-// has two secrets, as while an operator rotates them.
+// Svix's own library signs webhooks, our running server verifies and applies them, so a shared mistake cannot hide. The
+// app has two secrets, as while an operator rotates them.
 import { expect, test } from '@playwright/test';
 import { Webhook } from 'svix';
 import { App } from './support/app.mjs';

@@ -120,7 +120,8 @@ test('the screen says so when the browser does not keep its token', async ({ pag
     Object.defineProperty(document, 'cookie', {
       get,
       set(text: string) {
-        // As browsers do with cookies that are too large. The limit of handshakes is reached: their cookies would be dropped, too.
+        // As browsers do with cookies that are too large. The limit of handshakes is reached: their cookies would be
+        // dropped, too.
         if (!text.startsWith('__session')) set!.call(document, text);
       },
     });

@@ -1,5 +1,5 @@
-// Error screens and the dashboard's frame: nothing steals the focus, no message names a false cause, and every message says
-// what happened, whether anything was lost, and what to do.
+// Error screens and the dashboard's frame: nothing steals the focus, no message names a false cause, and every message
+// says what happened, whether anything was lost, and what to do.
 import type { Page } from '@playwright/test';
 import { accessibilityProblems } from './support/accessibility';
 import { createWhile, fillIn, stillLoading } from './support/creation';

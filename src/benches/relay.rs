@@ -1,8 +1,8 @@
-//! How many messages one running relay delivers in a second, to a Clerk that answers at once and to one that takes its time.
+//! How many messages per second one relay delivers, to a Clerk that responds at once and to a slow one.
 //!
-//! `end2end/bench/relay.mjs` runs this and compares. The yardstick is reqwest alone, with as many calls under way, to the
-//! same stand-in for Clerk in the same run: what the calls cost anyway. Clerk's limit of calls is lifted for both. Prints
-//! one JSON object for each round.
+//! `end2end/bench/relay.mjs` runs this and compares. The yardstick is reqwest alone, with as many concurrent calls,
+//! against the same stub of Clerk in the same run: the unavoidable cost. Both run without Clerk's rate limit. Prints
+//! one JSON object per round.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
@@ -29,19 +29,19 @@ use vestibule::server::outbox::Outbox;
 use vestibule::server::runtime::config::{self};
 use vestibule::server::runtime::database;
 
-/// How long Clerk takes to answer, and how many messages wait for it, each for another person.
+/// Clerk's latency, and the number of pending messages, each for another user.
 const CASES: [(Duration, usize); 2] = [(Duration::ZERO, 2_000), (Duration::from_millis(100), 160)];
 const ROUNDS: usize = 3;
-/// As many as the relay has.
-const CALLS_AT_ONCE: usize = 8;
-/// More than can be reached.
+/// The relay's own number of concurrent calls.
+const CONCURRENT_CALLS: usize = 8;
+/// A rate limit that is never reached.
 const CALLS_ALLOWED: u32 = 100_000_000;
 const KEY: &str = "sk_live_only_for_measurements";
 
 #[tokio::main]
 async fn main() {
     let folder = tempfile::tempdir().expect("a folder");
-    // As root, Postgres runs as another user, who must be able to reach its data.
+    // Started by root, Postgres runs as another user, which must be able to reach its data.
     std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755)).expect("our own folder");
     let binaries = POSTGRES.find(Path::new(env!("CARGO_MANIFEST_DIR"))).expect("npm packages are installed");
     let options = Options { binaries, data_dir: folder.path().join("postgres"), lifetime: Lifetime::Kept };
@@ -54,7 +54,7 @@ async fn main() {
     let owner = PgPoolOptions::new().max_connections(1).connect_lazy(owner.expose_secret()).expect("an address");
 
     for (delay, count) in CASES {
-        let (url, answered) = stand_in(delay).await;
+        let (url, answered) = stub(delay).await;
         for round in 0..ROUNDS {
             let plain = plain(&url, count).await;
             answered.store(0, Ordering::SeqCst);
@@ -69,8 +69,8 @@ async fn main() {
     cluster.stop().await.expect("Postgres stops");
 }
 
-/// A stand-in for Clerk's Backend API, and how often it has answered.
-async fn stand_in(delay: Duration) -> (Url, Arc<AtomicUsize>) {
+/// A stub of Clerk's Backend API, and its number of responses.
+async fn stub(delay: Duration) -> (Url, Arc<AtomicUsize>) {
     let answered = Arc::new(AtomicUsize::new(0));
     let counter = answered.clone();
     let update = move |axum::extract::Path(user): axum::extract::Path<String>, _body: axum::body::Bytes| {
@@ -98,13 +98,13 @@ async fn stand_in(delay: Duration) -> (Url, Arc<AtomicUsize>) {
     (url, answered)
 }
 
-/// Calls in a second, without a relay.
+/// Calls per second without a relay.
 async fn plain(url: &Url, count: usize) -> f64 {
     let client = reqwest::Client::new();
     let next = Arc::new(AtomicUsize::new(0));
     let began = Instant::now();
     let mut callers = JoinSet::new();
-    for _ in 0..CALLS_AT_ONCE {
+    for _ in 0..CONCURRENT_CALLS {
         let (client, next, url) = (client.clone(), next.clone(), url.clone());
         callers.spawn(async move {
             loop {
@@ -124,7 +124,7 @@ async fn plain(url: &Url, count: usize) -> f64 {
     per_second(count, began)
 }
 
-/// Messages in a second, by a relay that starts when all of them wait, until the last one is marked.
+/// Messages per second of a relay that starts when all are pending, until the last one is marked as delivered.
 async fn relayed(url: &Url, owner: &PgPool, worker: &PgPool, round: usize, count: usize) -> f64 {
     sqlx::query(
         "insert into outbox_messages (user_id, kind, payload, created_at, available_at)
@@ -149,8 +149,8 @@ async fn relayed(url: &Url, owner: &PgPool, worker: &PgPool, round: usize, count
         let stop = stop.clone();
         async move { outbox.run(stop).await }
     });
-    let waits = "select exists (select from outbox_messages where delivered_at is null)";
-    while sqlx::query_scalar(waits).fetch_one(owner).await.expect("an answer") {
+    let pending = "select exists (select from outbox_messages where delivered_at is null)";
+    while sqlx::query_scalar(pending).fetch_one(owner).await.expect("an answer") {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     let speed = per_second(count, began);

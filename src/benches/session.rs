@@ -1,7 +1,7 @@
-//! What judging a request costs: verifying a token with every rule, verifying it again, and the gate's decision.
+//! The cost of authenticating a request: verifying a token by every rule, verifying it again, and the gate's decision.
 //!
-//! `end2end/bench/session.mjs` runs this and compares. The yardstick is jsonwebtoken alone, on the same token in the same
-//! run: what a signature costs anyway.
+//! `end2end/bench/session.mjs` runs this and compares. The yardstick is jsonwebtoken alone, on the same token in the
+//! same run: the unavoidable cost of a signature.
 
 use std::collections::BTreeSet;
 use std::hint::black_box;
@@ -27,10 +27,10 @@ use vestibule::server::session::{SessionToken, Verifier};
 const NOW: i64 = 1_767_323_045;
 const ORIGIN: &str = "https://app.example.com";
 const ISSUER: &str = "https://clerk.example.test";
-/// What session tokens weigh with a claims template, in bytes.
+/// The size of session tokens with a claims template, in bytes.
 const TOKEN_BYTES: usize = 1_024;
 
-/// A good token of about a kilobyte, and the key that verifies it.
+/// A valid token of about a kilobyte, and the key that verifies it.
 fn token() -> (String, String) {
     let pair = KeyPair::generate(KeySize::Rsa2048).expect("a key");
     let sign = |padding: usize| {
@@ -73,19 +73,20 @@ fn sessions(criterion: &mut Criterion) {
     validation.set_issuer(&[ISSUER]);
     criterion.bench_function("jsonwebtoken", |bencher| {
         bencher.iter(|| {
-            jsonwebtoken::decode::<Map<String, Value>>(black_box(&text), &key, &validation).expect("a good token")
+            jsonwebtoken::decode::<Map<String, Value>>(black_box(&text), &key, &validation).expect("a valid token")
         });
     });
 
     let forgetful = verifier(&pem, 0);
     criterion.bench_function("verify", |bencher| {
-        bencher.iter(|| forgetful.verify(black_box(&token)).now_or_never().expect("no waiting").expect("a good token"));
+        bencher
+            .iter(|| forgetful.verify(black_box(&token)).now_or_never().expect("no waiting").expect("a valid token"));
     });
 
     let remembering = verifier(&pem, REMEMBERED_TOKENS);
     criterion.bench_function("verify again", |bencher| {
         bencher
-            .iter(|| remembering.verify(black_box(&token)).now_or_never().expect("no waiting").expect("a good token"));
+            .iter(|| remembering.verify(black_box(&token)).now_or_never().expect("no waiting").expect("a valid token"));
     });
 }
 

@@ -1,7 +1,7 @@
-//! The form that creates an organization, and the wait that follows it, as they are drawn.
+//! The view of the form that creates an organization, and of the wait that follows it.
 //!
-//! What must stay true: the input is never lost; what is checked here is checked by the server with the same code; before
-//! this island wakes, the form is a plain one that posts to `/onboarding`.
+//! What must stay true: input is never lost; the server repeats every check with the same code; before this island
+//! wakes, the form is a plain one that posts to `/onboarding`.
 
 use leptos::prelude::*;
 
@@ -13,7 +13,8 @@ use crate::model::onboarding::{Draft, SUGGESTIONS};
 
 mod state;
 
-/// The form, filled in as far as it was. The page provides the [`Draft`]; in the browser it stands in what the page has drawn.
+/// The form, with its input so far. The page provides the [`Draft`]; the browser reads it from what the server has
+/// drawn.
 #[island]
 pub fn OnboardingForm() -> impl IntoView {
     let draft = use_context::<Draft>().unwrap_or_else(browser::draft);
@@ -21,8 +22,8 @@ pub fn OnboardingForm() -> impl IntoView {
     let email = RwSignal::new(draft.email.clone());
     let waiting = move || form.waiting.get();
     let stopped = move || form.pace.get() == Pace::Stopped;
-    // What was typed before the island woke stands in the fields. Waking writes the signals into the fields, so it is
-    // read before, and put back after.
+    // Input from before the island woke is in the fields. Waking overwrites the fields with the signals, so it is read
+    // before and restored after.
     let typed = [browser::value_of("name"), browser::value_of("slug")];
     browser::spawn(async move {
         browser::awake();
@@ -33,7 +34,7 @@ pub fn OnboardingForm() -> impl IntoView {
         if let Some(name) = name.filter(|name| *name != form.name.get_untracked()) {
             form.name_changed(name);
         }
-        // Ready before it is needed; meanwhile it keeps the token young.
+        // Loaded before it is needed; meanwhile it keeps the token fresh.
         match Clerk::start().await {
             Ok(clerk) => email.set(clerk.email().unwrap_or_else(|| email.get_untracked())),
             Err(_) => browser::debug("clerk-js could not be loaded"),
@@ -172,7 +173,7 @@ const UNDECIDED: &str = "We don’t know yet whether your organization was creat
 /// The elements of the suggestions.
 const SUGGESTION_IDS: [&str; SUGGESTIONS] = ["suggestion-0", "suggestion-1"];
 
-/// `NAME_MAX_CHARS` and `SLUG_MAX_CHARS` as attributes. The test below keeps them equal.
+/// `NAME_MAX_CHARS` and `SLUG_MAX_CHARS` as attributes. The test below compares them.
 const NAME_MAX_CHARS_TEXT: &str = "80";
 const SLUG_MAX_CHARS_TEXT: &str = "48";
 
@@ -185,7 +186,7 @@ struct Field {
     autocomplete: &'static str,
     autocapitalize: &'static str,
     inputmode: &'static str,
-    /// Everything that describes the field to a screen reader, without and with an error.
+    /// The elements that describe the field to a screen reader, without and with an error.
     described_by: [&'static str; 2],
 }
 
@@ -211,7 +212,7 @@ const SLUG: Field = Field {
     described_by: ["slug-hint slug-status", "slug-hint slug-error slug-status"],
 };
 
-/// A label, a hint, the input and its error. `text` and `wrong`: what it is drawn with. `changed` gets what was typed.
+/// A label, a hint, the input and its error. `text` and `wrong`: what it is drawn with. `changed` receives the input.
 #[component]
 fn TextField(
     field: &'static Field,
@@ -223,7 +224,7 @@ fn TextField(
     changed: Box<dyn Fn(String)>,
 ) -> impl IntoView {
     let invalid = move || !error.with(String::is_empty);
-    // The first field that needs the user.
+    // The first field that needs input.
     let first = if field.id == NAME.id { text.is_empty() || !wrong.is_empty() } else { !wrong.is_empty() };
     view! {
         <label for=field.id>{field.label}</label>
@@ -267,7 +268,7 @@ mod tests {
     use crate::model::organization::{NAME_MAX_CHARS, SLUG_MAX_CHARS};
 
     #[test]
-    fn the_fields_take_as_much_as_the_rules() {
+    fn the_fields_have_the_lengths_of_the_rules() {
         assert_eq!(super::NAME_MAX_CHARS_TEXT, NAME_MAX_CHARS.to_string());
         assert_eq!(super::SLUG_MAX_CHARS_TEXT, SLUG_MAX_CHARS.to_string());
     }

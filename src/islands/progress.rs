@@ -1,4 +1,4 @@
-//! The wait in words: four steps, where we are, and one sentence that screen readers announce politely.
+//! The progress of the wait: four steps, the current one, and a sentence that screen readers announce politely.
 
 use std::cmp::Ordering;
 
@@ -19,7 +19,7 @@ fn current(stage: Stage) -> usize {
     }
 }
 
-/// How it goes, as far as words depend on it.
+/// How the wait goes, as far as the message depends on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pace {
     Usual,
@@ -31,7 +31,7 @@ pub enum Pace {
     Stopped,
 }
 
-/// What is said about a stage.
+/// The message of a stage.
 fn sentence(stage: Stage, pace: Pace) -> &'static str {
     match (stage, pace) {
         (_, Pace::Offline) => "You’re offline. Nothing is lost: we continue when your connection is back.",
@@ -79,8 +79,8 @@ pub fn Progress(stage: RwSignal<Stage>, pace: RwSignal<Pace>, waiting: RwSignal<
     }
 }
 
-/// Said when the wait ends because not even our own server answers: any page we could go to would not come. `again` is
-/// where to go when it does.
+/// Shown when the wait ends because not even our own server answers, so no page could load. `again`: the link to try
+/// again.
 #[component]
 pub fn Unreachable(shown: Box<dyn Fn() -> bool + Send>, again: String) -> impl IntoView {
     view! {

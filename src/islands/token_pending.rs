@@ -1,4 +1,5 @@
-//! The token-pending screen's own part: gets a newer token, for a bounded time, and moves on when the server agrees.
+//! The island of the token-pending screen: tries to get a newer token for a bounded time, and goes on when the server
+//! agrees.
 
 use leptos::prelude::*;
 
@@ -8,8 +9,8 @@ use crate::browser;
 use crate::model::freshness::{Destination, REFRESH_BOUNDS, Stage};
 use crate::model::onboarding::{Delivery, WaitTargets};
 
-/// Tries for a bounded time, then goes where the server names the cause as it is by then, and a script without WebAssembly
-/// goes on. The page provides the targets; in the browser they stand in what the page has drawn.
+/// Tries for a bounded time, then goes to the screen where the server names the cause and a script without WebAssembly
+/// continues. The page provides the targets; the browser reads them from what the server has drawn.
 #[island]
 pub fn TokenPending() -> impl IntoView {
     let WaitTargets { next, sign_in, exhausted } = use_context::<WaitTargets>().unwrap_or_else(browser::wait_targets);
@@ -20,7 +21,7 @@ pub fn TokenPending() -> impl IntoView {
     browser::spawn(async move {
         browser::awake();
         let enter = move |stage| loading.set(stage == Stage::Loading);
-        // What is late is not known here: the server's first answer tells.
+        // The delivery is unknown here: the server's first response says it.
         match Destination::of(wait::until_fresh(None, Delivery::Delivered, REFRESH_BOUNDS, &enter).await) {
             Destination::Next => browser::go_to(&next),
             Destination::SignIn => browser::go_to(&sign_in),

@@ -9,10 +9,10 @@ use crate::model::ids::OrganizationId;
 use crate::model::onboarding::Delivery;
 use crate::server_fns::SessionStatus;
 
-/// Waits until the session token carries the organization, or, without one, until the gate no longer keeps the token
-/// waiting. `enter` is told each stage as it begins.
+/// Waits until the session token carries the organization or, without one, until the gate no longer keeps the token
+/// waiting. Calls `enter` when a stage begins.
 ///
-/// Boxed, so that the machinery exists once in the browser and not once per island.
+/// Boxed, so that the code exists once in the browser and not once per island.
 pub fn until_fresh<'a>(
     organization: Option<OrganizationId>,
     delivery: Delivery,
@@ -48,7 +48,7 @@ pub fn until_fresh<'a>(
                     ask_clerk(limit_ms, true).await
                 }
                 Step::SkipCache { limit_ms } => {
-                    browser::debug("asking Clerk for a token past its caches");
+                    browser::debug("asking Clerk for a token without its caches");
                     ask_clerk(limit_ms, false).await
                 }
                 Step::AskServer { limit_ms } => {
@@ -77,9 +77,9 @@ fn why(reason: GaveUp) -> &'static str {
         GaveUp::NotLoaded => "giving up: clerk-js could not be loaded",
         GaveUp::NoCookie => "giving up: the browser does not keep the token",
         GaveUp::NoConnection => "giving up: the server does not answer",
-        GaveUp::Unavailable => "giving up: the server cannot tell now",
+        GaveUp::Unavailable => "giving up: the server cannot check the session now",
         GaveUp::SignedOut => "giving up: signed out",
-        GaveUp::Elsewhere => "giving up: the server has another answer for this session",
+        GaveUp::Elsewhere => "giving up: the server sends this session elsewhere",
     }
 }
 
@@ -95,9 +95,9 @@ fn what(seen: Seen, organization: Option<OrganizationId>) -> Option<&'static str
         Seen::Server(status) if status.inside => "the server agrees",
         Seen::Server(_) => "the server does not agree yet",
         Seen::Stale => "the server needs another token",
-        Seen::Refused => "the server refuses the session",
+        Seen::Refused => "the server rejects the session",
         Seen::SignedOut => "signed out",
-        Seen::Unavailable => "the server cannot tell now",
+        Seen::Unavailable => "the server cannot check the session now",
         Seen::Failed => "no answer",
         Seen::TimedOut => "no answer in time",
         Seen::NotLoaded => "clerk-js could not be loaded",
@@ -105,23 +105,23 @@ fn what(seen: Seen, organization: Option<OrganizationId>) -> Option<&'static str
     })
 }
 
-/// One call to Clerk, within the limit: clerk-js would repeat it by itself for minutes.
+/// One call to Clerk, within the limit: clerk-js would retry it by itself for minutes.
 async fn ask_clerk(limit_ms: u32, reload: bool) -> Seen {
-    let asked = async {
+    let call = async {
         let Ok(clerk) = Clerk::start().await else { return Seen::Failed };
         let done =
             clerk.is_signed_in() && if reload { clerk.reload_session().await } else { clerk.fetch_token().await };
         match done {
             true => Seen::Cookie(browser::session_cookie_claim()),
-            // Before the call, or by it: another tab, or Clerk, has ended the session. The cookie must be gone, too: where
-            // nothing gets through to Clerk, clerk-js is as sure that there is no session.
+            // Another tab or Clerk has ended the session, before or during the call. The cookie must be gone, too: if
+            // Clerk is blocked, clerk-js is just as sure that there is no session.
             false if clerk.is_sure() && !clerk.is_signed_in() && browser::session_cookie_claim().is_none() => {
                 Seen::SignedOut
             }
             false => Seen::Failed,
         }
     };
-    browser::within(limit_ms, asked).await.unwrap_or(Seen::TimedOut)
+    browser::within(limit_ms, call).await.unwrap_or(Seen::TimedOut)
 }
 
 async fn ask_server(limit_ms: u32) -> Seen {

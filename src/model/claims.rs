@@ -1,8 +1,8 @@
 //! The one claim that gates: which organization the session token says is active.
 //!
-//! The server reads it from verified claims, the browser from the token in its cookie, both with this code.
-//! Rule: the first of four paths that the token *has* decides. A token with none of them comes
-//! from an instance without our claims template; a path that is there but holds something else is stale.
+//! The server reads it from verified claims, the browser from the token in its cookie, both with this code. Rule: the
+//! first of four paths that the token *has* decides. A token with none of them comes from an instance without our
+//! claims template; a path that exists but holds something else is stale.
 
 use serde_json::{Map, Value};
 
@@ -11,7 +11,7 @@ use super::ids::OrganizationId;
 /// What a token says about the active organization.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ActiveOrganizationClaim {
-    /// None of the paths exists: the claims template is not installed. The database decides, nobody waits.
+    /// None of the paths exists: the claims template is not installed. The database decides, without a wait.
     NoTemplate,
     /// The path exists, but holds no organization id yet.
     Absent,
@@ -23,11 +23,11 @@ pub enum ActiveOrganizationClaim {
 const PATHS: [&[&str]; 4] =
     [&["publicMetadata", "activeOrgId"], &["metadata", "activeOrgId"], &["activeOrgId"], &["organizationId"]];
 
-/// What stands at a path of a payload.
+/// The value at a path of a payload.
 pub enum Found {
     Nothing,
     Text(String),
-    /// Null, or anything that is not a text.
+    /// Null, or anything that is not a string.
     Other,
 }
 
@@ -41,7 +41,7 @@ impl ActiveOrganizationClaim {
         })
     }
 
-    /// Reads the claim through any way of looking into a payload. The browser has its own JSON.
+    /// Reads the claim through any lookup. The browser has its own JSON.
     pub fn find(look_up: impl Fn(&[&str]) -> Found) -> Self {
         for path in PATHS {
             match look_up(path) {
@@ -87,7 +87,7 @@ mod tests {
         assert_eq!(read(&format!(r#"{{"metadata":{{"activeOrgId":"{A}"}},"organizationId":"{B}"}}"#)), organization(A));
         assert_eq!(read(&format!(r#"{{"activeOrgId":"{B}"}}"#)), organization(B));
         assert_eq!(read(&format!(r#"{{"organizationId":"{B}"}}"#)), organization(B));
-        // Null in an earlier path is an answer too: the token is stale, whatever stands further down.
+        // Null in an earlier path decides, too: the token is stale, whatever the later paths hold.
         assert_eq!(
             read(&format!(r#"{{"publicMetadata":{{"activeOrgId":null}},"activeOrgId":"{B}"}}"#)),
             ActiveOrganizationClaim::Absent

@@ -1,4 +1,4 @@
-//! All that the browser may learn about an error: a code for programs, a sentence for users, and a reference.
+//! Everything a client learns about an error: a code for programs, a sentence for users, and a reference.
 //!
 //! What must stay true: nothing here is copied from a library's error text.
 
@@ -8,41 +8,41 @@ use serde::{Deserialize, Serialize};
 use super::gate::Denial;
 use super::json_text::JsonText;
 
-/// What went wrong, for programs. Part of the public API: codes are added, never renamed.
+/// What went wrong, for programs. Part of the public API: codes may be added, but never renamed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FailureCode {
     /// The caller is signed out, or the session ended.
     SignedOut,
-    /// The token is too old, or not there yet; the browser can get a new one.
+    /// The token is stale or missing; the browser can get a new one.
     SessionStale,
-    /// The token was refused for a cause that waiting cannot cure.
+    /// The token was rejected, and waiting does not help.
     SessionRefused,
     /// The session has an unfinished task at Clerk.
     SessionPending,
-    /// A field was not accepted; `field` names it.
+    /// A field is invalid; `field` names it.
     Invalid,
     /// Another organization has this slug.
     SlugTaken,
-    /// The idempotency key was used before with other content.
+    /// The idempotency key was already used with other content.
     IdempotencyKeyReused,
     /// The request came from another site.
     CrossSite,
-    /// A webhook without a signature that fits.
+    /// A webhook without a valid signature.
     SignatureRefused,
-    /// The content type is not one we read.
+    /// The content type is not supported.
     UnsupportedMediaType,
-    /// The body is larger than this endpoint takes.
+    /// The body is too large for this endpoint.
     TooLarge,
     /// Too many requests in a short time.
     RateLimited,
-    /// The keys, the database or Clerk cannot be reached now.
+    /// The keys, the database or Clerk are unreachable now.
     Unavailable,
-    /// A fault of ours.
+    /// An error on our side.
     Internal,
-    /// Only in the browser: the request did not get through, so what happened is not known.
+    /// Only in the browser: there was no response, so the outcome is unknown.
     Network,
-    /// Only in the browser: there was an answer, and it could not be read, so what happened is not known.
+    /// Only in the browser: the response could not be read, so the outcome is unknown.
     Unreadable,
 }
 
@@ -67,7 +67,7 @@ impl FailureCode {
         ("unreadable", Self::Unreadable),
     ];
 
-    /// Whether the request may have taken effect all the same.
+    /// Whether the request may have taken effect anyway.
     pub fn leaves_open(self) -> bool {
         matches!(self, Self::Unavailable | Self::Internal | Self::Network | Self::Unreadable)
     }
@@ -81,7 +81,7 @@ pub enum Field {
     Slug,
 }
 
-/// An error as the browser and API clients get it.
+/// An error as browsers and API clients get it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
     pub code: FailureCode,
@@ -89,10 +89,10 @@ pub struct Failure {
     pub message: String,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub field: Option<Field>,
-    /// What would be accepted instead: for a slug that is taken, ones that are available.
+    /// Values that would be accepted: available alternatives to a taken slug.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub suggestions: Vec<String>,
-    /// Names the log lines of this request.
+    /// Identifies this request in the log.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub request_id: Option<String>,
 }
@@ -160,7 +160,7 @@ impl Failure {
         )
     }
 
-    /// For the browser: an answer that is not one of ours, such as a proxy's error page.
+    /// For the browser: a response that is not ours, such as a proxy's error page.
     pub fn unreadable() -> Self {
         Self::new(
             FailureCode::Unreadable,
@@ -175,7 +175,7 @@ impl Failure {
         )
     }
 
-    /// The HTTP status that goes with the code.
+    /// The code's HTTP status.
     pub fn status(&self) -> u16 {
         match self.code {
             FailureCode::SignedOut
@@ -200,7 +200,8 @@ impl FromServerFnError for Failure {
     fn from_server_fn_error(error: ServerFnErrorErr) -> Self {
         match error {
             ServerFnErrorErr::Request(_) => Self::network(),
-            // Of an answer in the browser; of a request on the server, which says so (`server::rpc`).
+            // In the browser this is about a response; on the server about a request, which `server::http::rpc` maps
+            // itself.
             ServerFnErrorErr::Args(_) | ServerFnErrorErr::MissingArg(_) | ServerFnErrorErr::Deserialization(_) => {
                 Self::unreadable()
             }
@@ -214,7 +215,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn absent_parts_are_left_out_of_the_json() {
+    fn missing_parts_are_left_out_of_the_json() {
         let mut failure = Failure::at(Field::Slug, FailureCode::SlugTaken, "Taken.");
         let json = serde_json::to_string(&failure).expect("json");
         assert_eq!(json, r#"{"code":"slug_taken","message":"Taken.","field":"slug"}"#);
@@ -224,14 +225,14 @@ mod tests {
     }
 
     #[test]
-    fn the_names_are_those_of_the_json() {
+    fn names_match_the_json() {
         for (name, code) in FailureCode::NAMES {
             assert_eq!(serde_json::to_value(code).expect("json"), name);
         }
     }
 
     #[test]
-    fn library_texts_do_not_pass() {
+    fn library_texts_do_not_leak() {
         let failure = Failure::from_server_fn_error(ServerFnErrorErr::ServerError("secret detail".into()));
         assert_eq!(failure, Failure::internal());
     }

@@ -1,19 +1,19 @@
 //! The bounded wait for a token that the gate lets in, as a state machine.
 //!
-//! It does nothing itself. An island carries out one [`Step`] at a time with real timers, tells what it [`Seen`], and
+//! It performs no I/O. An island carries out one [`Step`] at a time with real timers, reports what it has [`Seen`], and
 //! gets the next one; the tests do the same with a virtual clock.
 //!
 //! What must stay true:
-//! - It ends: at [`Step::Arrived`] or [`Step::GiveUp`], at the latest `cap_ms` after clerk-js was there, and at the latest
-//!   `load_cap_ms` after the start if it never comes.
-//! - It does not end before `cap_ms` for want of attempts: they become slower, so that they fill it.
-//! - Loading clerk-js is not waiting for Clerk: a slow connection spends no attempt, and has words of its own.
-//! - It arrives only when the cookie's own token carries the organization (or can carry none, for want of a claims
-//!   template) *and* the server, having verified that cookie, agrees.
-//! - While the outbox has not reached Clerk, Clerk is not asked for the organization: no token could carry what Clerk has
-//!   not been told. It is asked then only if the server cannot use the token at all.
-//! - After a call to Clerk that failed, the server is asked: the token may have come all the same, and the answer tells
-//!   which side does not answer.
+//! - It ends, at [`Step::Arrived`] or [`Step::GiveUp`]: at most `cap_ms` after clerk-js has loaded, and at most
+//!   `load_cap_ms` after the start if it never loads.
+//! - It does not run out of attempts before `cap_ms`: they become slower, so that they fill it.
+//! - Loading clerk-js is not waiting for Clerk: a slow connection costs no attempt, and has its own message.
+//! - It arrives only when the cookie's token carries the organization (or cannot carry one, without a claims template)
+//!   *and* the server, having verified that cookie, agrees.
+//! - Until the outbox has notified Clerk, Clerk is not asked for a token, because none could carry the organization.
+//!   The one exception is a token that the server cannot use at all.
+//! - After a failed call to Clerk, the server is asked: the token may have come anyway, and the response shows which
+//!   side is unreachable.
 
 use super::claims::ActiveOrganizationClaim;
 use super::failure::FailureCode;
@@ -23,51 +23,51 @@ use super::onboarding::{Delivery, SessionStatus};
 mod bounds;
 
 use bounds::{
-    ATTEMPTS_PER_QUESTION, CALL_LIMIT_MS, CLERK_PATIENCE_MS, FAILED_PAUSE_MS, FIRST_LOAD_LIMIT_MS, LAST_QUESTION_MS,
-    LOAD_FAILURES, SERVER_PATIENCE_MS,
+    ATTEMPTS_PER_SERVER_CALL, CALL_LIMIT_MS, CLERK_PATIENCE_MS, FAILED_PAUSE_MS, FIRST_LOAD_LIMIT_MS,
+    LAST_SERVER_CALL_MS, LOAD_FAILURES, SERVER_PATIENCE_MS,
 };
 pub use bounds::{
     BOUNDS, Bounds, PAUSE_STEP_MS, RECHECK_WITHOUT_SCRIPT_MS, RECHECKS_WITHOUT_SCRIPT, REFRESH_BOUNDS, recheck_pauses,
 };
 
-/// What to do next. Limits are in milliseconds: a call that takes longer is left alone.
+/// What to do next. Limits are in milliseconds: a call that takes longer is abandoned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// Load clerk-js, or go on loading it.
+    /// Load clerk-js, or continue to.
     Load { limit_ms: u32 },
     /// `session.reload()`: refreshes token, cookie and user.
     Reload { limit_ms: u32 },
-    /// `session.getToken({skipCache: true})`: goes to Clerk's origin when a reload brought an old token. A POST, so it
-    /// also repairs a missing `azp`.
+    /// `session.getToken({skipCache: true})`: asks Clerk's origin, in case a reload returned a stale token. A POST, so
+    /// it also repairs a missing `azp`.
     SkipCache { limit_ms: u32 },
-    /// Ask our server how it sees the session.
+    /// Ask our server for the session's status.
     AskServer { limit_ms: u32 },
-    /// Do nothing for so long.
+    /// Wait this long.
     Pause { ms: u32 },
-    /// Navigate to where the user wants to be.
+    /// Navigate to the user's target.
     Arrived,
-    /// Navigate to the screen that says why not, or say it here.
+    /// Navigate to the screen that names the cause, or name it here.
     GiveUp(GaveUp),
 }
 
-/// What was seen when the last step had been carried out.
+/// The result of the last step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Seen {
-    /// clerk-js is there.
+    /// clerk-js has loaded and started.
     Loaded,
     /// The browser could not fetch clerk-js's script.
     NotLoaded,
-    /// After a call to Clerk: what the cookie's token says now. `None`: there is no readable token in the cookie.
+    /// After a call to Clerk: what the cookie's token says now. `None`: the cookie holds no readable token.
     Cookie(Option<ActiveOrganizationClaim>),
-    /// After asking the server.
+    /// The server's status of the session.
     Server(SessionStatus),
     /// The server cannot use the token, but could use another one.
     Stale,
-    /// The server will not let this session in, however long one waits.
+    /// The server rejects this session, and waiting does not help.
     Refused,
     /// Clerk or the server says that the user is signed out.
     SignedOut,
-    /// The server answered that it cannot tell now.
+    /// The server cannot check the session now.
     Unavailable,
     /// The call failed.
     Failed,
@@ -121,28 +121,28 @@ impl Destination {
 pub enum GaveUp {
     /// Our server could not notify Clerk in time. The organization exists.
     NotDelivered,
-    /// Clerk answers, but its tokens are not good enough.
+    /// Clerk answers, but its tokens stay stale.
     TokenStale,
     /// Clerk does not answer, while our server does.
     ClerkUnreachable,
     /// Clerk has not answered yet: it is busy, or the connection is slow.
     ClerkSlow,
-    /// clerk-js's script did not come: it is blocked, or the connection is too slow for it.
+    /// clerk-js's script did not load: it is blocked, or the connection is too slow for it.
     NotLoaded,
-    /// Clerk gave a token, and the browser did not keep it: cookies are refused, or it is too large for one.
+    /// Clerk issued a token, but the browser did not keep it: cookies are blocked, or it is too large for one.
     NoCookie,
-    /// Our server does not answer either: navigating would end at the browser's own error page.
+    /// Our server does not answer either: navigating would lead to the browser's own error page.
     NoConnection,
-    /// Our server answers that it cannot tell now. It says itself what is out of reach.
+    /// Our server cannot check the session now. Its own page says what is unreachable.
     Unavailable,
     /// The user is signed out.
     SignedOut,
-    /// The gate has another answer for this session than waiting, and gives it where the user wants to be.
+    /// The gate's decision about this session is not to wait: the user's target shows it.
     Elsewhere,
 }
 
 impl GaveUp {
-    /// What the token-pending screen is told, so that it can name a cause that the server cannot see.
+    /// The `tried` parameter of the token-pending screen: names causes that the server cannot see.
     pub fn tried(self) -> &'static str {
         match self {
             Self::ClerkUnreachable => TRIED_UNREACHABLE,
@@ -154,14 +154,14 @@ impl GaveUp {
     }
 }
 
-/// The values of `tried`: without a cause that only the browser can see, then [`GaveUp::ClerkUnreachable`],
+/// The values of `tried`: no cause that only the browser can see, then [`GaveUp::ClerkUnreachable`],
 /// [`GaveUp::NoCookie`], [`GaveUp::NotLoaded`] and [`GaveUp::ClerkSlow`].
 pub const TRIED: &str = "1";
 pub const TRIED_UNREACHABLE: &str = "unreachable";
 pub const TRIED_NO_COOKIE: &str = "no-cookie";
 pub const TRIED_NOT_LOADED: &str = "not-loaded";
 pub const TRIED_SLOW: &str = "slow";
-/// WebAssembly did not run, so nothing was tried by it.
+/// WebAssembly did not run, so nothing was tried.
 pub const TRIED_NO_WASM: &str = "no-wasm";
 
 /// Tries without script before the token-pending screen names the cause, about a second apart.
@@ -171,46 +171,45 @@ pub const ATTEMPTS_WITHOUT_SCRIPT: u32 = 3;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Stage {
     NotifyingClerk,
-    /// clerk-js is still on its way.
+    /// clerk-js is still loading.
     Loading,
     RefreshingSession,
     Opening,
 }
 
-/// A wait under way.
+/// A wait in progress.
 #[derive(Clone, Debug)]
 pub struct Wait {
-    /// `None`: any token will do that the gate does not keep waiting.
+    /// `None`: any token that the gate does not keep waiting.
     organization: Option<OrganizationId>,
     bounds: Bounds,
-    /// When clerk-js was there; before that, when the wait began.
+    /// When clerk-js had loaded; until then, when the wait began.
     started_ms: f64,
     loading: Loading,
     delivery: Delivery,
     attempts: u32,
-    /// How often the server has been asked.
-    questions: u32,
-    /// What failed last and has not worked since.
+    server_calls: u32,
+    /// The last failure, unless the call has succeeded since.
     trouble: Option<GaveUp>,
     last_call: Step,
     after_pause: Step,
     last: Step,
 }
 
-/// How far loading clerk-js has come.
+/// The state of loading clerk-js.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Loading {
     Loaded,
-    /// Not longer than usual so far.
+    /// No longer than usual so far.
     Begun,
-    /// So long that the user should know.
+    /// Long enough that the user should know.
     Slow,
     Failed(u32),
 }
 
 impl Wait {
-    /// Begins to wait at `now_ms` (any monotonic clock) and gives the first step. `cookie`: what the cookie's token says
-    /// before anything is done.
+    /// Begins to wait at `now_ms` (any monotonic clock) and returns the first step. `cookie`: what the cookie's token
+    /// says at the start.
     pub fn begin(
         organization: Option<OrganizationId>,
         delivery: Delivery,
@@ -225,17 +224,17 @@ impl Wait {
             loading: Loading::Begun,
             delivery,
             attempts: 0,
-            questions: 0,
+            server_calls: 0,
             trouble: None,
             last_call: Step::Arrived,
             after_pause: Step::Arrived,
             last: Step::Arrived,
         };
-        let good_already = organization.is_some() && wait.satisfies(cookie);
+        let already_satisfied = organization.is_some() && wait.satisfies(cookie);
         let step = match delivery {
-            // Tokens here name no organization, or this one does already: there may be nothing to wait for.
-            _ if good_already => wait.ask_server(now_ms),
-            // The server may let the token in all the same.
+            // Tokens here never name an organization, or this one already does: there may be nothing to wait for.
+            _ if already_satisfied => wait.ask_server(now_ms),
+            // The server may accept the token anyway.
             Delivery::Failed => wait.ask_server(now_ms),
             Delivery::Delivered | Delivery::Pending => Step::Load { limit_ms: FIRST_LOAD_LIMIT_MS },
         };
@@ -243,7 +242,7 @@ impl Wait {
         (wait, step)
     }
 
-    /// The next step, given what was seen after the last one.
+    /// The next step, given the result of the last one.
     pub fn next(&mut self, seen: Seen, now_ms: f64) -> Step {
         self.note_trouble(seen);
         self.note_loading(seen, now_ms);
@@ -256,7 +255,7 @@ impl Wait {
             },
             (Step::Load { .. }, Seen::NotLoaded | Seen::Failed) => self.after_failed_load(now_ms),
             (Step::Pause { .. }, _) => self.limited(self.after_pause, now_ms),
-            (Step::AskServer { .. }, Seen::Server(status)) => self.heard_from_server(status, now_ms),
+            (Step::AskServer { .. }, Seen::Server(status)) => self.after_status(status, now_ms),
             (Step::AskServer { .. }, Seen::Stale) => self.try_clerk_again(now_ms),
             (Step::AskServer { .. }, _) => self.pause_then(ASK_SERVER, FAILED_PAUSE_MS, now_ms),
             (_, Seen::Cookie(claim)) if !self.satisfies(claim) && self.delivery == Delivery::Delivered => {
@@ -278,12 +277,12 @@ impl Wait {
         }
     }
 
-    /// How often Clerk has been asked.
+    /// The number of calls to Clerk.
     pub fn attempts(&self) -> u32 {
         self.attempts
     }
 
-    /// The clock of the wait begins when clerk-js is there.
+    /// Starts the wait's clock when clerk-js has loaded.
     fn note_loading(&mut self, seen: Seen, now_ms: f64) {
         if !matches!(self.last, Step::Load { .. }) {
             return;
@@ -304,17 +303,17 @@ impl Wait {
         };
     }
 
-    /// Blocked scripts fail at once, and again each time.
+    /// A blocked script fails at once, every time.
     fn after_failed_load(&mut self, now_ms: f64) -> Step {
         match self.loading {
-            // Whether our server answers decides where to go.
+            // The target depends on whether our server answers.
             Loading::Failed(times) if times >= LOAD_FAILURES => self.give_up(),
             _ => self.pause_then(ASK_SERVER, FAILED_PAUSE_MS, now_ms),
         }
     }
 
     fn note_trouble(&mut self, seen: Seen) {
-        // What a failure means, and what silence means, if it was long enough to mean anything.
+        // What a failure means, and what a timeout means if it was long enough.
         let (failed, silent) = match self.last {
             Step::AskServer { limit_ms } => {
                 (GaveUp::NoConnection, (limit_ms >= SERVER_PATIENCE_MS).then_some(GaveUp::NoConnection))
@@ -328,7 +327,7 @@ impl Wait {
             Seen::Loaded | Seen::NotLoaded => {}
             Seen::Cookie(Some(_)) => self.trouble = None,
             Seen::Cookie(None) => self.trouble = Some(GaveUp::NoCookie),
-            // That the server answers says nothing about Clerk.
+            // A response from the server says nothing about Clerk.
             Seen::Server(_) | Seen::Stale => {
                 self.trouble = self.trouble.filter(|t| !matches!(t, GaveUp::NoConnection | GaveUp::Unavailable));
             }
@@ -348,7 +347,7 @@ impl Wait {
         }
     }
 
-    fn heard_from_server(&mut self, status: SessionStatus, now_ms: f64) -> Step {
+    fn after_status(&mut self, status: SessionStatus, now_ms: f64) -> Step {
         if status.inside {
             return Step::Arrived;
         }
@@ -361,30 +360,30 @@ impl Wait {
             (_, Delivery::Failed) => Step::GiveUp(GaveUp::NotDelivered),
             _ if self.loading != Loading::Loaded => self.load_on(now_ms),
             (Delivery::Pending | Delivery::Failed, Delivery::Delivered) => self.ask_clerk(now_ms),
-            (_, Delivery::Pending) => self.pause_then(ASK_SERVER, self.pause_ms(self.questions), now_ms),
+            (_, Delivery::Pending) => self.pause_then(ASK_SERVER, self.pause_ms(self.server_calls), now_ms),
             (Delivery::Delivered, Delivery::Delivered) => self.try_clerk_again(now_ms),
         }
     }
 
-    /// Now and then the server is asked first, which costs little: waiting may have become pointless.
+    /// Sometimes the server is asked first, which is cheap: waiting may have become pointless.
     fn try_clerk_again(&mut self, now_ms: f64) -> Step {
         if self.loading != Loading::Loaded {
             return self.load_on(now_ms);
         }
         let asked_server = matches!(self.last, Step::AskServer { .. });
-        if !asked_server && self.attempts.is_multiple_of(ATTEMPTS_PER_QUESTION) {
+        if !asked_server && self.attempts.is_multiple_of(ATTEMPTS_PER_SERVER_CALL) {
             return self.ask_server(now_ms);
         }
         self.pause_then(self.clerk_call(), self.pause_ms(self.attempts), now_ms)
     }
 
-    /// Longer after each of so many calls.
+    /// The pause after this many calls: each is longer than the one before.
     fn pause_ms(&self, calls: u32) -> u32 {
         let grown = self.bounds.pause_ms + calls.saturating_sub(1) * PAUSE_STEP_MS;
         grown.min(self.bounds.longest_pause_ms)
     }
 
-    /// Goes on loading clerk-js, as long as there is time for it.
+    /// Continues to load clerk-js while there is time.
     fn load_on(&mut self, now_ms: f64) -> Step {
         match self.left_ms(now_ms) {
             0 => self.give_up(),
@@ -400,8 +399,8 @@ impl Wait {
         self.limited(ASK_SERVER, now_ms)
     }
 
-    /// First a reload, which refreshes everything; from then on past Clerk's caches, with a reload now and then in case
-    /// only that gets through. After a failure, the other one: they are limited apart.
+    /// First a reload, which refreshes everything; then calls that skip Clerk's caches, with a reload now and then in
+    /// case only that gets through. After a failure, the other one: they have separate rate limits.
     fn clerk_call(&self) -> Step {
         let reload = match self.last_call {
             Step::Reload { .. } if self.trouble.is_some() => false,
@@ -420,18 +419,18 @@ impl Wait {
         Step::Pause { ms: pause_ms.min(left) }
     }
 
-    /// Cuts a call's limit to the time that is left for it, and counts calls to Clerk.
+    /// Cuts a call's limit to the time left, and counts calls.
     fn limited(&mut self, step: Step, now_ms: f64) -> Step {
         let left = self.left_ms(now_ms);
         if left == 0 {
             return self.give_up();
         }
-        let limit_ms = CALL_LIMIT_MS.min(left.saturating_sub(LAST_QUESTION_MS));
+        let limit_ms = CALL_LIMIT_MS.min(left.saturating_sub(LAST_SERVER_CALL_MS));
         let step = match step {
             Step::Reload { .. } if limit_ms > 0 => Step::Reload { limit_ms },
             Step::SkipCache { .. } if limit_ms > 0 => Step::SkipCache { limit_ms },
             _ => {
-                self.questions += 1;
+                self.server_calls += 1;
                 return Step::AskServer { limit_ms: CALL_LIMIT_MS.min(left) };
             }
         };
@@ -442,7 +441,7 @@ impl Wait {
 
     fn left_ms(&self, now_ms: f64) -> u32 {
         let cap_ms = match self.loading {
-            // Without any connection, what does not come is not slow.
+            // Without any connection, a script that does not come is not just slow.
             Loading::Begun | Loading::Slow if self.trouble != Some(GaveUp::NoConnection) => self.bounds.load_cap_ms,
             _ => self.bounds.cap_ms,
         };

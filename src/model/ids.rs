@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-/// A Clerk user id, such as `user_2abc…`. Clerk does not promise the form, so only its safety is checked.
+/// A Clerk user id, such as `user_2abc…`. Clerk does not specify the form, so only its safety is checked.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct UserId(String);
@@ -15,12 +15,12 @@ pub struct UserId(String);
 #[serde(try_from = "String", into = "String")]
 pub struct SessionId(String);
 
-/// The id of one of our organizations: a UUID made by our server.
+/// The id of one of our organizations: a UUID that our server generates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct OrganizationId(pub Uuid);
 
-/// Longest Clerk id we accept, in bytes. Clerk's own are about 32.
+/// Longest Clerk id we accept, in bytes. Clerk's own have about 32.
 const MAX_CLERK_ID_BYTES: usize = 128;
 
 /// Why a string is not an id.
@@ -73,7 +73,7 @@ clerk_id!(UserId);
 clerk_id!(SessionId);
 
 impl OrganizationId {
-    /// Reads the hyphenated form that stands in claims and metadata.
+    /// Reads the hyphenated form used in claims and metadata.
     pub fn parse(value: &str) -> Result<Self, InvalidId> {
         Uuid::try_parse(value).map(Self).map_err(|_| InvalidId)
     }

@@ -1,8 +1,8 @@
-//! How server functions write their arguments and answers: JSON, read as text.
+//! The encoding of server functions' arguments and results: JSON, read as text.
 //!
-//! Leptos's own JSON encoding reads bytes, while islands' properties are read as text: two copies of the whole JSON
-//! reader in the browser, some 4 kB compressed. This one reads text too. Like `failure`, it knows the traits of server
-//! functions, because they must be implemented where the types are.
+//! Leptos's own JSON encoding reads bytes, while islands' properties are read as text: two copies of the JSON parser in
+//! the browser, some 4 kB compressed. This one reads text, too. Like `failure`, it uses the traits of server functions,
+//! which must be implemented where the types are.
 
 use bytes::Bytes;
 use leptos::server_fn::codec::Post;
@@ -36,7 +36,7 @@ impl<T: DeserializeOwned> Decodes<T> for JsonText {
     type Error = serde_json::Error;
 
     fn decode(bytes: Bytes) -> Result<T, Self::Error> {
-        // Bytes that are not UTF-8 become an empty text, which is not JSON either.
+        // Bytes that are not UTF-8 become an empty string, which is not JSON either.
         serde_json::from_str(std::str::from_utf8(&bytes).unwrap_or_default())
     }
 }

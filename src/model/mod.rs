@@ -1,5 +1,5 @@
-//! Plain data and rules, the same on both sides. No I/O, no clock; uses nothing else of ours, and
-//! of Leptos only the traits that errors and encodings of server functions must have.
+//! Plain data and rules, the same on both sides. No I/O, no clock. Uses no other module of ours, and of Leptos only the
+//! traits that errors and encodings of server functions must implement.
 
 pub mod claims;
 pub mod failure;

@@ -1,23 +1,23 @@
-//! What the onboarding form and the server say to each other.
+//! What the onboarding form and the server exchange.
 
 use serde::{Deserialize, Serialize};
 
 use super::gate::Verdict;
 use super::organization::Organization;
 
-/// Whether Clerk knows about a change yet.
+/// Whether Clerk has been notified of a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Delivery {
-    /// Clerk confirmed it: a newly made token carries it.
+    /// Clerk confirmed it: a new token carries it.
     Delivered,
-    /// It waits in the outbox. Asking Clerk is pointless until it is delivered.
+    /// It is in the outbox. Asking Clerk for a token is pointless until it is delivered.
     Pending,
-    /// Clerk refused it for good. An operator must look at it; waiting cannot help.
+    /// Clerk rejected it. Waiting cannot help; an operator must look at it.
     Failed,
 }
 
-/// The answer to a creation, first or repeated.
+/// The response to a creation, first or repeated.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Created {
     pub organization: Organization,
@@ -26,7 +26,7 @@ pub struct Created {
     pub replayed: bool,
 }
 
-/// What the slug check says about a well-formed slug.
+/// The result of checking a well-formed slug.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Availability {
     pub available: bool,
@@ -34,15 +34,15 @@ pub struct Availability {
     pub suggestions: Vec<String>,
 }
 
-/// How many slugs are offered instead of one that is taken.
+/// How many alternatives to a taken slug are offered.
 pub const SUGGESTIONS: usize = 2;
 
 /// How the server sees the caller's session right now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SessionStatus {
-    /// The gate would let this very token into the dashboard.
+    /// The gate would let this token into the dashboard.
     pub inside: bool,
-    /// The gate would send this very token to the token-pending screen.
+    /// The gate would send this token to the token-pending screen.
     pub waiting: bool,
     pub delivery: Delivery,
 }
@@ -62,27 +62,27 @@ pub struct Draft {
     pub slug: String,
     pub name_error: String,
     pub slug_error: String,
-    /// Slugs that are available instead of one that is taken.
+    /// Available alternatives to a taken slug.
     pub suggestions: Vec<String>,
-    /// Where the form is filled in with each of them: of use without WebAssembly.
+    /// Links to the form filled in with each of them, for browsers without WebAssembly.
     pub links: Vec<String>,
-    /// What is wrong with the whole.
+    /// An error of the whole form.
     pub failure: String,
-    /// Whether the organization may have been created all the same.
+    /// Whether the organization may have been created anyway.
     pub undecided: bool,
-    /// The address of the user who is signed in, if it is known.
+    /// The signed-in user's e-mail address, if known.
     pub email: String,
-    /// What stands before the slug in an address.
+    /// The part before the slug in a web address.
     pub host: String,
 }
 
 /// Where the token-pending screen leads.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct WaitTargets {
-    /// Where the user wants to be.
+    /// The user's target.
     pub next: String,
     /// The sign-in page, if the session has ended.
     pub sign_in: String,
-    /// The screen that names the cause, but for what was met on the way.
+    /// The screen that names the cause, up to the value of `tried`.
     pub exhausted: String,
 }

@@ -1,4 +1,4 @@
-//! What an organization may be called. The form and the server run this very code, so they cannot disagree.
+//! The rules for an organization's name and slug. The form and the server share this code, so they cannot disagree.
 
 use std::fmt;
 
@@ -7,19 +7,19 @@ use serde::{Deserialize, Serialize};
 use super::ids::OrganizationId;
 use super::unicode::{is_default_ignorable, is_mark};
 
-/// Longest name, in characters: what fits a header on a phone in two lines.
+/// Longest name, in characters: what fits into two lines of a header on a phone.
 pub const NAME_MAX_CHARS: usize = 80;
 /// Most marks on one character. The longest stacks in ordinary writing have four: a Hebrew letter with two points, a
 /// vowel and a cantillation mark.
 pub const MAX_MARKS: usize = 4;
 /// Shortest slug, in characters: single letters are reserved for the product.
 pub const SLUG_MIN_CHARS: usize = 2;
-/// Longest slug, in characters: a DNS label has 63, and prefixes may be put before it.
+/// Longest slug, in characters: a DNS label has 63, which leaves room for a prefix.
 pub const SLUG_MAX_CHARS: usize = 48;
 
-/// What is said of a slug that another organization has.
+/// Shown when another organization has the slug.
 pub const SLUG_TAKEN: &str = "This address is taken. Choose another one.";
-/// What is said when a name gives no slug, because it has neither Latin letters nor digits.
+/// Shown when a name gives no slug, because it has neither Latin letters nor digits.
 pub const NO_SUGGESTION: &str =
     "We can’t make a web address from this name. Type one in the letters a to z, for example “my-team”.";
 
@@ -84,7 +84,7 @@ const RESERVED_SLUGS: &[&str] = &[
     "www",
 ];
 
-/// What is put after a taken slug, the preferred ones first. Each has its only hyphen at the beginning, so that
+/// Endings for a taken slug, the preferred ones first. Each has its only hyphen at the beginning, so that
 /// no two of them lead to the same slug.
 const ALTERNATIVE_ENDINGS: &[&str] =
     &["-hq", "-team", "-2", "-3", "-io", "-app", "-co", "-labs", "-group", "-4", "-5", "-6"];
@@ -115,8 +115,8 @@ const UNDECOMPOSED_LATIN: &[(&str, &str)] = &[
     ("z", "ƶƵ"),
 ];
 
-/// A name as users see it: trimmed, single spaces, 1 to 80 characters. New ones come from [`OrganizationName::parse`]. What
-/// was stored, or comes from the server, was accepted once, and is shown whatever the rules are by now.
+/// A name as users see it: trimmed, single spaces, 1 to 80 characters. New ones come from [`OrganizationName::parse`].
+/// What was stored, or comes from the server, was accepted once, and is shown whatever the rules are by now.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct OrganizationName(String);
@@ -127,7 +127,7 @@ pub struct OrganizationName(String);
 #[serde(transparent)]
 pub struct Slug(String);
 
-/// Why a name was refused. The text is shown at the field.
+/// Why a name is invalid. The text is shown at the field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NameError {
     #[error("Enter a name for your organization.")]
@@ -144,7 +144,7 @@ pub enum NameError {
     MarkOnNothing,
 }
 
-/// Why a slug was refused. The text is shown at the field.
+/// Why a slug is invalid. The text is shown at the field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SlugError {
     #[error("Enter a web address for your organization.")]
@@ -232,8 +232,8 @@ fn is_variation_selector(character: char) -> bool {
 }
 
 /// Whether a character is invisible where it stands, after `previous` (a space, at the beginning of a name). So are all
-/// controls (`Cc`), all of Unicode's Default_Ignorable_Code_Point, and some that are in neither but show nothing: blanks
-/// of Braille, music and hieroglyphs, marks of annotations, the place of an object.
+/// controls (`Cc`), all of Unicode's Default_Ignorable_Code_Point, and some that are in neither but show nothing:
+/// blanks of Braille, music and hieroglyphs, marks of annotations, the place of an object.
 ///
 /// Real names need some of them, which are kept one at a time:
 /// - joiners after what is not ASCII: emoji, Indic scripts, Persian;
@@ -252,7 +252,7 @@ fn is_invisible(character: char, previous: char) -> bool {
         || matches!(character, '\u{2800}' | '\u{fff9}'..='\u{fffc}' | '\u{13441}' | '\u{13442}' | '\u{1d159}')
 }
 
-/// Refuses what disguises a name. Joiners between marks do not end a stack: they take no room either.
+/// Rejects what disguises a name. Joiners between marks do not end a stack, because they take up no space.
 fn check_characters(name: &str) -> Result<(), NameError> {
     let mut previous = ' ';
     let mut marks = 0;
@@ -278,9 +278,9 @@ fn check_characters(name: &str) -> Result<(), NameError> {
 
 impl OrganizationName {
     /// Trims, folds runs of spaces, and checks. Any script is welcome, right-to-left ones included;
-    /// what disguises a name is not: invisible characters, and marks in stacks or on nothing.
+    /// what disguises a name is not: invisible characters, and marks in stacks or without a letter.
     pub fn parse(input: &str) -> Result<Self, NameError> {
-        // Cheap bound first: nothing below walks an oversized input more than once.
+        // A cheap bound first, so that the code below never walks an oversized input.
         if input.chars().nth(NAME_MAX_CHARS * 4).is_some() {
             return Err(NameError::TooLong);
         }
@@ -304,7 +304,7 @@ impl OrganizationName {
 }
 
 impl Slug {
-    /// Checks without changing anything: what is typed is what is stored, or it is refused.
+    /// Checks without changing anything but surrounding spaces: the input is stored as it is, or rejected.
     pub fn parse(input: &str) -> Result<Self, SlugError> {
         let input = input.trim();
         if input.is_empty() {
@@ -334,12 +334,12 @@ impl Slug {
         Ok(Self(input.to_owned()))
     }
 
-    /// Proposes a slug for a name, or an empty string when the name has nothing to build one from.
+    /// Suggests a slug for a name, or an empty string if the name has nothing to build one from.
     ///
-    /// The name is to be in compatibility decomposition (NFKD, Unicode Standard Annex 15), which this module has no
-    /// tables for: the server has `names::decomposed`, a browser `String.prototype.normalize("NFKD")`. Accents are then
-    /// marks of their own, and are skipped; ligatures and full-width letters are plain ones. Scripts other than Latin
-    /// are left out, since a guess at reading them would be wrong. A name not decomposed loses its accented letters.
+    /// The name must be in compatibility decomposition (NFKD, Unicode Standard Annex 15), for which this module has no
+    /// tables: the server has `names::decomposed`, a browser `String.prototype.normalize("NFKD")`. Accents are then
+    /// separate marks, which are skipped; ligatures and full-width letters are plain ones. Scripts other than Latin are
+    /// left out, because a guessed transliteration would be wrong. Without decomposition, accented letters are lost.
     pub fn suggest(decomposed: &str) -> String {
         let mut slug = String::new();
         let mut rest = decomposed.chars();
@@ -363,9 +363,9 @@ impl Slug {
         }
     }
 
-    /// What to offer when this slug is taken: at most twelve others, all different, the preferred ones first, and the
-    /// same ones each time. Whether they are available is not known here. An ending that this slug already has is
-    /// replaced, so that `acme-2` leads to `acme-3`; a long slug is shortened.
+    /// Alternatives for a taken slug: at most twelve, all different, the preferred ones first, and always the same.
+    /// They may be taken, too. An ending that this slug already has is replaced, so that `acme-2` leads to `acme-3`; a
+    /// long slug is shortened.
     pub fn alternatives(&self) -> impl Iterator<Item = Slug> {
         let base = ALTERNATIVE_ENDINGS.iter().find_map(|ending| self.0.strip_suffix(ending)).unwrap_or(&self.0);
         ALTERNATIVE_ENDINGS.iter().filter(move |ending| !base.ends_with(**ending)).filter_map(move |ending| {
@@ -386,8 +386,8 @@ fn undecomposed_latin(character: char) -> Option<&'static str> {
     Some(ascii)
 }
 
-/// Whether the letters around a character belong to one word of a slug: around marks, apostrophes, what is invisible,
-/// and the middle dot of Catalan between two l, as in "il·lusió".
+/// Whether the letters around a character belong to one word of a slug: around marks, apostrophes, invisible
+/// characters, and the middle dot of Catalan between two l, as in "il·lusió".
 fn joins_letters(character: char, before: &str, after: &str) -> bool {
     match character {
         '\'' | '\u{2019}' | '\u{2bb}' | '\u{2bc}' => true,
@@ -399,7 +399,7 @@ fn joins_letters(character: char, before: &str, after: &str) -> bool {
 macro_rules! text {
     ($name:ident) => {
         impl $name {
-            /// One that was accepted before: from our own database.
+            /// A value that was accepted before: from our own database.
             pub fn stored(value: String) -> Self {
                 Self(value)
             }

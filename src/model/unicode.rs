@@ -1,12 +1,12 @@
 //! Two properties of characters, from the Unicode Character Database, version 18.0.0.
 //!
-//! The tables are written for size: this code runs in the browser too. A test compares them with `icu_properties`
+//! The tables are compact, because this code also runs in the browser. A test compares them with `icu_properties`
 //! for every character. To regenerate them for a newer version of Unicode, update that crate and run the test: it
 //! fails and prints both tables. Paste them here, and change the version above.
 
-/// Marks, as lengths of runs: characters that are none, characters that are, and so on, starting at U+0000. A length
-/// is written in groups of seven bits, the highest first; all bytes of a length but its last have the highest bit set.
-/// Source: `UnicodeData.txt`, General_Category `Mn` and `Me`.
+/// Marks, as alternating lengths of runs: characters that are not marks, then characters that are, from U+0000. A
+/// length is in groups of seven bits, the highest first; every byte of a length except its last has the highest bit
+/// set. Source: `UnicodeData.txt`, General_Category `Mn` and `Me`.
 const MARKS: &[u8] = &[
     134, 0, 112, 130, 19, 7, 130, 7, 45, 1, 1, 1, 2, 1, 2, 1, 3, 70, 11, 48, 21, 16, 1, 101, 7, 2, 6, 2, 2, 1, 4, 35,
     1, 30, 27, 91, 11, 58, 9, 9, 1, 24, 4, 1, 9, 1, 3, 1, 5, 43, 3, 59, 9, 42, 24, 1, 32, 55, 1, 1, 1, 4, 8, 4, 1, 3,
@@ -71,7 +71,7 @@ fn lengths_of_runs() -> impl Iterator<Item = u32> {
     })
 }
 
-/// Whether the character is drawn onto the one before it and takes no room of its own: an accent, a vowel point, a
+/// Whether the character is drawn onto the one before it and takes up no space: an accent, a vowel point, a
 /// cantillation mark, an enclosing circle (General_Category Nonspacing_Mark or Enclosing_Mark).
 pub fn is_mark(character: char) -> bool {
     let mut end = 0;
@@ -79,11 +79,11 @@ pub fn is_mark(character: char) -> bool {
         end += length;
         u32::from(character) < end
     });
-    // Every second run is one of marks.
+    // Every second run consists of marks.
     run.is_some_and(|run| run % 2 == 1)
 }
 
-/// Whether the character shows nothing of its own, even in a program that does not know it: joiners, fillers, variation
+/// Whether the character is invisible, even in a program that does not support it: joiners, fillers, variation
 /// selectors, direction controls, tags (Default_Ignorable_Code_Point). Some of these are reserved for later versions.
 pub fn is_default_ignorable(character: char) -> bool {
     DEFAULT_IGNORABLE.iter().any(|&(first, last)| (first..=last).contains(&character))
@@ -139,7 +139,7 @@ mod tests {
         let table = table_of(&ranges);
         assert!(MARKS == table, "const MARKS: &[u8] = &{table:?};");
 
-        // The table is right for every character. What reads it needs a look at both sides of each end of a run.
+        // The table is right for every character. Its reader is checked at both sides of each run's ends.
         let before = |character| ('\0'..character).next_back();
         let after = |character| (character..=char::MAX).nth(1);
         for (first, last) in ranges {

@@ -1,6 +1,6 @@
-// clerk-js, started once per page: `vestibule.clerk()` is a promise of it. `vestibule.clerk(true)` also waits for Clerk's
-// interface, a second script that `Clerk.load` takes as a promise, so a page may start without it and load it later.
-// What failed may be asked for again. An error named "NotLoaded": the browser could not fetch a script.
+// Starts clerk-js once per page: `vestibule.clerk()` returns a promise of it. `vestibule.clerk(true)` also waits for
+// Clerk's UI, a second script that `Clerk.load` takes as a promise, so a page may load it later. After a failure, the
+// next call tries again. An error named "NotLoaded": the browser could not fetch a script.
 (() => {
   const setting = (name) => document.documentElement.getAttribute('data-clerk-' + name);
   const run = (address, attributes) => new Promise((done, fail) => {

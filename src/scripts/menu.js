@@ -1,4 +1,4 @@
-// The account menu: a <details> that closes on Escape, on a click elsewhere and on a choice, and gives the focus back.
+// The account menu: a <details> that closes on Escape, on a click elsewhere and on a choice, and returns the focus.
 // Clerk's scripts load when it is first opened.
 (() => {
   const menu = document.querySelector('.menu');
@@ -25,7 +25,7 @@
     button.hidden = false;
     button.onclick = manage;
   }
-  // With clerk-js, other tabs notice at once. Without, the form goes to the server, which ends the session at Clerk.
+  // With clerk-js, other tabs notice at once. Without it, the form goes to the server, which ends the session at Clerk.
   form.onsubmit = (event) => {
     event.preventDefault();
     const late = setTimeout(plain, 3000);

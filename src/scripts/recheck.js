@@ -1,7 +1,7 @@
-// The screen that names the cause keeps checking: at once, and after each pause of data-pauses, it asks Clerk for a new
-// token and the server whether that one is enough, and opens data-next as soon as it is. A tab that comes back checks at
-// once, and starts over. Where clerk-js cannot be loaded, or has started while Clerk did not answer and so knows no session,
-// Clerk's handshake (data-again) makes the token, once Clerk answers.
+// The screen that names the cause keeps checking: at once and after each pause of data-pauses, it asks Clerk for a new
+// token and the server whether it is sufficient, and opens data-next once it is. A tab that comes back checks at once
+// and starts over. If clerk-js cannot load, or has no session because Clerk was unreachable when it started, Clerk's
+// handshake (data-again) gets the token once Clerk answers.
 (() => {
   const status = document.querySelector('[data-pauses]');
   const { next, again, signIn, pauses, checking, stopped } = status.dataset;
@@ -12,12 +12,12 @@
   const renew = async () => {
     const clerk = await vestibule.clerk();
     if (!clerk.session) {
-      // Throws as long as Clerk does not answer.
+      // Throws while Clerk does not answer.
       await clerk.client.reload();
       lost = !clerk.session;
     }
     const { session } = clerk;
-    // Two calls with limits of their own: now and then the other one, in case only that gets through.
+    // Two calls with separate rate limits: sometimes the other one, in case only that gets through.
     if (session && notified) await (checks++ % 4 == 3 ? session.reload() : session.getToken({ skipCache: true }));
   };
   const ask = async () => {

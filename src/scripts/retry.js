@@ -1,5 +1,5 @@
-// The page about an outage looks every few seconds whether it is over, and loads itself again only then: the focus stays
-// where it is.
+// The outage page checks every few seconds whether the outage is over, and reloads only then, so the focus stays where
+// it is.
 setInterval(() => {
   if (!document.hidden) fetch(location.href, { redirect: 'manual', headers: { accept: 'text/html' } }).then(({ status }) => { if (status != 503) location.reload(); }, () => {});
 }, 5000);

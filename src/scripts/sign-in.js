@@ -1,10 +1,10 @@
-// Mounts Clerk's form in #clerk-form, and says what is the matter while it does not come: still loading after five
-// seconds, and a script that could not be fetched at once. Without WebAssembly, which this needs none of.
+// Mounts Clerk's form in #clerk-form. Until it appears, reports what is wrong: still loading after five seconds, a
+// failed script at once. Needs no WebAssembly.
 (() => {
   const element = document.getElementById('clerk-form'), frame = element.parentNode, { form, after, other } = frame.dataset;
   const state = (name) => { if (!element.firstChild) frame.dataset.state = name; };
   const failed = () => state('failed');
-  // Cookies may be refused although navigator.cookieEnabled says otherwise: only writing one shows it.
+  // Cookies may be blocked although navigator.cookieEnabled is true: only writing one shows it.
   const keepsCookies = () => {
     try {
       document.cookie = 'vestibule_probe=1; path=/; SameSite=Lax';
@@ -17,10 +17,10 @@
   };
   if (!keepsCookies()) return state('no-cookies');
   setTimeout(() => { if (!frame.dataset.state) state('slow'); }, 5000);
-  // The form's own parts are fetched by Clerk.
+  // Clerk itself fetches the form's other scripts.
   addEventListener('error', (event) => { if (event.target.src) failed(); }, true);
   vestibule.clerk(true).then((clerk) => {
-    // Both forms get both targets: either may end in the other.
+    // Both forms get both targets, because either may lead to the other.
     clerk[form](element, {
       routing: 'hash',
       fallbackRedirectUrl: after,

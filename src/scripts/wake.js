@@ -1,7 +1,7 @@
-// Watches over the page's interactive part (WebAssembly), which calls itself awake by data-wasm on the root element. Until
-// then this says there that it cannot come ("absent") or has not come for a while ("late"); the stylesheet shows what works
-// without it. A page that only waits has another one that needs no WebAssembly (data-without-wasm). Browsers too old for
-// the rest of the page must be able to read this.
+// The watchdog of the page's interactive part (WebAssembly), which sets data-wasm on the root element to "awake". Until
+// then this script sets it to "absent" (cannot run) or "late" (not yet); the stylesheet shows what works without it. A
+// page that only waits has a fallback without WebAssembly (data-without-wasm). Must run in browsers too old for the
+// rest of the page.
 (function (root) {
   function get() { return root.getAttribute('data-wasm'); }
   function leave() {
@@ -12,7 +12,7 @@
   function failed(error) {
     if (get() != 'awake' || (typeof WebAssembly == 'object' && error instanceof WebAssembly.RuntimeError)) absent();
   }
-  // A browser that translates wraps each text. An island that wakes expects the texts where the server has drawn them.
+  // A browser that translates wraps each text. Waking expects the texts where the server has drawn them.
   window.vestibule = {
     unwrap: function () {
       [].forEach.call(document.querySelectorAll('leptos-island font'), function (font) {
@@ -25,7 +25,7 @@
   };
   addEventListener('unhandledrejection', function (event) { failed(event.reason); });
   addEventListener('error', function (event) { if (event.error) failed(event.error); });
-  // A part that broke must not keep the plain form from being sent.
+  // A broken island must not keep the plain form from being sent.
   addEventListener('submit', function (event) { if (get() == 'absent') event.stopImmediatePropagation(); }, true);
   if (typeof WebAssembly != 'object' || !('noModule' in HTMLScriptElement.prototype)) return absent();
   setTimeout(function () { if (!get()) root.setAttribute('data-wasm', 'late'); }, 4000);

@@ -1,15 +1,15 @@
-//! The dependency rule of the house: who may use whom. Read from the sources' own paths.
+//! The dependency rule: which module may use which, read from the sources' own paths.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Each folder or file of `src`, and what it may use besides itself.
+/// Each folder or file of `src`, and what else it may use.
 const ALLOWED: [(&str, &[&str]); 11] = [
     ("model", &[]),
     ("browser", &["model"]),
     ("server", &["model"]),
-    // JavaScript: `pages` puts it into documents.
+    // JavaScript, which `pages` inlines into documents.
     ("scripts", &[]),
     ("server_fns", &["model", "server"]),
     ("islands", &["model", "server_fns", "browser"]),
@@ -17,7 +17,7 @@ const ALLOWED: [(&str, &[&str]); 11] = [
     ("app", &["pages", "islands", "server", "model"]),
     ("dev", &["server"]),
     ("main", &["app", "server", "dev"]),
-    // The map of the crate names everything.
+    // The crate's map names everything.
     ("lib", &["model", "browser", "server", "server_fns", "islands", "pages", "app", "dev"]),
 ];
 
@@ -32,7 +32,7 @@ fn sources(path: &Path) -> Vec<PathBuf> {
     fs::read_dir(path).expect("a folder").flat_map(|entry| sources(&entry.expect("an entry").path())).collect()
 }
 
-/// The modules of ours that a source names by `crate::` or, in the binary, by `vestibule::`.
+/// Our modules that a source names by `crate::` or, in the binary, by `vestibule::`.
 fn used(source: &str) -> BTreeSet<String> {
     let code = source.lines().filter(|line| !line.trim_start().starts_with("//"));
     let code = code.collect::<Vec<_>>().join("\n");
@@ -49,7 +49,7 @@ fn every_module_uses_only_what_it_may() {
     for entry in fs::read_dir(&root).expect("src") {
         let path = entry.expect("an entry").path();
         let name = path.file_stem().expect("a name").to_string_lossy().into_owned();
-        // They use whatever they test or measure.
+        // They may use anything they test or measure.
         if name == "tests" || name == "benches" {
             continue;
         }
@@ -60,16 +60,16 @@ fn every_module_uses_only_what_it_may() {
             files += 1;
             let text = fs::read_to_string(&source).expect("a source");
             let foreign = used(&text).into_iter().filter(|used| *used != name && !allowed.contains(&used.as_str()));
-            // Where `crate::` begins a group or a glob, the parts cannot be seen here; nobody writes it that way.
+            // Groups and globs directly after `crate::` hide their parts; they count as foreign.
             wrong.extend(foreign.map(|used| format!("{} uses {used}", source.display())));
         }
     }
     assert_eq!(wrong, Vec::<String>::new());
-    assert!(files > 50, "the sources were found");
+    assert!(files > 50, "too few sources were found");
 }
 
 #[test]
-fn the_reader_of_this_test_sees_what_it_must() {
+fn used_modules_are_found() {
     let source = "use crate::server::http::api;\n// crate::dev::x\nlet x = crate::model::ids::UserId; use vestibule::app;\nuse crate::{pages};";
     let found: Vec<_> = used(source).into_iter().collect();
     assert_eq!(found, ["app", "model", "server", "{pages"]);

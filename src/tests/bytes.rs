@@ -1,7 +1,7 @@
-//! A million requests made of rubbish: no bytes in tokens, cookies and handshake results panic the server or sign anyone in.
+//! A million fuzzed inputs: no bytes in tokens, cookies and handshake results panic the server or sign a user in.
 //!
-//! The rubbish is grown from good tokens, because bytes that are merely random end at the first rule. Each test prints its
-//! seed when it fails, and `PROPERTY_SEED` repeats it.
+//! Inputs are mutated from valid tokens, because purely random bytes fail the first rule. A failing test prints its
+//! seed, and `PROPERTY_SEED` repeats it.
 
 use std::collections::BTreeSet;
 
@@ -19,7 +19,7 @@ use vestibule::server::session::{SessionToken, Verifier};
 use crate::support::keys::{claims, header as good_header, instance, stranger, token};
 use crate::support::{COOKIE_SUFFIX, ISSUER, NOW, ORIGIN};
 
-/// In all three tests together: more than a million.
+/// More than a million in the three tests together.
 const TOKENS: usize = 600_000;
 const COOKIE_LINES: usize = 250_000;
 const RESULTS: usize = 200_000;
@@ -27,8 +27,8 @@ const RESULTS: usize = 200_000;
 const SEED: u64 = 0x5eed_2026;
 const INSTANCE: Instance<'static> =
     Instance { suffix: COOKIE_SUFFIX, frontend_api: "clerk.example.test", development: false };
-/// Values that claims and headers are filled with.
-const TELLING: [&str; 14] = [
+/// Interesting values for claims and headers.
+const INTERESTING: [&str; 14] = [
     "null",
     "true",
     "0",
@@ -59,14 +59,14 @@ impl Source {
         Self { random: fastrand::Rng::with_seed(seed), seed, good: vec![token("user_ada"), eve] }
     }
 
-    /// A piece of text: random, telling, or out of a good token.
+    /// A piece of input: random, interesting, or from a valid token.
     fn piece(&mut self) -> Vec<u8> {
         match self.random.u8(..5) {
             0 => {
                 let length = self.random.usize(..40);
                 (0..length).map(|_| self.random.u8(..)).collect()
             }
-            1 => TELLING[self.random.usize(..TELLING.len())].as_bytes().to_vec(),
+            1 => INTERESTING[self.random.usize(..INTERESTING.len())].as_bytes().to_vec(),
             2 => b".=;,% \"\\\x00\xff\xc3\x28-_"[self.random.usize(..8)..].to_vec(),
             3 => format!("__session{}=", if self.random.bool() { "_mygDvuFt" } else { "" }).into_bytes(),
             _ => {
@@ -77,24 +77,24 @@ impl Source {
         }
     }
 
-    /// A header or a payload with some members changed, encoded.
+    /// A header or a payload with some fields changed, encoded.
     fn part(&mut self, original: &Value) -> String {
         let mut changed = original.clone();
         if let Some(members) = changed.as_object_mut() {
             let names: Vec<String> = members.keys().cloned().collect();
             for _ in 0..self.random.usize(..4) {
                 let name = names[self.random.usize(..names.len())].clone();
-                let value = TELLING[self.random.usize(..TELLING.len())];
+                let value = INTERESTING[self.random.usize(..INTERESTING.len())];
                 members.insert(name, serde_json::from_str(value).unwrap_or(Value::Null));
             }
         }
         URL_SAFE_NO_PAD.encode(changed.to_string())
     }
 
-    /// A token that is not one of ours.
+    /// A fuzzed token.
     fn token(&mut self) -> Vec<u8> {
         match self.random.u8(..10) {
-            // Bytes of a good one changed, moved or lost.
+            // A valid token with bytes changed, moved or lost.
             0..=3 => {
                 let mut bytes = self.good[self.random.usize(..self.good.len())].clone().into_bytes();
                 for _ in 0..=self.random.usize(..3) {
@@ -111,7 +111,7 @@ impl Source {
                 }
                 bytes
             }
-            // The right form with other content, and a signature from elsewhere.
+            // The right form with other content and a foreign signature.
             4..=7 => {
                 let (header, payload) = (self.part(&good_header()), self.part(&claims("user_ada")));
                 let signature = self.good[self.random.usize(..self.good.len())].rsplit('.').next().unwrap_or_default();
@@ -140,7 +140,7 @@ fn is_ours(source: &Source, token: &SessionToken) -> bool {
 }
 
 #[test]
-fn no_token_made_of_rubbish_signs_anyone_in() {
+fn no_fuzzed_token_signs_a_user_in() {
     let (mut source, verifier) = (Source::new(1), verifier());
     let mut reached_the_signature = 0;
     for round in 0..TOKENS {
@@ -152,11 +152,11 @@ fn no_token_made_of_rubbish_signs_anyone_in() {
         }
         reached_the_signature += usize::from(result.is_err_and(|error| error.to_string() == "token-invalid-signature"));
     }
-    assert!(reached_the_signature > 10_000, "the rubbish ends too early: {reached_the_signature}");
+    assert!(reached_the_signature > 10_000, "too few inputs reach the signature check: {reached_the_signature}");
 }
 
 #[test]
-fn no_cookies_made_of_rubbish_sign_anyone_in() {
+fn no_fuzzed_cookies_sign_a_user_in() {
     let (mut source, verifier) = (Source::new(2), verifier());
     let names = ["__session", "__session_mygDvuFt", "__client_uat", "__client_uat_mygDvuFt", "__clerk_handshake"];
     let mut found = 0;
@@ -187,20 +187,20 @@ fn no_cookies_made_of_rubbish_sign_anyone_in() {
 }
 
 #[test]
-fn no_handshake_result_made_of_rubbish_is_believed() {
+fn no_fuzzed_handshake_result_is_accepted() {
     let (mut source, verifier) = (Source::new(3), verifier());
-    let right = json!({"handshake": [format!("__session={}; Path=/", source.good[0])]});
+    let payload = json!({"handshake": [format!("__session={}; Path=/", source.good[0])]});
     let header = json!({"alg": "RS256", "kid": "ins_2testKey", "typ": "JWT"});
-    let believed = |text: &str| {
+    let accepted = |text: &str| {
         SessionToken::new(text).and_then(|token| verifier.verify_handshake(&token).now_or_never().expect("no waiting"))
     };
-    let good = instance().sign(&header, &right);
-    assert!(believed(&good).is_some(), "else nothing is tested");
-    let foreign = stranger().sign(&header, &right);
+    let good = instance().sign(&header, &payload);
+    assert!(accepted(&good).is_some(), "a valid result is accepted");
+    let foreign = stranger().sign(&header, &payload);
     source.good = vec![good.clone(), foreign];
     for round in 0..RESULTS {
         let bytes = source.token();
         let Ok(text) = std::str::from_utf8(&bytes) else { continue };
-        assert!(text == good || believed(text).is_none(), "seed {}, round {round}", source.seed);
+        assert!(text == good || accepted(text).is_none(), "seed {}, round {round}", source.seed);
     }
 }

@@ -1,4 +1,4 @@
-//! The relay keeps to Clerk's limits: what is over them waits, and holds up nobody else.
+//! The relay respects Clerk's rate limits: excess messages wait, without delaying other users.
 
 use secrecy::SecretString;
 use serde_json::{Value, json};
@@ -14,7 +14,7 @@ use crate::support::TestApp;
 const ADA: &str = "user_ada";
 
 #[tokio::test]
-async fn one_persons_changes_are_spread_and_hold_up_nobody_else() {
+async fn one_users_changes_are_spread_out_without_delaying_others() {
     let app = TestApp::start().await;
     let mut outcomes = Vec::new();
     for _ in 0..6 {
@@ -33,7 +33,7 @@ async fn one_persons_changes_are_spread_and_hold_up_nobody_else() {
     app.clock.advance(wait);
     assert_eq!(relay(app.state.outbox()).await, delivered(ADA));
     assert_eq!(relay(app.state.outbox()).await, RelayOutcome::Idle);
-    // Postponed by ourselves is not an attempt, and all that waited went in one call.
+    // Postponing is not an attempt, and all pending messages went in one call.
     let attempts: Value = app
         .database
         .value("select to_jsonb(array_agg(distinct attempts)) from outbox_messages where user_id = $1 and delivered_at is not null", ADA)
@@ -42,10 +42,10 @@ async fn one_persons_changes_are_spread_and_hold_up_nobody_else() {
 }
 
 #[tokio::test]
-async fn a_development_key_has_its_smaller_limit_and_keys_are_exempt() {
+async fn a_development_key_has_a_lower_limit_and_the_key_set_is_exempt() {
     let app = TestApp::start().await;
     let url = app.clerk.url.parse().expect("an address");
-    let (key, limits) = (SecretString::from("sk_test_of_somebody_else"), app.state.clerk().time_limits());
+    let (key, limits) = (SecretString::from("sk_test_of_another_instance"), app.state.clerk().time_limits());
     let clerk = BackendApi::new(url, key, app.clock.clone(), limits).expect("a client");
     let user = UserId::parse(ADA).expect("an id");
     let mut calls = 0;
@@ -57,7 +57,7 @@ async fn a_development_key_has_its_smaller_limit_and_keys_are_exempt() {
         assert!(calls <= 100, "the limit of a development key");
     };
     assert!(calls > 20, "{calls}");
-    // The stub refuses the key, but it was asked.
+    // The stub rejects the key, but was called.
     assert_eq!(clerk.jwks().await.expect_err("another key").status(), Some(401));
 
     commit_only(&app, ADA).await;
@@ -66,5 +66,5 @@ async fn a_development_key_has_its_smaller_limit_and_keys_are_exempt() {
     assert!(held.unsigned_abs() >= wait, "{held} and {wait:?}");
     assert_eq!(relay(&outbox).await, RelayOutcome::Idle);
     app.clock.advance(held);
-    assert!(matches!(relay(&outbox).await, RelayOutcome::Postponed { .. }), "sent, and refused for the key");
+    assert!(matches!(relay(&outbox).await, RelayOutcome::Postponed { .. }), "sent, and rejected because of the key");
 }

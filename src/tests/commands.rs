@@ -1,4 +1,5 @@
-//! `vestibule reconcile` and `vestibule sync`, as an operator starts them: the real binary, what it prints and how it ends.
+//! `vestibule reconcile`, `sync` and `invite` as an operator runs them: the real binary, its output and its exit
+//! status.
 
 use std::process::Stdio;
 use std::time::Duration;
@@ -13,9 +14,9 @@ use crate::support::{ORIGIN, PUBLISHABLE_KEY, TestApp};
 /// Longest run of a command.
 const LIMIT: Duration = Duration::from_secs(30);
 
-/// How a command ended: whether well, its lines, and what it said on standard error.
+/// A finished command: whether it succeeded, its lines, and its standard error.
 struct Ended {
-    well: bool,
+    succeeded: bool,
     out: Vec<String>,
     err: String,
 }
@@ -52,11 +53,11 @@ async fn run(app: &TestApp, clerk: &Emulated, arguments: &[&str]) -> Ended {
     let output = output.expect("it ends").expect("it starts");
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let out = text(&output.stdout).lines().map(str::to_owned).collect();
-    Ended { well: output.status.success(), out, err: text(&output.stderr) }
+    Ended { succeeded: output.status.success(), out, err: text(&output.stderr) }
 }
 
 #[tokio::test]
-async fn reconcile_says_what_differs_and_settles_it() {
+async fn reconcile_reports_and_settles_differences() {
     let clerk = Emulated::start().await;
     let app = clerk.app().await;
     let [ada, grace] = clerk.ada_and_grace().await;
@@ -65,7 +66,7 @@ async fn reconcile_says_what_differs_and_settles_it() {
     clerk.set_metadata(&ada, json!({})).await;
 
     let dry = run(&app, &clerk, &["reconcile", "--dry-run"]).await;
-    assert!(dry.well, "{}", dry.err);
+    assert!(dry.succeeded, "{}", dry.err);
     assert!(dry.says("to Clerk     nothing waits"), "{:?}", dry.out);
     assert!(dry.says(&format!("{ada}  Clerk does not know their organization (would be settled)")), "{:?}", dry.out);
     assert!(dry.says(&format!("{grace}  no profile of somebody Clerk knows (would be settled)")), "{:?}", dry.out);
@@ -74,7 +75,7 @@ async fn reconcile_says_what_differs_and_settles_it() {
 
     let real = run(&app, &clerk, &["reconcile", "--json"]).await;
     let lines = real.json();
-    assert!(real.well && lines.len() == 4, "{:?} {}", real.out, real.err);
+    assert!(real.succeeded && lines.len() == 4, "{:?} {}", real.out, real.err);
     assert_eq!(lines[0]["in_flight"]["outbox_waiting"], json!(0));
     let difference = |user: &str, kind: &str| json!({"difference": {"user": user, "kind": kind, "end": "settled"}});
     assert_eq!(lines[1..3], [difference(&ada, "metadata_missing"), difference(&grace, "profile_missing")]);
@@ -83,23 +84,25 @@ async fn reconcile_says_what_differs_and_settles_it() {
         json!({"finished": true, "dry_run": false, "delivered": 1, "counts": {
             "compared": 2, "settled": {"metadata_missing": 1, "profile_missing": 1}, "would_be_settled": {}, "left_alone": {}}})
     );
-    let told = clerk.look_up(&ada).await["public_metadata"].clone();
+    let metadata = clerk.look_up(&ada).await["public_metadata"].clone();
     assert_eq!(
-        told,
+        metadata,
         json!({"activeOrgId": acme, "onboardingComplete": true}),
-        "no server runs: the command told Clerk"
+        "no server runs: the command notified Clerk"
     );
     assert!(run(&app, &clerk, &["reconcile"]).await.says("Nothing differs."));
 }
 
 #[tokio::test]
-async fn reconcile_may_be_interrupted() {
+async fn reconcile_can_be_interrupted() {
     let clerk = Emulated::start().await;
     let app = clerk.app().await;
-    clerk.person("ada@example.test", "Ada").await;
-    // Clerk is down, so it would try for a while.
+    clerk.create_user("ada@example.test", "Ada").await;
+    // Clerk is down, so the command would retry for a while.
     clerk
-        .misbehave(json!({"faults": [{"method": "GET", "path_starts_with": "/v1/users", "count": 100, "status": 503}]}))
+        .set_faults(
+            json!({"faults": [{"method": "GET", "path_starts_with": "/v1/users", "count": 100, "status": 503}]}),
+        )
         .await;
     let mut child = vestibule(&app, &clerk, &["reconcile"])
         .stdout(Stdio::piped())
@@ -108,7 +111,7 @@ async fn reconcile_may_be_interrupted() {
         .expect("it starts");
     let mut lines = BufReader::new(child.stdout.take().expect("its output")).lines();
     let begun = async { while lines.next_line().await.expect("a line").is_some_and(|line| !line.is_empty()) {} };
-    tokio::time::timeout(LIMIT, begun).await.expect("it looks what is in flight");
+    tokio::time::timeout(LIMIT, begun).await.expect("it reports what is in flight");
     let pid = rustix::process::Pid::from_raw(child.id().expect("it runs") as i32).expect("an id");
     rustix::process::kill_process(pid, rustix::process::Signal::INT).expect("interrupted");
     let mut rest = Vec::new();
@@ -125,7 +128,7 @@ async fn reconcile_may_be_interrupted() {
 }
 
 #[tokio::test]
-async fn sync_settles_one_person() {
+async fn sync_settles_one_user() {
     let clerk = Emulated::start().await;
     let app = clerk.app().await;
     let [ada, grace] = clerk.ada_and_grace().await;
@@ -133,25 +136,25 @@ async fn sync_settles_one_person() {
     app.settled().await;
     clerk.set_metadata(&ada, json!({"activeOrgId": "org_of_another_app"})).await;
     let dry = run(&app, &clerk, &["sync", "--user", &ada, "--dry-run"]).await;
-    assert!(dry.well && dry.says("A dry run"), "{:?} {}", dry.out, dry.err);
+    assert!(dry.succeeded && dry.says("A dry run"), "{:?} {}", dry.out, dry.err);
     let real = run(&app, &clerk, &["sync", "--user", &ada]).await;
-    assert!(real.well && real.says("Both sides are equal now."), "{:?} {}", real.out, real.err);
+    assert!(real.succeeded && real.says("Both sides are equal now."), "{:?} {}", real.out, real.err);
     assert_eq!(clerk.look_up(&ada).await["public_metadata"]["activeOrgId"], json!(acme));
     assert!(run(&app, &clerk, &["sync", "--user", &ada]).await.says("Nothing differed."));
     let known = "select count(*) from user_profiles where user_id = $1";
-    assert_eq!(app.database.value::<i64>(known, &grace).await, 0, "nobody else is touched");
+    assert_eq!(app.database.value::<i64>(known, &grace).await, 0, "no other user is touched");
 
     for (user, said) in [
-        ("user_nobody", "Clerk does not know user_nobody. Nothing was changed."),
+        ("user_unknown", "Clerk does not know user_unknown. Nothing was changed."),
         ("../users", "is not the id of a person"),
     ] {
         let refused = run(&app, &clerk, &["sync", "--user", user]).await;
-        assert!(!refused.well && refused.err.contains(said), "{user}: {}", refused.err);
+        assert!(!refused.succeeded && refused.err.contains(said), "{user}: {}", refused.err);
     }
 }
 
 #[tokio::test]
-async fn invite_makes_a_place_for_an_address() {
+async fn invite_creates_an_invitation() {
     let clerk = Emulated::start().await;
     let app = clerk.app().await;
     let [ada, grace] = clerk.ada_and_grace().await;
@@ -169,37 +172,41 @@ async fn invite_makes_a_place_for_an_address() {
         ("grace@example.test", "acme", "owner", "invalid value 'owner'"),
     ] {
         let refused = invite(email, organization, role).await;
-        assert!(!refused.well && refused.err.contains(said), "{email} {organization} {role}: {}", refused.err);
+        assert!(!refused.succeeded && refused.err.contains(said), "{email} {organization} {role}: {}", refused.err);
     }
     let already = invite("ADA@example.test", "acme", "member").await;
-    assert!(already.well && already.says("is a member of acme already"), "{:?} {}", already.out, already.err);
+    assert!(already.succeeded && already.says("is a member of acme already"), "{:?} {}", already.out, already.err);
 
-    // Somebody whom we know is looked at by the relay, and the last invitation counts.
-    assert!(run(&app, &clerk, &["reconcile"]).await.well);
+    // For a known user the relay applies the invitation, and the last one counts.
+    assert!(run(&app, &clerk, &["reconcile"]).await.succeeded);
     for role in ["member", "admin"] {
         let invited = invite("Grace@example.test", "acme", role).await;
-        assert!(invited.well && invited.says("Invited."), "{:?} {}", invited.out, invited.err);
+        assert!(invited.succeeded && invited.says("Invited."), "{:?} {}", invited.out, invited.err);
     }
-    // No server runs: the next command delivers what waits.
-    assert!(run(&app, &clerk, &["reconcile"]).await.well);
+    // No server runs: the next command delivers pending messages.
+    assert!(run(&app, &clerk, &["reconcile"]).await.succeeded);
     let role = "select role from organization_users where user_id = $1";
     assert_eq!(app.database.value::<String>(role, &grace).await, "admin");
 }
 
 #[tokio::test]
-async fn a_database_that_lacks_a_migration_is_named_before_anything_is_changed() {
+async fn a_missing_migration_is_reported_before_anything_is_changed() {
     let clerk = Emulated::start().await;
     let app = clerk.app().await;
     app.database.as_owner("delete from _sqlx_migrations where version = 4 and $1 = ''", "").await;
     let refused = run(&app, &clerk, &["reconcile"]).await;
-    assert!(!refused.well && refused.out.is_empty() && refused.err.contains("vestibule migrate"), "{}", refused.err);
+    assert!(
+        !refused.succeeded && refused.out.is_empty() && refused.err.contains("vestibule migrate"),
+        "{}",
+        refused.err
+    );
 }
 
 #[tokio::test]
-async fn a_wrong_key_and_an_unreachable_database_are_named_at_once() {
+async fn a_wrong_key_and_an_unreachable_database_are_reported_at_once() {
     let clerk = Emulated::start().await;
     let app = clerk.app().await;
-    let ada = clerk.person("ada@example.test", "Ada").await;
+    let ada = clerk.create_user("ada@example.test", "Ada").await;
     for arguments in [&["reconcile"][..], &["sync", "--user", &ada]] {
         let wrong = |name: &'static str, value: &'static str| {
             let mut command = vestibule(&app, &clerk, arguments);
@@ -208,7 +215,7 @@ async fn a_wrong_key_and_an_unreachable_database_are_named_at_once() {
         let refused = wrong("CLERK_SECRET_KEY", "sk_live_of_another_instance").await;
         let said = String::from_utf8_lossy(&refused.stderr);
         assert!(said.contains("CLERK_SECRET_KEY is not a key of this instance"), "{said}");
-        // Nobody listens there.
+        // Nothing listens there.
         let refused = wrong("DATABASE_WORKER_URL", "postgres://worker:secret@127.0.0.1:1/vestibule").await;
         let said = String::from_utf8_lossy(&refused.stderr);
         assert!(said.contains("the database does not answer") && !said.contains("secret"), "{said}");
@@ -217,7 +224,7 @@ async fn a_wrong_key_and_an_unreachable_database_are_named_at_once() {
 }
 
 #[tokio::test]
-async fn commands_without_configuration_say_what_is_missing() {
+async fn commands_without_configuration_name_what_is_missing() {
     let clerk = Emulated::start().await;
     let app = clerk.app().await;
     for arguments in [&["reconcile"][..], &["sync", "--user", "user_ada"]] {

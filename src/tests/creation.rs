@@ -1,13 +1,14 @@
-//! Creating an organization: what is stored, what is answered, and what repeating it does.
+//! Creating an organization: what is stored, the response, and what repeating it does.
 
 use std::collections::BTreeSet;
 
 use axum::http::{Method, StatusCode, header};
+use futures_util::future::join_all;
 use serde_json::{Value, json};
 
 use crate::support::clerk::Call;
 use crate::support::keys::{self, token};
-use crate::support::{Reply, TestApp, Who, all, request, until};
+use crate::support::{Reply, TestApp, Who, request, until};
 
 const CREATE: &str = "/api/organizations/create";
 const RPC: &str = "/api/rpc/create_organization";
@@ -16,7 +17,7 @@ fn acme() -> Value {
     json!({"name": "Acme Studio", "slug": "acme"})
 }
 
-/// Everything that belongs to Ada's organization, as it lies in the tables.
+/// All rows of Ada's organization.
 async fn assert_stored(app: &TestApp, id: &str) {
     assert_eq!(app.database.counts().await, [1, 1, 1, 1, 1, 0]);
     let whole: bool = app
@@ -54,7 +55,7 @@ fn assert_created(reply: &Reply, status: StatusCode) -> String {
 }
 
 #[tokio::test]
-async fn one_call_stores_everything_tells_clerk_and_can_be_repeated() {
+async fn one_call_stores_everything_notifies_clerk_and_can_be_repeated() {
     let app = TestApp::start().await;
     let token = token("user_ada");
     let first = app.post_json(CREATE, Who::Bearer(&token), &acme()).await;
@@ -63,14 +64,14 @@ async fn one_call_stores_everything_tells_clerk_and_can_be_repeated() {
     assert_eq!(uuid::Uuid::parse_str(&id).expect("a uuid").get_version_num(), 7);
     assert_stored(&app, &id).await;
 
-    // Again, by every way there is: the same answer, and nothing more stored or sent.
+    // Again, by every route: the same response, and nothing more stored or sent.
     for who in [Who::Bearer(&token), Who::Cookie(&token), Who::Suffixed(&token)] {
         assert_eq!(assert_created(&app.post_json(CREATE, who, &acme()).await, StatusCode::OK), id);
     }
     assert_eq!(assert_created(&app.post_json(RPC, Who::Cookie(&token), &acme()).await, StatusCode::OK), id);
     let fields = [("name", "Acme Studio"), ("slug", "acme")];
     assert_eq!(app.post_form("/onboarding", Who::Cookie(&token), &fields).await.location(), "/dashboard");
-    // A second tab with another name in it gets the one organization too.
+    // A second tab with another name gets the same organization.
     let other = app.post_json(CREATE, Who::Cookie(&token), &json!({"name": "Other", "slug": "other"})).await;
     assert_eq!(assert_created(&other, StatusCode::OK), id);
     assert_stored(&app, &id).await;
@@ -86,19 +87,19 @@ async fn the_server_function_creates_with_a_cookie() {
 }
 
 #[tokio::test]
-async fn the_form_without_script_creates_and_goes_inside() {
+async fn the_form_without_javascript_creates_and_leads_inside() {
     let app = TestApp::start().await;
     let stale = token("user_ada");
     let reply = app.post_form("/onboarding", Who::Cookie(&stale), &[("name", "Acme Studio"), ("slug", "acme")]).await;
     assert_eq!(reply.location(), "/dashboard");
     let id: String = app.database.value("select id::text from organizations where slug = $1", "acme").await;
     assert_stored(&app, &id).await;
-    // The token is stale now: the way inside leads over the token-pending screen, not back to the form.
+    // The token is stale now, so the dashboard redirects to the token-pending screen, not back to the form.
     assert_eq!(app.get("/dashboard", Who::Cookie(&stale)).await.location(), "/token-pending?next=/dashboard");
 }
 
 #[tokio::test]
-async fn eight_creations_at_once_make_one_organization() {
+async fn eight_concurrent_creations_create_one_organization() {
     let app = TestApp::start().await;
     let token = token("user_ada");
     let attempts = (0..8).map(|number| {
@@ -108,7 +109,7 @@ async fn eight_creations_at_once_make_one_organization() {
             app.post_json(CREATE, Who::Cookie(token), &body).await
         }
     });
-    let replies = all(attempts).await;
+    let replies = join_all(attempts).await;
     let ids: BTreeSet<_> = replies.iter().map(|reply| reply.text("/organization/id")).collect();
     let created = replies.iter().filter(|reply| reply.status == StatusCode::CREATED).count();
     let replayed = replies.iter().filter(|reply| reply.status == StatusCode::OK).count();
@@ -119,10 +120,10 @@ async fn eight_creations_at_once_make_one_organization() {
 }
 
 #[tokio::test]
-async fn a_taken_slug_is_reported_at_its_field_and_burns_no_key() {
+async fn a_taken_slug_is_reported_at_its_field_and_uses_up_no_key() {
     let app = TestApp::start().await;
     let tokens = [token("user_ada"), token("user_grace")];
-    let replies = all(tokens.iter().map(|token| {
+    let replies = join_all(tokens.iter().map(|token| {
         let app = &app;
         async move { app.post_json(CREATE, Who::Bearer(token), &acme()).await }
     }))
@@ -135,7 +136,7 @@ async fn a_taken_slug_is_reported_at_its_field_and_burns_no_key() {
     assert_eq!((&refusal["code"], &refusal["field"]), (&json!("slug_taken"), &json!("slug")), "{refusal}");
     assert_eq!(app.database.counts().await, [1, 1, 1, 1, 1, 0]);
 
-    // The same intention with another slug, with and without a key of the client's own.
+    // The same attempt with another slug, with and without the client's own key.
     let who = Who::Bearer(&tokens[loser]);
     let again = app.post_json(CREATE, who, &json!({"name": "Acme Studio", "slug": "acme-2"})).await;
     assert_eq!(again.status, StatusCode::CREATED, "{again:?}");
@@ -145,7 +146,7 @@ async fn a_taken_slug_is_reported_at_its_field_and_burns_no_key() {
 }
 
 #[tokio::test]
-async fn a_clients_key_stands_for_one_intention() {
+async fn a_clients_key_identifies_one_request() {
     let app = TestApp::start().await;
     let token = token("user_ada");
     let who = Who::Bearer(&token);
@@ -170,7 +171,7 @@ async fn a_clients_key_stands_for_one_intention() {
         .value("select active_organization_id::text from user_profiles where user_id = $1", "user_ada")
         .await;
     assert_eq!(active, second.text("/organization/id"));
-    // Keys belong to people: somebody else's same key is another key.
+    // Keys belong to users: the same key of another user is another key.
     let graces = keys::token("user_grace");
     let reply = with_key(&app, Who::Bearer(&graces), "key-1", &json!({"name": "Grace's", "slug": "graces"})).await;
     assert_eq!(reply.status, StatusCode::CREATED, "{reply:?}");
@@ -186,7 +187,7 @@ async fn a_clients_key_stands_for_one_intention() {
 }
 
 #[tokio::test]
-async fn a_client_that_hangs_up_while_clerk_is_told_loses_nothing() {
+async fn a_client_that_disconnects_while_clerk_is_notified_loses_nothing() {
     let app = TestApp::start().await;
     let release = app.clerk.hold();
     let token = token("user_ada");
@@ -211,16 +212,16 @@ async fn a_client_that_hangs_up_while_clerk_is_told_loses_nothing() {
 }
 
 #[tokio::test]
-async fn a_client_that_hangs_up_before_the_commit_is_served_all_the_same() {
+async fn a_creation_is_completed_after_the_client_disconnects() {
     let app = TestApp::start().await;
-    // Stands in the way of the transaction until it is rolled back.
+    // Blocks the transaction until it is rolled back.
     let mut obstacle = app.database.owner.begin().await.expect("a transaction");
     sqlx::query("select pg_advisory_xact_lock(hashtextextended('create_organization user_ada', 0))")
         .execute(&mut *obstacle)
         .await
         .expect("the lock");
     let blocked = async {
-        until("somebody who waits for the lock", async || {
+        until("a transaction waiting for the lock", async || {
             let query = "select count(*) > 0 from pg_locks l join pg_database d on d.oid = l.database
                 where d.datname = $1 and l.locktype = 'advisory' and not l.granted";
             app.database.value::<bool>(query, &app.database.name).await.then_some(())
@@ -238,7 +239,7 @@ async fn a_client_that_hangs_up_before_the_commit_is_served_all_the_same() {
         }
     }
     assert_eq!(app.database.counts().await, [0, 0, 0, 0, 0, 0]);
-    obstacle.rollback().await.expect("out of the way");
+    obstacle.rollback().await.expect("released");
     app.settled().await;
     let id: String = app.database.value("select id::text from organizations where slug = $1", "acme").await;
     assert_stored(&app, &id).await;

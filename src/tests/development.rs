@@ -1,5 +1,5 @@
-//! The handshake with a development instance: the browser goes to Clerk's own host, is known there by a token of its own,
-//! and brings the result back in the address.
+//! The handshake with a development instance: the browser goes to Clerk's own host, is identified there by its own
+//! token, and brings the result back in the query.
 
 use axum::body::Body;
 use axum::http::{Method, Request, StatusCode, header};
@@ -17,7 +17,7 @@ const ISSUER: &str = "https://happy-cat-1.clerk.accounts.dev";
 /// The suffix of this instance's cookies (worked out by hand: SHA-1, base64, 8 characters).
 const SUFFIX: &str = "T-sbZLtp";
 const TO_CLERK: &str = "https://happy-cat-1.clerk.accounts.dev/v1/client/handshake?";
-/// What a browser is known by.
+/// What identifies a browser.
 const BROWSER: &str = "__clerk_db_jwt=dvb_1";
 
 async fn start() -> TestApp {
@@ -25,7 +25,7 @@ async fn start() -> TestApp {
         .await
 }
 
-/// A good token, with `change` put in.
+/// A valid token with some claims changed.
 fn token(change: Value) -> String {
     let mut all = json!({"iss": ISSUER});
     let members = all.as_object_mut().expect("an object");
@@ -41,7 +41,7 @@ fn old_session() -> String {
     session(&token(json!({"iat": NOW - 600, "nbf": NOW - 610, "exp": NOW - 540})))
 }
 
-/// A person inside an organization, and what Clerk leaves for their browser.
+/// A member of an organization, and what Clerk leaves for their browser.
 async fn inside(app: &TestApp) -> Value {
     let body = json!({"name": "Acme Studio", "slug": "acme"});
     let created = app.post_json("/api/organizations/create", Who::Bearer(&token(json!({}))), &body).await;
@@ -54,7 +54,7 @@ async fn inside(app: &TestApp) -> Value {
     json!([both("__clerk_db_jwt", "dvb_1"), both("__client_uat", &uat), both("__session", &token)].concat())
 }
 
-/// The parameters of the redirect to Clerk. Fails if it is none.
+/// The parameters of the redirect to Clerk. Fails if it is another response.
 fn asked_of_clerk(reply: &Reply) -> Vec<(String, String)> {
     assert_eq!(reply.status, StatusCode::TEMPORARY_REDIRECT, "{reply:?}");
     let query = reply.header("location").strip_prefix(TO_CLERK).unwrap_or_else(|| panic!("to Clerk: {reply:?}"));
@@ -65,7 +65,7 @@ fn is_sent_to_clerk(reply: &Reply) -> bool {
     reply.header("location").starts_with(TO_CLERK)
 }
 
-/// Where a result is taken out of the address, and how long no handshake follows.
+/// Asserts a redirect that removes a result from the query, and for how long no handshake follows.
 fn is_clean(reply: &Reply, address: &str, seconds: u32) {
     assert_eq!(reply.status, StatusCode::TEMPORARY_REDIRECT, "{reply:?}");
     assert_eq!(reply.header("location"), format!("{ORIGIN}{address}"));
@@ -78,14 +78,14 @@ fn is_clean(reply: &Reply, address: &str, seconds: u32) {
     );
 }
 
-/// The Cookie header of the request that follows.
+/// The Cookie header of the next request.
 fn cookies_after(reply: &Reply) -> String {
     let pairs = set_cookies(reply).into_iter().filter_map(|cookie| cookie.split(';').next().map(str::to_owned));
     pairs.filter(|pair| !pair.ends_with('=')).collect::<Vec<_>>().join("; ")
 }
 
 #[tokio::test]
-async fn a_new_browser_is_introduced_at_clerks_own_host() {
+async fn a_new_browser_is_sent_to_clerks_own_host() {
     let app = start().await;
     let reply = open(&app, "/dashboard?tab=1", "theme=dark").await;
     let expected = [
@@ -100,7 +100,7 @@ async fn a_new_browser_is_introduced_at_clerks_own_host() {
     assert_eq!(reply.header("x-clerk-auth-reason"), "dev-browser-missing");
     assert_eq!(set_cookies(&reply)[0], "__clerk_redirect_count=1; HttpOnly; SameSite=Lax; Secure; Path=/; Max-Age=2");
 
-    // A session does not make up for it, nor does the other form of the cookie.
+    // Neither a session nor the other form of the cookie replaces it.
     let fresh = token(json!({}));
     let suffixed = format!("__session_{SUFFIX}={fresh}; __client_uat_{SUFFIX}={}; {BROWSER}", NOW - 600);
     for cookies in [session(&fresh), suffixed] {
@@ -108,13 +108,13 @@ async fn a_new_browser_is_introduced_at_clerks_own_host() {
         assert!(is_sent_to_clerk(&reply), "{cookies}: {reply:?}");
         assert_eq!(reply.header("x-clerk-auth-reason"), "dev-browser-missing");
     }
-    // Who cannot get one is signed out, and not sent there again.
+    // A browser that cannot get one is signed out, and not sent there again.
     let reply = open(&app, "/dashboard", "__clerk_redirect_count=3").await;
     assert_eq!(reply.location(), "/sign-in?next=/dashboard");
 }
 
 #[tokio::test]
-async fn clerk_is_told_which_browser_it_is() {
+async fn clerk_gets_the_browsers_token() {
     let app = start().await;
     let cookies = format!("{}; {BROWSER}", old_session());
     let asked = asked_of_clerk(&open(&app, "/dashboard", &cookies).await);
@@ -122,7 +122,7 @@ async fn clerk_is_told_which_browser_it_is() {
     let (token, browser) = (&asked[5], &asked[6]);
     assert_eq!((token.0.as_str(), browser.0.as_str(), browser.1.as_str()), ("__session", "__clerk_db_jwt", "dvb_1"));
     assert!(old_session().contains(&token.1) && asked.len() == 7, "{asked:?}");
-    // One that comes with a browser's token in the address is to have its cookies from Clerk.
+    // A browser with its token in the query gets its cookies from Clerk.
     let signed_in = format!("{}; {BROWSER}", session(&token_with(ADA, &json!({"iss": ISSUER}))));
     let reply = open(&app, "/dashboard?__clerk_db_jwt=dvb_2&a=1", &signed_in).await;
     let asked = asked_of_clerk(&reply);
@@ -131,7 +131,7 @@ async fn clerk_is_told_which_browser_it_is() {
 }
 
 #[tokio::test]
-async fn a_result_is_taken_out_of_the_address() {
+async fn a_result_is_removed_from_the_query() {
     let app = start().await;
     let directives = inside(&app).await;
     app.clerk.leave("n0nce", directives.clone());
@@ -159,7 +159,7 @@ async fn a_result_is_taken_out_of_the_address() {
 }
 
 #[tokio::test]
-async fn a_result_that_cannot_be_had_leaves_no_circle() {
+async fn an_unavailable_result_does_not_loop() {
     let app = start().await;
     let header = json!({"alg": "RS256", "kid": KEY_ID, "typ": "JWT"});
     let forged = stranger().sign(&header, &json!({"handshake": ["__session=x"]}));
@@ -210,7 +210,7 @@ async fn no_address_leads_to_another_site() {
                 location.is_empty() || location.starts_with(&own) || location.starts_with(&clerk),
                 "{path}: {reply:?}"
             );
-            // What is asked for with a good result does lead on.
+            // Pages with a valid result do redirect.
             let is_page =
                 ["/dashboard?", "http://evil.example/", "/sign-in"].iter().any(|begin| path.starts_with(begin));
             assert_eq!(location.starts_with(&own), is_page, "{path}: {reply:?}");
@@ -248,7 +248,7 @@ async fn forms_and_scripts_are_left_alone() {
         }
     }
     assert!(app.clerk.nonces_asked().is_empty());
-    // A document takes it.
+    // A document accepts it.
     let path = format!("/dashboard?{query}");
     let reply = app.send(document(&path, "theme=dark").body(Body::empty()).expect("a request")).await;
     is_clean(&reply, "/dashboard", 2);

@@ -1,4 +1,4 @@
-//! The gate as a browser meets it: which page answers, and where it sends people.
+//! The gate as browsers see it: which page responds, and where users are redirected.
 
 use axum::http::StatusCode;
 use serde_json::json;
@@ -11,21 +11,21 @@ const ADA: &str = "user_ada";
 const GRACE: &str = "user_grace";
 
 #[tokio::test]
-async fn signed_out_people_are_sent_to_sign_in_and_back() {
+async fn signed_out_visitors_are_sent_to_sign_in_and_back() {
     let app = TestApp::start().await;
-    let reply = app.get("/dashboard", Who::Nobody).await;
+    let reply = app.get("/dashboard", Who::SignedOut).await;
     assert_eq!(reply.location(), "/sign-in?next=/dashboard");
-    let reply = app.get("/dashboard?tab=1&name=caf%C3%A9", Who::Nobody).await;
+    let reply = app.get("/dashboard?tab=1&name=caf%C3%A9", Who::SignedOut).await;
     assert_eq!(reply.location(), "/sign-in?next=/dashboard%3Ftab%3D1%26name%3Dcaf%25C3%25A9");
-    assert_eq!(app.get("/onboarding", Who::Nobody).await.location(), "/sign-in?next=/onboarding");
-    assert_eq!(app.get("/token-pending?next=/dashboard", Who::Nobody).await.location(), "/sign-in?next=/dashboard");
-    let form = app.get("/sign-in?next=/dashboard", Who::Nobody).await;
+    assert_eq!(app.get("/onboarding", Who::SignedOut).await.location(), "/sign-in?next=/onboarding");
+    assert_eq!(app.get("/token-pending?next=/dashboard", Who::SignedOut).await.location(), "/sign-in?next=/dashboard");
+    let form = app.get("/sign-in?next=/dashboard", Who::SignedOut).await;
     assert_eq!(form.status, StatusCode::OK);
-    assert_eq!(app.get("/sign-up", Who::Nobody).await.status, StatusCode::OK);
+    assert_eq!(app.get("/sign-up", Who::SignedOut).await.status, StatusCode::OK);
 }
 
 #[tokio::test]
-async fn a_new_person_is_led_to_the_form() {
+async fn a_new_user_is_led_to_the_form() {
     let app = TestApp::start().await;
     let token = token(ADA);
     for who in [Who::Cookie(&token), Who::Suffixed(&token)] {
@@ -61,7 +61,7 @@ async fn a_stale_token_waits_and_never_sees_the_form_again() {
     );
     assert!(waiting.body.contains("Acme Studio") && waiting.body.contains("/dashboard?tab=1"), "{}", waiting.body);
 
-    // Or she asks not to wait: the database's word is enough, and the page says so.
+    // She may also skip the wait: the database decides, and the page says that the session is stale.
     assert!(waiting.body.contains("Open the dashboard"), "{}", waiting.body);
     let anyway = app.post_form("/dashboard", who, &[]).await;
     assert_eq!((anyway.status, anyway.location()), (StatusCode::SEE_OTHER, "/dashboard"));
@@ -76,14 +76,14 @@ async fn a_stale_token_waits_and_never_sees_the_form_again() {
 }
 
 #[tokio::test]
-async fn the_dashboard_shows_the_organization_and_its_people() {
+async fn the_dashboard_shows_the_organization_and_its_members() {
     let app = TestApp::start().await;
     let id = app.create(ADA, "Acme Studio", "acme").await;
     app.database.as_owner("insert into organization_users values ($1::uuid, 'user_grace', 'member', now())", &id).await;
     let fresh = token_for(ADA, &id);
     let page = app.get("/dashboard", Who::Cookie(&fresh)).await;
     assert_eq!(page.status, StatusCode::OK);
-    // Clerk's answer to the announcement taught us Ada's name; nothing is known about Grace but that she is there.
+    // Clerk's response to the notification has Ada's name; of Grace only the membership is known.
     for text in [
         "Acme Studio",
         "app.example.com",
@@ -109,7 +109,7 @@ async fn the_dashboard_shows_the_organization_and_its_people() {
 }
 
 #[tokio::test]
-async fn tokens_without_our_template_are_judged_by_the_database() {
+async fn without_our_template_the_database_decides() {
     let app = TestApp::start().await;
     let bare = token_with(ADA, &json!({"publicMetadata": null}));
     assert_eq!(app.get("/dashboard", Who::Cookie(&bare)).await.location(), "/onboarding");
@@ -128,13 +128,13 @@ async fn another_organization_in_the_claim_is_stale_and_opens_nothing() {
     assert_eq!(app.get("/dashboard", who).await.location(), "/token-pending?next=/dashboard");
     let page = app.get("/token-pending?tried=1", who).await;
     assert!(page.body.contains("Harbour") && !page.body.contains("Acme"), "{}", page.body);
-    // Somebody who belongs nowhere gets the form, whatever the claim says.
+    // A user without an organization gets the form, whatever the claim says.
     let foreign = token_for("user_eve", &hers);
     assert_eq!(app.get("/dashboard", Who::Cookie(&foreign)).await.location(), "/onboarding");
 }
 
 #[tokio::test]
-async fn a_removed_member_is_out_at_the_next_request() {
+async fn a_removed_member_loses_access_at_the_next_request() {
     let app = TestApp::start().await;
     let id = app.create(ADA, "Acme Studio", "acme").await;
     let fresh = token_for(ADA, &id);
@@ -144,7 +144,7 @@ async fn a_removed_member_is_out_at_the_next_request() {
     let reply = app.get("/dashboard", who).await;
     assert_eq!(reply.location(), "/onboarding");
     assert!(!reply.body.contains("Acme"));
-    // And the form works for them: what they created once does not stand in the way.
+    // The form works for them, although they have created an organization before.
     let form = app.get("/onboarding", who).await;
     assert_eq!(form.status, StatusCode::OK);
     let created =
@@ -176,7 +176,7 @@ async fn expired_and_missing_tokens_wait_with_their_cause() {
     let page = app.get("/token-pending?next=/dashboard&tried=1", who).await;
     assert_eq!(page.status, StatusCode::OK);
     assert!(page.body.contains("token has expired"), "{}", page.body);
-    assert!(!page.body.contains("Acme"), "an expired token shows nobody's data");
+    assert!(!page.body.contains("Acme"), "an expired token shows no data");
 
     let page = app.get("/token-pending?tried=1", Who::SignedInWithoutToken).await;
     assert!(page.body.contains("has not received your session yet"), "{}", page.body);
@@ -187,7 +187,7 @@ async fn expired_and_missing_tokens_wait_with_their_cause() {
 }
 
 #[tokio::test]
-async fn an_unfinished_clerk_task_leads_to_clerks_form() {
+async fn a_pending_task_at_clerk_leads_to_clerks_form() {
     let app = TestApp::start().await;
     let pending = token_with(ADA, &json!({"sts": "pending"}));
     let who = Who::Cookie(&pending);
@@ -196,7 +196,7 @@ async fn an_unfinished_clerk_task_leads_to_clerks_form() {
 }
 
 #[tokio::test]
-async fn not_waiting_for_the_token_opens_the_door_to_members_only() {
+async fn only_members_may_skip_the_wait() {
     let app = TestApp::start().await;
     let id = app.create(ADA, "Acme Studio", "acme").await;
     let insist = async |token: &str| {
@@ -210,10 +210,10 @@ async fn not_waiting_for_the_token_opens_the_door_to_members_only() {
     assert!(page.body.contains("Acme Studio") && page.body.contains("still catching up"), "{}", page.body);
     assert_eq!(insist(&token("user_eve")).await.location(), "/onboarding");
     assert_eq!(insist("a.b.c").await.status, StatusCode::UNAUTHORIZED);
-    // Once the token has caught up, nothing is said any more.
+    // Once the token is fresh, the notice disappears.
     let page = insist(&token_for(ADA, &id)).await;
     assert!(page.status == StatusCode::OK && !page.body.contains("still catching up"), "{}", page.body);
-    // The database's word, each time: a removed member is out.
+    // The database decides every time: a removed member has no access.
     app.database.as_owner("delete from organization_users where user_id = $1", ADA).await;
     assert_eq!(insist(&token(ADA)).await.location(), "/onboarding");
 }

@@ -1,4 +1,4 @@
-//! Clerk's handshake on our side: who is sent to Clerk, what is done with what comes back, and where it ends.
+//! Our side of Clerk's handshake: which requests are sent to Clerk, how results are used, and where it ends.
 
 use axum::body::Body;
 use axum::http::{Method, Request, StatusCode, header};
@@ -40,7 +40,7 @@ pub fn set_cookies(reply: &Reply) -> Vec<String> {
     reply.headers.get_all(header::SET_COOKIE).iter().map(|value| value.to_str().expect("text").to_owned()).collect()
 }
 
-/// The parameters of the redirect to Clerk. Fails if it is none.
+/// The parameters of the redirect to Clerk. Fails if it is another response.
 fn asked_of_clerk(reply: &Reply) -> Vec<(String, String)> {
     assert_eq!(reply.status, StatusCode::TEMPORARY_REDIRECT, "{reply:?}");
     let query = reply.header("location").strip_prefix(TO_CLERK).unwrap_or_else(|| panic!("to Clerk: {reply:?}"));
@@ -51,7 +51,7 @@ fn is_sent_to_clerk(reply: &Reply) -> bool {
     reply.status == StatusCode::TEMPORARY_REDIRECT && reply.header("location").starts_with(TO_CLERK)
 }
 
-/// A token of ten minutes ago.
+/// A token issued ten minutes ago.
 fn old_token() -> String {
     token_with(ADA, &json!({"iat": NOW - 600, "nbf": NOW - 610, "exp": NOW - 540}))
 }
@@ -61,7 +61,7 @@ fn old_session() -> String {
 }
 
 #[tokio::test]
-async fn an_expired_session_goes_to_clerk_with_all_that_clerk_needs() {
+async fn an_expired_session_goes_to_clerk_with_everything_clerk_needs() {
     let app = TestApp::start().await;
     let reply = open(&app, "/dashboard?tab=1&x=caf%C3%A9&__clerk_db_jwt=y", &old_session()).await;
     let expected = [
@@ -83,7 +83,7 @@ async fn an_expired_session_goes_to_clerk_with_all_that_clerk_needs() {
 }
 
 #[tokio::test]
-async fn every_cause_that_clerk_can_mend_has_its_name() {
+async fn every_cause_that_clerk_can_fix_has_its_reason() {
     let app = TestApp::start().await;
     let fresh = token(ADA);
     let early = token_with(ADA, &json!({"nbf": NOW + 600, "exp": NOW + 660}));
@@ -101,7 +101,7 @@ async fn every_cause_that_clerk_can_mend_has_its_name() {
             assert_eq!(reply.header("x-clerk-auth-reason"), reason, "{path}");
         }
     }
-    // Clerk can do nothing about these.
+    // Clerk cannot fix these.
     let strange = stranger().sign(&crate::support::keys::header(), &crate::support::keys::claims(ADA));
     let partyless = token_with(ADA, &json!({"azp": null}));
     for cookies in ["theme=dark".to_owned(), signed_in(&strange), signed_in(&partyless), signed_in(&fresh)] {
@@ -162,7 +162,7 @@ async fn clerks_counter_is_kept() {
             None => assert_eq!(reply.location(), "/token-pending?next=/dashboard", "{before}"),
         }
     }
-    // There, the cause is named, and nothing goes anywhere by itself.
+    // That page names the cause, and redirects nowhere by itself.
     let cookies = format!("{}; __clerk_redirect_count=3", old_session());
     let page = open(&app, "/token-pending?next=/dashboard&tried=1", &cookies).await;
     assert!(page.status == StatusCode::OK && page.body.contains("token has expired"), "{page:?}");
@@ -231,7 +231,7 @@ async fn a_signed_result_opens_the_page_too_and_a_forged_one_does_not() {
             "{set:?}"
         );
     }
-    // Nobody is signed in by an address that somebody else has made up.
+    // A link cannot sign a visitor in as its sender.
     for address in ["/dashboard?__clerk_handshake=", "/sign-in?__clerk_handshake="] {
         let reply = open(&app, &format!("{address}{}", instance().sign(&header, &payload)), "theme=dark").await;
         assert!(set_cookies(&reply).is_empty() && !reply.body.contains("Acme Studio"), "{reply:?}");
@@ -243,7 +243,7 @@ async fn a_signed_result_opens_the_page_too_and_a_forged_one_does_not() {
 }
 
 #[tokio::test]
-async fn a_result_that_cannot_be_had_ends_at_a_named_cause() {
+async fn an_unavailable_result_leads_to_a_named_cause() {
     let app = TestApp::start().await;
     let cookies = format!("{}; __clerk_handshake_nonce=gone", old_session());
     let refuse = |status| Plan::Refuse { status, retry_after: None };
@@ -255,13 +255,13 @@ async fn a_result_that_cannot_be_had_ends_at_a_named_cause() {
         assert!(set.iter().any(|cookie| cookie.starts_with("__clerk_redirect_count=3;")), "{set:?}");
         assert!(set.iter().any(|cookie| cookie.starts_with("__clerk_handshake_nonce=; ")), "{set:?}");
     }
-    // A used-up nonce beside a good session harms nobody.
+    // A used nonce does not end a valid session.
     let page = open(&app, "/onboarding", &format!("{}; __clerk_handshake_nonce=gone", signed_in(&token(ADA)))).await;
     assert_eq!(page.status, StatusCode::OK);
 }
 
 #[tokio::test]
-async fn a_result_is_believed_as_it_is_and_clerk_is_not_asked_twice() {
+async fn a_result_is_final_and_clerk_is_not_asked_twice() {
     let app = TestApp::start().await;
     let bring = async |directives: Value| {
         app.clerk.leave("n", directives);
@@ -271,10 +271,10 @@ async fn a_result_is_believed_as_it_is_and_clerk_is_not_asked_twice() {
     let signed_out = bring(json!(["__client_uat=0; Path=/", "__session=; Path=/; Max-Age=0"])).await;
     assert_eq!(signed_out.location(), "/sign-in?next=/dashboard");
     assert_eq!(signed_out.header("x-clerk-auth-reason"), "session-token-missing");
-    // The clocks disagree: what Clerk makes is expired when it arrives.
+    // The clocks differ: Clerk's token is already expired on arrival.
     let still_old = bring(directives(&old_token())).await;
     assert_eq!(still_old.location(), "/token-pending?next=/dashboard", "{still_old:?}");
-    // What comes in a result is verified like anything else.
+    // A result's token is verified like any other.
     let foreign = stranger().sign(&crate::support::keys::header(), &claims_with(ADA, &json!({})));
     let refused = bring(directives(&foreign)).await;
     assert_eq!(refused.status, StatusCode::UNAUTHORIZED);
@@ -287,22 +287,22 @@ async fn the_refresh_cookie_renews_without_a_redirect() {
     let id = app.create(ADA, "Acme Studio", "acme").await;
     let cookies = format!("{}; __refresh_{COOKIE_SUFFIX}=s3cret", old_session());
 
-    // Refused: the handshake is next, and the reason says what was tried.
+    // Rejected: the handshake is next, and the reason names the attempt.
     let reply = open(&app, "/dashboard", &cookies).await;
     assert!(is_sent_to_clerk(&reply), "{reply:?}");
     assert_eq!(reply.header("x-clerk-auth-reason"), "session-token-expired-refresh-refresh_token_invalid");
 
-    // Out of reach, or in trouble: the same.
+    // Unreachable or failing: the same.
     for (plan, why) in [(Plan::Drop, "fetch-error"), (Plan::Refuse { status: 500, retry_after: None }, "planned")] {
         app.clerk.plan([plan]);
         let reply = open(&app, "/dashboard", &cookies).await;
         assert!(is_sent_to_clerk(&reply), "{reply:?}");
         assert_eq!(reply.header("x-clerk-auth-reason"), format!("session-token-expired-refresh-{why}"));
     }
-    // Clerk can still renew a session by a handshake that the token itself does not name.
+    // A handshake can renew the session even if the token does not name it.
     let nameless = token_with(ADA, &json!({"sid": null, "iat": NOW - 600, "nbf": NOW - 610, "exp": NOW - 540}));
-    let of_nobody = format!("__session={nameless}; __client_uat={}; __refresh_{COOKIE_SUFFIX}=s3cret", NOW - 600);
-    let reply = open(&app, "/dashboard", &of_nobody).await;
+    let without_session = format!("__session={nameless}; __client_uat={}; __refresh_{COOKIE_SUFFIX}=s3cret", NOW - 600);
+    let reply = open(&app, "/dashboard", &without_session).await;
     assert!(is_sent_to_clerk(&reply), "{reply:?}");
     let reason = "session-token-expired-refresh-expired-session-token-missing-sid-claim";
     assert_eq!(reply.header("x-clerk-auth-reason"), reason);
@@ -319,7 +319,7 @@ async fn the_refresh_cookie_renews_without_a_redirect() {
     assert_eq!(call.body["expired_token"], old_token());
     assert!(!call.body["request_headers"].to_string().contains("s3cret"), "cookies stay here");
 
-    // What Clerk hands out is verified; and only an expired token of ours is worth the call.
+    // Clerk's new token is verified, and only a valid but expired token triggers the call.
     app.clerk.refresh_with(directives(&old_token()));
     let reply = open(&app, "/dashboard", &cookies).await;
     assert!(is_sent_to_clerk(&reply));
@@ -342,12 +342,12 @@ async fn a_hanging_clerk_is_waited_for_two_seconds() {
     let started = std::time::Instant::now();
     let reply = open(&app, "/dashboard", &format!("{}; __clerk_handshake_nonce=n", old_session())).await;
     assert_eq!(reply.location(), "/token-pending?next=/dashboard");
-    assert!(started.elapsed() >= std::time::Duration::from_millis(1_900), "it was not even waited for");
+    assert!(started.elapsed() >= std::time::Duration::from_millis(1_900), "it did not wait for the limit");
 }
 
 #[tokio::test]
-async fn a_handshake_that_cannot_reach_clerk_comes_back() {
-    // Nobody listens there.
+async fn a_handshake_that_cannot_reach_clerk_returns() {
+    // Nothing listens there.
     let app = TestApp::start_with(&[("CLERK_FRONTEND_API_URL", "http://127.0.0.1:1")]).await;
     let sent = open(&app, "/dashboard?a=1", &old_session()).await;
     let location = sent.header("location").strip_prefix(ORIGIN).expect("our own proxy").to_owned();
@@ -368,13 +368,13 @@ async fn a_handshake_that_cannot_reach_clerk_comes_back() {
 }
 
 #[tokio::test]
-async fn a_form_sent_with_an_old_session_keeps_what_was_typed_and_renews_it() {
+async fn a_form_with_an_expired_session_keeps_its_input_and_renews_the_session() {
     let app = TestApp::start().await;
     let old = token(ADA);
     app.clock.advance(Duration::seconds(600));
     let reply = app.post_form("/onboarding", Who::Cookie(&old), &[("name", "Acme & Sons"), ("slug", "acme")]).await;
     assert_eq!(reply.location(), "/onboarding?name=Acme+%26+Sons&slug=acme&renewed=1", "{reply:?}");
-    // The browser gets that as a document, which goes to Clerk and comes back.
+    // The browser then loads a document, which takes the handshake to Clerk and back.
     let fresh = token_with(ADA, &json!({"iat": NOW + 600, "nbf": NOW + 590, "exp": NOW + 660}));
     let form = open(&app, reply.location(), &signed_in(&fresh)).await;
     assert!(form.status == StatusCode::OK && form.body.contains(r#"value="Acme &amp; Sons""#), "{}", form.body);

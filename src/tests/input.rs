@@ -1,4 +1,4 @@
-//! Bad input, by every way in: the documented status and code, the input kept, and nothing stored.
+//! Invalid input on every route: the documented status and code, the input kept, and nothing stored.
 
 use axum::body::Body;
 use axum::http::{Method, StatusCode, header};
@@ -11,8 +11,8 @@ const CREATE: &str = "/api/organizations/create";
 const RPC: &str = "/api/rpc/create_organization";
 const NOTHING: [i64; 6] = [0; 6];
 
-/// Names and slugs that are refused, with the field that is at fault.
-fn refused() -> Vec<(String, String, &'static str)> {
+/// Invalid names and slugs, with the field at fault.
+fn invalid() -> Vec<(String, String, &'static str)> {
     let long = "x".repeat(10_000);
     let cases = [
         ("", "acme", "name"),
@@ -40,10 +40,10 @@ fn refused() -> Vec<(String, String, &'static str)> {
 }
 
 #[tokio::test]
-async fn bad_names_and_slugs_are_refused_at_their_field() {
+async fn invalid_names_and_slugs_are_reported_at_their_field() {
     let app = TestApp::start().await;
     let token = token("user_ada");
-    for (name, slug, field) in refused() {
+    for (name, slug, field) in invalid() {
         let what = format!("{:.20?} {:.20?}", name, slug);
         let body = json!({"name": name, "slug": slug});
         let by_json = app.post_json(CREATE, Who::Bearer(&token), &body).await;
@@ -60,7 +60,7 @@ async fn bad_names_and_slugs_are_refused_at_their_field() {
 }
 
 #[tokio::test]
-async fn the_form_without_script_keeps_the_input_and_says_what_is_wrong() {
+async fn the_form_without_javascript_keeps_the_input_and_reports_errors() {
     let app = TestApp::start().await;
     let token = token("user_ada");
     let who = Who::Cookie(&token);
@@ -75,23 +75,27 @@ async fn the_form_without_script_keeps_the_input_and_says_what_is_wrong() {
     app.create("user_grace", "Acme", "acme").await;
     let page = app.post_form("/onboarding", who, &[("name", "Mine"), ("slug", "acme")]).await;
     assert_eq!(page.status, StatusCode::CONFLICT);
-    // Without script, what is available is a link to this form, filled in with it.
+    // Without JavaScript, each available slug is a link to this form, filled in with it.
     let link = r#"href="/onboarding?name=Mine&amp;slug=acme-hq""#;
     for text in ["This address is taken.", r#"value="Mine""#, r#"value="acme""#, "aria-invalid", link] {
         assert!(page.body.contains(text), "{text}: {}", page.body);
     }
-    // A session that ended while somebody typed is renewed on the way back to the form.
+    // A session that expired while the user typed is renewed on the way back to the form.
     app.clock.advance(time::Duration::minutes(5));
     let page = app.post_form("/onboarding", who, &[("name", "Mine"), ("slug", "mine")]).await;
     assert_eq!(page.location(), "/onboarding?name=Mine&slug=mine&renewed=1");
-    let nobody = app.post_form("/onboarding", Who::Nobody, &[("name", "Mine"), ("slug", "mine")]).await;
-    assert_eq!(nobody.status, StatusCode::UNAUTHORIZED);
-    assert!(nobody.body.contains("You’re signed out.") && nobody.body.contains(r#"value="mine""#), "{}", nobody.body);
+    let signed_out = app.post_form("/onboarding", Who::SignedOut, &[("name", "Mine"), ("slug", "mine")]).await;
+    assert_eq!(signed_out.status, StatusCode::UNAUTHORIZED);
+    assert!(
+        signed_out.body.contains("You’re signed out.") && signed_out.body.contains(r#"value="mine""#),
+        "{}",
+        signed_out.body
+    );
     assert_eq!(app.database.counts().await, [1, 1, 1, 1, 1, 0]);
 }
 
 #[tokio::test]
-async fn the_form_without_script_makes_the_address_from_the_name() {
+async fn the_form_without_javascript_derives_the_slug_from_the_name() {
     let app = TestApp::start().await;
     let token = token("user_ada");
     let who = Who::Cookie(&token);
@@ -108,9 +112,9 @@ async fn the_form_without_script_makes_the_address_from_the_name() {
     assert_eq!(slug, "can-ho-muller");
 }
 
-/// Rules are for what is new. What was accepted before they were made, or was written by hand, still opens.
+/// Rules apply to new input only. Stored values that today's rules would reject still show.
 #[tokio::test]
-async fn what_is_stored_shows_whatever_the_rules_are_now() {
+async fn stored_values_show_whatever_the_rules_are_now() {
     let app = TestApp::start().await;
     let id = app.create("user_ada", "Acme", "acme").await;
     let change = "update organizations set name = 'Ac' || chr(847) || 'me', slug = 'status' where id = $1::uuid";
@@ -120,13 +124,13 @@ async fn what_is_stored_shows_whatever_the_rules_are_now() {
     assert!(page.status == StatusCode::OK && page.body.contains("Ac\u{34f}me"), "{page:?}");
     let me = app.get("/api/me", Who::Bearer(&fresh)).await;
     assert_eq!((me.status, me.text("/organization/slug")), (StatusCode::OK, "status".to_owned()));
-    // A repeated creation gives back the same one.
+    // A repeated creation returns the same organization.
     let again = app.post_json(RPC, Who::Cookie(&fresh), &json!({"name": "Other", "slug": "other"})).await;
     assert_eq!((again.status, again.text("/organization/slug")), (StatusCode::OK, "status".to_owned()));
 }
 
 #[tokio::test]
-async fn bodies_that_are_not_the_documented_json_are_refused() {
+async fn bodies_that_are_not_the_documented_json_are_rejected() {
     let app = TestApp::start().await;
     let token = token("user_ada");
     let who = Who::Bearer(&token);
@@ -174,7 +178,7 @@ async fn bodies_that_are_not_the_documented_json_are_refused() {
 }
 
 #[tokio::test]
-async fn oversized_bodies_are_refused_with_and_without_a_declared_length() {
+async fn oversized_bodies_are_rejected_with_and_without_a_declared_length() {
     let app = TestApp::start().await;
     let token = token("user_ada");
     let huge = "x".repeat(17 * 1024);
@@ -199,13 +203,13 @@ async fn oversized_bodies_are_refused_with_and_without_a_declared_length() {
 }
 
 #[tokio::test]
-async fn whoever_is_not_signed_in_creates_nothing() {
+async fn signed_out_callers_create_nothing() {
     let app = TestApp::start().await;
     let expired = crate::support::keys::token_with("user_ada", &json!({"exp": crate::support::NOW - 60}));
     let foreign = crate::support::keys::token_with("user_ada", &json!({"azp": "https://evil.example"}));
     let pending = crate::support::keys::token_with("user_ada", &json!({"sts": "pending"}));
     let cases = [
-        (Who::Nobody, StatusCode::UNAUTHORIZED, "signed_out"),
+        (Who::SignedOut, StatusCode::UNAUTHORIZED, "signed_out"),
         (Who::SignedInWithoutToken, StatusCode::UNAUTHORIZED, "session_stale"),
         (Who::Cookie(&expired), StatusCode::UNAUTHORIZED, "session_stale"),
         (Who::Bearer(&foreign), StatusCode::UNAUTHORIZED, "session_refused"),
@@ -223,7 +227,7 @@ async fn whoever_is_not_signed_in_creates_nothing() {
 }
 
 #[tokio::test]
-async fn the_slug_check_says_available_taken_or_invalid_and_has_a_limit() {
+async fn the_slug_check_reports_available_taken_or_invalid_and_has_a_rate_limit() {
     let app = TestApp::start().await;
     app.create("user_grace", "Acme", "acme").await;
     let token = token("user_ada");
@@ -232,7 +236,7 @@ async fn the_slug_check_says_available_taken_or_invalid_and_has_a_limit() {
     let free = check("free-one").await;
     assert_eq!((free.status, free.json()), (StatusCode::OK, json!({"available": true, "suggestions": []})));
     assert_eq!(check("acme").await.json(), json!({"available": false, "suggestions": ["acme-hq", "acme-team"]}));
-    // What is offered is available, and so is what a refused creation offers.
+    // Suggestions are available, those of a failed creation, too.
     app.create("user_eve", "Acme", "acme-hq").await;
     assert_eq!(check("acme").await.json()["suggestions"], json!(["acme-team", "acme-2"]));
     let form = json!({"name": "Acme", "slug": "acme"});
@@ -243,10 +247,10 @@ async fn the_slug_check_says_available_taken_or_invalid_and_has_a_limit() {
         let reply = check(bad).await;
         assert_eq!((reply.status, &reply.json()["field"]), (StatusCode::UNPROCESSABLE_ENTITY, &json!("slug")), "{bad}");
     }
-    let nobody = app.post_json("/api/rpc/check_slug", Who::Nobody, &json!({"slug": "acme"})).await;
-    assert_eq!((nobody.status, nobody.text("/code")), (StatusCode::UNAUTHORIZED, "signed_out".to_owned()));
+    let signed_out = app.post_json("/api/rpc/check_slug", Who::SignedOut, &json!({"slug": "acme"})).await;
+    assert_eq!((signed_out.status, signed_out.text("/code")), (StatusCode::UNAUTHORIZED, "signed_out".to_owned()));
 
-    // A list of names cannot be tried out. Others are not held back by it.
+    // A list of names cannot be tried out. Other users are not limited by it.
     let mut limited = Value::Null;
     for number in 0..40 {
         let reply = check(&format!("guess-{number}")).await;

@@ -1,5 +1,5 @@
-//! Leases: what a process that died or stalled was about to tell Clerk goes to another one, and what it says too late does
-//! no harm.
+//! Leases: another process delivers the messages of one that died or stalled, and a late result of the first does no
+//! harm.
 
 use time::Duration;
 use tokio::task::JoinHandle;
@@ -12,7 +12,7 @@ use crate::support::{TestApp, soon};
 
 const ADA: &str = "user_ada";
 
-/// A relay whose call Clerk does not answer, by its plan, until after the lease has run out; and another process.
+/// A relay whose call the stub holds until after the lease has expired, and another process.
 async fn stalled(app: &TestApp) -> (JoinHandle<RelayOutcome>, AppState) {
     commit_only(app, ADA).await;
     let late = tokio::spawn({
@@ -26,11 +26,11 @@ async fn stalled(app: &TestApp) -> (JoinHandle<RelayOutcome>, AppState) {
 }
 
 #[tokio::test]
-async fn a_dead_process_loses_its_lease_when_it_runs_out_and_not_before() {
+async fn a_dead_process_keeps_its_lease_until_it_expires() {
     let app = TestApp::start().await;
     app.clerk.refuse(1, 500);
     create_pending(&app, ADA, "acme", "k").await;
-    // As the claim leaves it behind: due, and leased for 20 s.
+    // As a claim leaves it: due, and leased for 20 s.
     app.database
         .as_owner(
             "update outbox_messages set available_at = created_at, leased_until = created_at + interval '20 s', attempts = 2 where user_id = $1",
@@ -45,7 +45,7 @@ async fn a_dead_process_loses_its_lease_when_it_runs_out_and_not_before() {
 }
 
 #[tokio::test]
-async fn a_relay_whose_lease_ran_out_leaves_the_message_to_the_next_one() {
+async fn a_relay_with_an_expired_lease_leaves_the_message_to_the_next_one() {
     let app = TestApp::start().await;
     let (release, held) = tokio::sync::watch::channel(false);
     app.clerk.plan([Plan::HoldThenDrop(held)]);
@@ -59,11 +59,11 @@ async fn a_relay_whose_lease_ran_out_leaves_the_message_to_the_next_one() {
 }
 
 #[tokio::test]
-async fn what_clerk_confirms_after_the_lease_ran_out_is_looked_at_again() {
+async fn a_confirmation_after_the_lease_expired_is_checked_again() {
     let app = TestApp::start().await;
     let release = app.clerk.hold();
     let (late, second) = stalled(&app).await;
-    // Something newer may overtake it now.
+    // A newer message may overtake it now.
     assert_eq!(relay(second.outbox()).await, delivered(ADA));
     let kinds = "select string_agg(kind || case when delivered_at is null then ' waits' else '' end, ', ' order by id)
         from outbox_messages where user_id = $1";
@@ -77,7 +77,7 @@ async fn what_clerk_confirms_after_the_lease_ran_out_is_looked_at_again() {
 }
 
 #[tokio::test]
-async fn what_clerk_confirms_is_delivered_though_another_relay_gave_it_up() {
+async fn a_confirmed_message_is_delivered_although_another_relay_gave_it_up() {
     let app = TestApp::start().await;
     let release = app.clerk.hold();
     let (late, second) = stalled(&app).await;

@@ -1,5 +1,5 @@
-//! However many messages wait, a look at the outbox reads few of them, also before the database has noticed how many they
-//! are.
+//! However many messages are pending, one pass over the outbox reads few of them, even before the database's statistics
+//! are up to date.
 
 use std::time::Duration;
 
@@ -13,17 +13,17 @@ use crate::outbox::{commit_only, delivered, relay};
 use crate::support::database::{WORKER, admin_pool};
 use crate::support::{NOW, TestApp, soon, until};
 
-/// Delivered long ago, and waiting.
+/// Delivered long ago, and pending.
 const MANY: i64 = 20_000;
-/// Rows and index entries that one look may read, all its statements together.
+/// Rows and index entries that one pass may read, all its statements together.
 const FEW: i64 = 30;
 
 async fn run(pool: &PgPool, statement: &'static str) {
     sqlx::query(statement).bind(MANY).bind(NOW as f64).execute(pool).await.expect(statement);
 }
 
-/// What the worker's connections have read of the outbox since the last time. Statistics are certain to be told only by
-/// connections that end, so it ends them.
+/// What the worker's connections have read from the outbox since the last call. Only connections that end are certain
+/// to report their statistics, so it ends them.
 async fn read_by_the_worker(app: &TestApp, admin: &PgPool, before: &mut i64) -> i64 {
     let cut =
         "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and usename = $1";
@@ -46,7 +46,7 @@ async fn read_by_the_worker(app: &TestApp, admin: &PgPool, before: &mut i64) -> 
 }
 
 #[tokio::test]
-async fn a_look_reads_few_messages_however_many_wait() {
+async fn a_pass_reads_few_messages_however_many_are_pending() {
     let app = TestApp::start().await;
     let admin = admin_pool(&app.database.name);
     let owner = &app.database.owner;
@@ -62,7 +62,7 @@ async fn a_look_reads_few_messages_however_many_wait() {
     .execute(owner)
     .await
     .expect("an insert");
-    // Nobody counts again during the test: this is what the database believes while the messages pile up.
+    // Statistics are not updated during the test: the database keeps this estimate while messages pile up.
     run(owner, "alter table outbox_messages set (autovacuum_enabled = false)").await;
     run(owner, "vacuum analyze outbox_messages").await;
     sqlx::query(
@@ -78,18 +78,18 @@ async fn a_look_reads_few_messages_however_many_wait() {
     let mut before = 0;
     read_by_the_worker(&app, &admin, &mut before).await;
 
-    // The first ones, and one of the middle.
+    // The first ones, and one from the middle.
     for user in ["user_1", "user_2", "user_3"] {
         assert_eq!(relay(app.state.outbox()).await, delivered(user));
     }
     let read = read_by_the_worker(&app, &admin, &mut before).await;
     assert!((1..=3 * FEW).contains(&read), "{read} for three deliveries");
-    let somebody = UserId::parse("user_10000").expect("an id");
-    assert_eq!(app.state.outbox().deliver_now(&somebody).await, Delivery::Delivered);
+    let user = UserId::parse("user_10000").expect("an id");
+    assert_eq!(app.state.outbox().deliver_now(&user).await, Delivery::Delivered);
     let read = read_by_the_worker(&app, &admin, &mut before).await;
     assert!((1..=2 * FEW).contains(&read), "{read} for a delivery and the look after it");
 
-    // Clerk is down: all are postponed, each to another moment.
+    // Clerk is down: all are postponed, each to a different time.
     run(
         owner,
         "update outbox_messages set available_at = to_timestamp($2 + 60 + 200 * (id % $1) / $1) where delivered_at is null",
@@ -107,6 +107,6 @@ async fn a_look_reads_few_messages_however_many_wait() {
     stop.cancel();
     soon("the relay's end", running).await.expect("no panic");
     let read = read_by_the_worker(&app, &admin, &mut before).await;
-    // At the start, by the commit, after the call.
+    // At the start, at the commit, after the call.
     assert!((1..=5 * FEW).contains(&read), "{read} for some looks at what is not due");
 }

@@ -1,4 +1,4 @@
-//! Integration tests: the real router over HTTP messages, a real Postgres, and a stand-in for Clerk's Backend API.
+//! Integration tests: the real router, a real Postgres, and a stub of Clerk's Backend API.
 
 mod architecture;
 mod bytes;

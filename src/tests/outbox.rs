@@ -1,4 +1,4 @@
-//! The outbox: whatever happens to Clerk or to us, every message arrives, in order, and is sent no more than needed.
+//! The outbox: whatever fails, every message arrives, in order, and is sent no more often than needed.
 
 use axum::http::StatusCode;
 use serde_json::{Value, json};
@@ -22,7 +22,7 @@ pub async fn relay(outbox: &Outbox) -> RelayOutcome {
     outbox.relay_one(None).await.expect("the database answers")
 }
 
-/// Creates while Clerk is failing: stored, and answered so.
+/// Creates while Clerk is failing: stored, and reported as pending.
 pub async fn create_pending(app: &TestApp, user: &str, slug: &str, key: &str) -> Reply {
     create_expecting("pending", app, user, slug, key).await
 }
@@ -38,14 +38,14 @@ async fn create_expecting(delivery: &str, app: &TestApp, user: &str, slug: &str,
     reply
 }
 
-/// The message of a person who has one, as JSON.
+/// A user's only message, as JSON.
 pub async fn message(app: &TestApp, user: &str) -> Value {
     let text: String =
         app.database.value("select to_json(m)::text from outbox_messages m where user_id = $1", user).await;
     serde_json::from_str(&text).expect("JSON")
 }
 
-/// How long a person's only message still waits for its next attempt.
+/// The time until the next attempt of a user's only message.
 async fn wait_of(app: &TestApp, user: &str) -> Duration {
     let due: time::OffsetDateTime =
         app.database.value("select available_at from outbox_messages where user_id = $1", user).await;
@@ -111,7 +111,7 @@ async fn waits_grow_while_clerk_stays_down() {
 }
 
 #[tokio::test]
-async fn what_can_never_succeed_is_given_up_with_its_reason() {
+async fn a_message_that_can_never_succeed_is_given_up_with_its_reason() {
     let app = TestApp::start().await;
     app.clerk.refuse(1, 404);
     create_expecting("failed", &app, ADA, "acme", "k").await;
@@ -122,7 +122,7 @@ async fn what_can_never_succeed_is_given_up_with_its_reason() {
     app.advance(Duration::days(2)).await;
     assert_eq!(relay(app.state.outbox()).await, RelayOutcome::Idle);
     assert_eq!(app.clerk.calls().len(), 1);
-    // The person is not locked out by it, and a later message gets through.
+    // The user keeps access, and a later message is delivered.
     let second = crate::support::keys::token_with(ADA, &json!({"iat": NOW + 172_800, "exp": NOW + 172_860}));
     let request = crate::support::request(axum::http::Method::POST, "/api/organizations/create", Who::Bearer(&second))
         .header("content-type", "application/json")
@@ -134,18 +134,18 @@ async fn what_can_never_succeed_is_given_up_with_its_reason() {
 }
 
 #[tokio::test]
-async fn one_persons_messages_keep_their_order_and_hold_up_nobody_else() {
+async fn one_users_messages_keep_their_order_without_delaying_others() {
     let app = TestApp::start().await;
     app.clerk.refuse(1, 500);
     let first = create_pending(&app, ADA, "first", "k1").await.text("/organization/id");
-    // The second one waits behind the first, which is not due yet.
+    // The second message waits behind the first, which is not due yet.
     let second = create_pending(&app, ADA, "second", "k2").await.text("/organization/id");
     assert_eq!(app.clerk.calls().len(), 1);
     app.create("user_grace", "Harbour", "harbour").await;
     assert_eq!(app.clerk.calls()[1].user, "user_grace");
 
     app.clock.advance(Duration::milliseconds(500));
-    // One call for both, with what the later one says.
+    // One call for both, with the later one's values.
     assert_eq!(relay(app.state.outbox()).await, delivered(ADA));
     assert_eq!(relay(app.state.outbox()).await, RelayOutcome::Idle);
     let ids: Vec<_> = app
@@ -169,7 +169,7 @@ async fn two_processes_send_each_message_once() {
     let (second, clock) = app.second_process();
     app.clock.advance(Duration::seconds(1));
     clock.advance(Duration::seconds(1));
-    // Both hold a message while the other one looks for its own.
+    // Each holds a message while the other one claims its own.
     let releases = [app.clerk.hold(), app.clerk.hold()];
     let drain = async |outbox: &Outbox| {
         let mut count = 0;
@@ -194,7 +194,7 @@ async fn two_processes_send_each_message_once() {
 }
 
 #[tokio::test]
-async fn clerks_answer_completes_the_profile() {
+async fn clerks_response_completes_the_profile() {
     let app = TestApp::start().await;
     app.create(ADA, "Acme", "acme").await;
     let profile: String = app
@@ -205,13 +205,13 @@ async fn clerks_answer_completes_the_profile() {
 }
 
 #[tokio::test]
-async fn an_answer_does_not_wait_for_a_hanging_clerk() {
+async fn a_response_does_not_wait_for_a_hanging_clerk() {
     let app = TestApp::start().await;
     let release = app.clerk.hold();
-    // Comes while the stub still holds the call: the answer is bounded, the call goes on.
+    // Returns while the stub still holds the call: the response is bounded, the call continues.
     create_pending(&app, ADA, "acme", "k").await;
     assert_eq!((app.clerk.calls().len(), app.clerk.answered()), (1, 0));
-    // A second look does not send it again meanwhile.
+    // A second pass does not send it again in the meantime.
     assert_eq!(relay(app.state.outbox()).await, RelayOutcome::Idle);
     release.send(true).expect("the stub listens");
     app.settled().await;
@@ -220,7 +220,7 @@ async fn an_answer_does_not_wait_for_a_hanging_clerk() {
 }
 
 #[tokio::test]
-async fn the_running_relay_delivers_without_being_asked_and_stops_when_told() {
+async fn the_running_relay_delivers_by_itself_and_stops_on_request() {
     let app = TestApp::start().await;
     app.clerk.refuse(1, 500);
     create_pending(&app, ADA, "acme", "k").await;
@@ -233,27 +233,27 @@ async fn the_running_relay_delivers_without_being_asked_and_stops_when_told() {
     until("a delivery", async || (app.clerk.answered() == 1).then_some(())).await;
     stop.cancel();
     soon("the relay's end", running).await.expect("no panic");
-    assert!(!message(&app, ADA).await["delivered_at"].is_null(), "a call under way is finished first");
+    assert!(!message(&app, ADA).await["delivered_at"].is_null(), "a call in flight is finished first");
 }
 
 #[tokio::test]
-async fn what_one_process_commits_another_one_delivers_at_once() {
+async fn one_process_commits_and_another_one_delivers_at_once() {
     let app = TestApp::start().await;
     let (second, _) = app.second_process();
     let stop = CancellationToken::new();
-    // An hour between two looks: only the notification can be what wakes it.
+    // An hour between two polls: only the notification can wake it.
     let running = tokio::spawn({
         let (outbox, stop) = (second.outbox().clone(), stop.clone());
         async move { outbox.run_polling(std::time::Duration::from_secs(3_600), stop).await }
     });
     until("a listener", async || (listeners(&app).await == 1).then_some(())).await;
     for count in [1, 2] {
-        // As a process that ends right after its commit leaves it.
+        // As a process leaves it that dies right after its commit.
         commit_only(&app, ADA).await;
         until("a delivery", async || (app.clerk.answered() == count).then_some(())).await;
     }
 
-    // A listener that is cut off comes back, and finds what was committed meanwhile.
+    // A listener that loses its connection reconnects, and finds what was committed in between.
     let drop = "drop trigger outbox_messages_wake_the_relay on outbox_messages";
     sqlx::query(drop).execute(&app.database.owner).await.expect("the owner");
     commit_only(&app, ADA).await;
@@ -264,7 +264,7 @@ async fn what_one_process_commits_another_one_delivers_at_once() {
 }
 
 #[tokio::test]
-async fn a_creation_waits_for_a_relay_that_was_quicker() {
+async fn a_creation_waits_for_a_relay_that_was_faster() {
     let app = TestApp::start().await;
     let release = app.clerk.hold();
     let (second, _) = app.second_process();
@@ -302,7 +302,7 @@ async fn a_stopping_process_finishes_its_call_or_leaves_the_message_to_another_o
         if finishes {
             release.send(true).expect("the stub listens");
         }
-        // The clocks stand still, so no lease runs out; and nobody polls.
+        // The clocks stand still, so no lease expires, and there is no polling.
         soon("the first relay's end", first).await.expect("no panic");
         until("a delivery", async || (app.clerk.answered() == 1).then_some(())).await;
         assert_eq!(app.clerk.calls().len(), if finishes { 1 } else { 2 });
@@ -314,7 +314,7 @@ async fn a_stopping_process_finishes_its_call_or_leaves_the_message_to_another_o
 }
 
 #[tokio::test]
-async fn what_waited_for_one_person_goes_in_one_call() {
+async fn one_users_pending_messages_go_in_one_call() {
     let app = TestApp::start().await;
     app.clerk.refuse(1, 503);
     commit_payload(&app, ADA, &json!({"public_metadata": {"activeOrgId": "a", "plan": "free"}})).await;
@@ -329,7 +329,7 @@ async fn what_waited_for_one_person_goes_in_one_call() {
     }
     commit_only(&app, "user_grace").await;
     app.clock.advance(Duration::seconds(1));
-    // Hers has been due for longer.
+    // Her message has been due for longer.
     assert_eq!(relay(app.state.outbox()).await, delivered("user_grace"));
     assert_eq!(relay(app.state.outbox()).await, delivered(ADA));
     assert_eq!(relay(app.state.outbox()).await, RelayOutcome::Idle);
@@ -346,7 +346,7 @@ async fn what_waited_for_one_person_goes_in_one_call() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_one_change_goes_in_two_calls() {
+async fn messages_that_cannot_be_merged_go_in_two_calls() {
     let app = TestApp::start().await;
     let payloads = [json!({"public_metadata": {"n": null}}), json!({"public_metadata": {"n": {"x": 1}}})];
     for payload in &payloads {
@@ -359,7 +359,7 @@ async fn what_cannot_be_one_change_goes_in_two_calls() {
 }
 
 #[tokio::test]
-async fn a_bad_message_does_not_take_good_ones_with_it() {
+async fn an_invalid_message_does_not_affect_valid_ones() {
     let app = TestApp::start().await;
     for value in ["bad", "good", "better"] {
         commit_payload(&app, ADA, &json!({"public_metadata": {value: true}})).await;
@@ -374,7 +374,7 @@ async fn a_bad_message_does_not_take_good_ones_with_it() {
     assert_eq!(sent, [all, json!({"bad": true}), json!({"good": true, "better": true})]);
 }
 
-/// A message as a committed change leaves it, with nobody here to deliver it.
+/// A message as a committed change leaves it, without a relay that delivers it.
 pub async fn commit_only(app: &TestApp, user: &str) {
     commit_payload(app, user, &json!({"public_metadata": {"activeOrgId": "a"}})).await;
 }

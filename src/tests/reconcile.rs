@@ -1,9 +1,10 @@
-//! Comparing everybody: whatever was lost, both sides end up equal, in the right direction, and nothing is taken away by
+//! Reconciling all users: whatever was lost, both sides end up equal, in the right direction, and nothing is removed by
 //! mistake. No webhook arrives in these tests.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 
+use futures_util::future::join_all;
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use sqlx::AssertSqlSafe;
@@ -21,7 +22,7 @@ use crate::support::{TestApp, soon};
 
 const DAY: Duration = Duration::days(1);
 
-/// At a pace that no test waits for.
+/// At a pace that does not slow tests down.
 fn reconciler(app: &TestApp) -> Reconciler {
     let pace = NonZeroU32::new(10_000).expect("not zero");
     Reconciler::new(app.pools.worker.clone(), app.state.clerk().clone(), app.clock.clone(), pace)
@@ -38,7 +39,7 @@ async fn go_on(reconciler: &Reconciler, pass: &mut Pass) -> Result<Vec<Finding>,
     let (stop, mut found) = (CancellationToken::new(), Vec::new());
     while !pass.is_finished() {
         let page = soon("a page", reconciler.next_page(pass, &stop)).await?;
-        found.extend(page.expect("nobody stopped it"));
+        found.extend(page.expect("not stopped"));
     }
     Ok(found)
 }
@@ -50,15 +51,15 @@ async fn relay_all(app: &TestApp) {
     }
 }
 
-/// Makes many people at once: with `POST /users` each, but several calls under way.
-async fn people(clerk: &Emulated, count: usize) -> Vec<String> {
-    crate::support::all((0..count).map(|number| async move {
-        clerk.person(&format!("person{number}@example.test"), &format!("Person {number}")).await
+/// Creates many users with concurrent calls of `POST /users`.
+async fn create_users(clerk: &Emulated, count: usize) -> Vec<String> {
+    join_all((0..count).map(|number| async move {
+        clerk.create_user(&format!("user{number}@example.test"), &format!("User {number}")).await
     }))
     .await
 }
 
-/// An organization of each, told to Clerk, without a request for each.
+/// Creates an organization for each owner, already known to Clerk, without requests.
 async fn organizations(app: &TestApp, clerk: &Emulated, owners: &[String]) {
     for (number, owner) in owners.iter().enumerate() {
         let statement = format!(
@@ -73,13 +74,13 @@ async fn organizations(app: &TestApp, clerk: &Emulated, owners: &[String]) {
     }
 }
 
-/// What Clerk must have of a member.
+/// The metadata that Clerk must have of a member.
 async fn whole(app: &TestApp, user: &str) -> Value {
     let active = "select active_organization_id::text from user_profiles where user_id = $1";
     json!({"activeOrgId": app.database.value::<String>(active, user).await, "onboardingComplete": true})
 }
 
-/// All that a pass could change here, as one text.
+/// Everything that a pass could change on our side, as one text.
 async fn everything(app: &TestApp) -> String {
     let query = "select concat($1::text,
         (select json_agg(t order by id) from organizations t), (select json_agg(t order by organization_id, user_id) from organization_users t),
@@ -88,11 +89,11 @@ async fn everything(app: &TestApp) -> String {
     app.database.value(query, "").await
 }
 
-/// Everybody at Clerk, by id.
+/// All users at Clerk, by id.
 async fn at_clerk(clerk: &Emulated) -> BTreeMap<String, Value> {
     let list = clerk.call("GET", "/users?limit=500", Value::Null).await;
-    let people = list.as_array().expect("a list").iter();
-    people.map(|user| (user["id"].as_str().expect("an id").to_owned(), user.clone())).collect()
+    let users = list.as_array().expect("a list").iter();
+    users.map(|user| (user["id"].as_str().expect("an id").to_owned(), user.clone())).collect()
 }
 
 #[tokio::test]
@@ -100,8 +101,8 @@ async fn whatever_was_lost_both_sides_end_up_equal() {
     let clerk = Emulated::start().await;
     let app = clerk.app().await;
     // More than two pages.
-    let people = people(&clerk, 212).await;
-    organizations(&app, &clerk, &people[..150]).await;
+    let users = create_users(&clerk, 212).await;
+    organizations(&app, &clerk, &users[..150]).await;
     let (_, found) = pass(&app, false, 0).await;
     assert!(found.iter().all(|(_, kind, repaired)| *kind != DriftKind::PersonGone && *repaired), "{found:?}");
     relay_all(&app).await;
@@ -109,7 +110,7 @@ async fn whatever_was_lost_both_sides_end_up_equal() {
 
     let mut random = fastrand::Rng::with_seed(7);
     let (mut renamed, mut gone, mut out) = (0, 0, 0);
-    for (number, user) in people.iter().enumerate() {
+    for (number, user) in users.iter().enumerate() {
         let member = number < 150;
         match random.u32(..8) {
             0 => {
@@ -136,7 +137,7 @@ async fn whatever_was_lost_both_sides_end_up_equal() {
             _ => {}
         }
     }
-    clerk.person("late@example.test", "Late").await;
+    clerk.create_user("late@example.test", "Late").await;
     assert!(renamed > 10 && gone == 8 && out == 8, "{renamed} {gone} {out}");
 
     let (before, clerk_before) = (everything(&app).await, at_clerk(&clerk).await);
@@ -150,7 +151,7 @@ async fn whatever_was_lost_both_sides_end_up_equal() {
         kinds.sort();
         kinds
     };
-    assert_eq!(kinds(&dry), kinds(&real), "a dry run says what the real one does");
+    assert_eq!(kinds(&dry), kinds(&real), "a dry run reports what the real one does");
     for kind in DriftKind::ALL.into_iter().filter(|kind| *kind != DriftKind::InvitationUnclaimed) {
         assert!(real.iter().any(|(_, found, _)| *found == kind), "{kind:?} was tried");
     }
@@ -159,7 +160,7 @@ async fn whatever_was_lost_both_sides_end_up_equal() {
     are_equal(&app, &at_clerk(&clerk).await).await;
 }
 
-/// Names and addresses as Clerk has them, organizations as Postgres has them, and nobody too many or missing.
+/// Names and addresses match Clerk's, organizations match Postgres's, and no user is missing or left over.
 async fn are_equal(app: &TestApp, clerk: &BTreeMap<String, Value>) {
     #[derive(sqlx::FromRow)]
     struct Row {
@@ -203,13 +204,13 @@ async fn are_equal(app: &TestApp, clerk: &BTreeMap<String, Value>) {
 }
 
 #[tokio::test]
-async fn the_keys_of_another_instance_empty_nothing() {
+async fn the_keys_of_another_instance_remove_nothing() {
     let (clerk, other) = (Emulated::start().await, Emulated::start().await);
     let app = clerk.app().await;
-    let people = people(&clerk, 5).await;
-    organizations(&app, &clerk, &people).await;
-    // The other one knows people too, but none of ours.
-    other.person("stranger@example.test", "Stranger").await;
+    let users = create_users(&clerk, 5).await;
+    organizations(&app, &clerk, &users).await;
+    // The other instance has users, too, but none of ours.
+    other.create_user("stranger@example.test", "Stranger").await;
     let before = everything(&app).await;
     let (url, key) = (other.api_url().parse().expect("an address"), SecretString::from(other.secret_key()));
     let foreign = BackendApi::new(url, key, app.clock.clone(), app.state.clerk().time_limits());
@@ -217,7 +218,7 @@ async fn the_keys_of_another_instance_empty_nothing() {
     let (pool, clock) = (app.pools.worker.clone(), app.clock.clone());
     let reconciler = Reconciler::new(pool, foreign.expect("a client"), clock, pace);
     let there = at_clerk(&other).await;
-    // However often, and however few it might take away.
+    // However often it runs, and however few it might remove.
     for (dry_run, removals) in [(true, 100), (false, 100), (false, 100), (false, 2)] {
         let mut pass = Pass::new(dry_run, removals);
         let found = go_on(&reconciler, &mut pass).await.expect("it answers");
@@ -228,15 +229,15 @@ async fn the_keys_of_another_instance_empty_nothing() {
 }
 
 #[tokio::test]
-async fn a_pass_takes_away_no_more_than_it_may() {
+async fn a_pass_removes_no_more_than_its_limit() {
     let clerk = Emulated::start().await;
     let app = clerk.app().await;
-    let people = people(&clerk, 12).await;
-    organizations(&app, &clerk, &people).await;
-    for user in &people[..4] {
+    let users = create_users(&clerk, 12).await;
+    organizations(&app, &clerk, &users).await;
+    for user in &users[..4] {
         clerk.call("DELETE", &format!("/users/{user}"), Value::Null).await;
     }
-    for user in &people[4..8] {
+    for user in &users[4..8] {
         app.database.as_owner("delete from organization_users where user_id = $1", user).await;
     }
     let count = |counts: &BTreeMap<DriftKind, u64>| {
@@ -254,16 +255,16 @@ async fn a_pass_takes_away_no_more_than_it_may() {
     let (second, _) = pass(&app, false, 10).await;
     assert_eq!((count(&second.summary.settled), count(&second.summary.left_alone)), (5, 0));
     let look = in_flight(&app.pools.worker, app.clock.now()).await.expect("the database answers");
-    assert_eq!(look.ownerless_organizations.len(), 4, "those of the deleted people, and no others: {look:?}");
+    assert_eq!(look.ownerless_organizations.len(), 4, "those of the deleted users, and no others: {look:?}");
 }
 
 #[tokio::test]
-async fn what_is_on_its_way_is_no_difference_and_what_was_given_up_is_made_up_for() {
+async fn messages_in_flight_are_no_difference_and_dead_ones_are_replaced() {
     let clerk = Emulated::start().await;
     let app = clerk.app().await;
-    let ada = clerk.person("ada@example.test", "Ada").await;
+    let ada = clerk.create_user("ada@example.test", "Ada").await;
     let fault = |status: u16| json!({"faults": [{"method": "PATCH", "path_ends_with": "/metadata", "count": 1, "status": status}]});
-    clerk.misbehave(fault(503)).await;
+    clerk.set_faults(fault(503)).await;
     app.create(&ada, "Acme", "acme").await;
     app.settled().await;
     let look = async || in_flight(&app.pools.worker, app.clock.now()).await.expect("the database answers");
@@ -273,9 +274,9 @@ async fn what_is_on_its_way_is_no_difference_and_what_was_given_up_is_made_up_fo
         (1, 1, Some(0))
     );
     let (_, found) = pass(&app, true, 0).await;
-    assert_eq!(found, [(ada.clone(), DriftKind::ProfileOutdated, false)], "the message will tell Clerk");
+    assert_eq!(found, [(ada.clone(), DriftKind::ProfileOutdated, false)], "the pending message will notify Clerk");
 
-    clerk.misbehave(fault(422)).await;
+    clerk.set_faults(fault(422)).await;
     app.clock.advance(Duration::minutes(1));
     assert_eq!(relay(app.state.outbox()).await, RelayOutcome::Dead { user: ada.clone() });
     let dead = look().await.outbox_dead;
@@ -284,9 +285,9 @@ async fn what_is_on_its_way_is_no_difference_and_what_was_given_up_is_made_up_fo
     assert!(found.contains(&(ada.clone(), DriftKind::MetadataMissing, true)), "{found:?}");
     relay_all(&app).await;
     assert_eq!(clerk.look_up(&ada).await["public_metadata"], whole(&app, &ada).await);
-    assert_eq!(look().await.outbox_dead, [], "it is made up for");
-    // Nobody has to look after what was for somebody who is gone.
-    clerk.misbehave(fault(422)).await;
+    assert_eq!(look().await.outbox_dead, [], "it was replaced");
+    // A dead message for a deleted user needs no attention.
+    clerk.set_faults(fault(422)).await;
     app.create_with_key(&ada, "Second", "second").await;
     app.settled().await;
     assert_eq!(look().await.outbox_dead.len(), 1);
@@ -295,32 +296,32 @@ async fn what_is_on_its_way_is_no_difference_and_what_was_given_up_is_made_up_fo
 }
 
 #[tokio::test]
-async fn clerk_failing_now_and_then_only_delays_a_pass() {
+async fn occasional_failures_of_clerk_only_delay_a_pass() {
     let clerk = Emulated::start().await;
     let app = clerk.app().await;
-    let people = people(&clerk, 3).await;
-    organizations(&app, &clerk, &people).await;
+    let users = create_users(&clerk, 3).await;
+    organizations(&app, &clerk, &users).await;
     let fault = |count: u32, status: u16| {
         let fault = json!({"method": "GET", "path_starts_with": "/v1/users", "count": count, "status": status, "retry_after_s": 0});
         json!({"faults": [fault]})
     };
     for status in [429, 503] {
-        clerk.misbehave(fault(2, status)).await;
+        clerk.set_faults(fault(2, status)).await;
         assert_eq!(pass(&app, false, 0).await.0.summary.compared, 3, "{status}");
     }
-    // Waiting mends neither a wrong key nor a wrong question.
+    // Waiting fixes neither a wrong key nor an invalid request.
     for status in [401, 403, 422] {
-        clerk.misbehave(fault(1, status)).await;
+        clerk.set_faults(fault(1, status)).await;
         let mut broken = Pass::new(false, 0);
         let ended = go_on(&reconciler(&app), &mut broken).await;
         assert!(matches!(&ended, Err(ReconcileError::Clerk(error)) if error.status() == Some(status)), "{ended:?}");
-        // It stays before the page that failed.
+        // It stays at the page that failed.
         go_on(&reconciler(&app), &mut broken).await.expect("Clerk is well");
         assert_eq!(broken.summary.compared, 3);
     }
 }
 
-/// Every day, by whichever process is there.
+/// Daily passes, by any running process.
 mod regularly {
     use super::*;
 
@@ -329,7 +330,7 @@ mod regularly {
         run.expect("Clerk and the database answer")
     }
 
-    /// The clock of the migration is the machine's, not the test's.
+    /// The migration uses the machine's clock, not the test's.
     async fn finished_now(app: &TestApp) {
         let statement =
             format!("update reconcile_progress set finished_at = to_timestamp({}) where $1 = ''", crate::support::NOW);
@@ -340,7 +341,7 @@ mod regularly {
     async fn a_pass_is_due_a_day_after_the_last_one() {
         let clerk = Emulated::start().await;
         let app = clerk.app().await;
-        let ada = clerk.person("ada@example.test", "Ada").await;
+        let ada = clerk.create_user("ada@example.test", "Ada").await;
         finished_now(&app).await;
         assert_eq!(run(&app).await, None);
         app.advance(DAY - Duration::seconds(1)).await;
@@ -355,14 +356,14 @@ mod regularly {
     }
 
     #[tokio::test]
-    async fn one_process_has_the_pass_and_another_one_goes_on_where_it_died() {
+    async fn one_process_holds_the_pass_and_another_one_continues_where_it_died() {
         let clerk = Emulated::start().await;
         let app = clerk.app().await;
-        let people = people(&clerk, 130).await;
-        organizations(&app, &clerk, &people).await;
+        let users = create_users(&clerk, 130).await;
+        organizations(&app, &clerk, &users).await;
         finished_now(&app).await;
         app.advance(DAY).await;
-        // Dies after the first page: whoever holds the pass is dropped at once.
+        // Dies after the first page: its task is dropped.
         let first = reconciler(&app);
         let place = || async {
             app.database.value::<Option<String>>("select place::text from reconcile_progress where $1 = ''", "").await
@@ -381,21 +382,21 @@ mod regularly {
         let left = place().await.expect("a place");
         assert!(left.contains("ours"), "{left}");
         assert_eq!(run(&app).await, None, "it may still be alive");
-        // On the page that is done.
-        let first = people.iter().min().expect("people");
+        // On the finished page.
+        let first = users.iter().min().expect("users");
         clerk.call("PATCH", &format!("/users/{first}"), json!({"first_name": "Later"})).await;
         app.advance(Duration::minutes(10)).await;
         assert_eq!(run(&app).await, Some(End::Finished));
         assert_eq!(place().await, None);
         let missed = (first.clone(), DriftKind::ProfileOutdated, false);
-        assert_eq!(pass(&app, true, 0).await.1, [missed], "it did not begin anew");
+        assert_eq!(pass(&app, true, 0).await.1, [missed], "it did not start over");
     }
 
     #[tokio::test]
-    async fn an_interrupted_pass_goes_on_at_once() {
+    async fn an_interrupted_pass_continues_at_once() {
         let clerk = Emulated::start().await;
         let app = clerk.app().await;
-        clerk.person("ada@example.test", "Ada").await;
+        clerk.create_user("ada@example.test", "Ada").await;
         finished_now(&app).await;
         app.advance(DAY).await;
         let stopped = CancellationToken::new();
@@ -403,7 +404,7 @@ mod regularly {
         let ended = reconciler(&app).run_if_due(DAY, &stopped).await.expect("the database answers");
         assert_eq!(ended, Some(End::Interrupted));
         assert_eq!(run(&app).await, Some(End::Finished));
-        // What another version wrote down is begun anew.
+        // The state of another version is discarded.
         app.advance(DAY).await;
         let odd = "update reconcile_progress set started_at = finished_at + interval '1 s', place = '{\"odd\": 1}' where $1 = ''";
         app.database.as_owner(odd, "").await;
@@ -412,10 +413,10 @@ mod regularly {
 }
 
 #[tokio::test]
-async fn ids_that_are_none_stop_nothing() {
+async fn invalid_ids_stop_nothing() {
     let clerk = Emulated::start().await;
     let app = clerk.app().await;
-    let ada = clerk.person("ada@example.test", "Ada").await;
+    let ada = clerk.create_user("ada@example.test", "Ada").await;
     app.database.as_owner("insert into user_profiles values ($1, null, null, null, now(), now())", "a/b?c").await;
     assert_eq!(UserId::parse("a/b?c").ok(), None);
     assert_eq!(pass(&app, false, 0).await.1, [(ada, DriftKind::ProfileMissing, true)]);

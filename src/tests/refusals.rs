@@ -1,4 +1,4 @@
-//! When the gate does not let in: refused tokens, outages, and hostile targets. Nobody is sent in circles.
+//! When the gate denies access: rejected tokens, outages, and hostile targets. Redirects never loop.
 
 use axum::http::StatusCode;
 use serde_json::json;
@@ -14,7 +14,7 @@ fn assert_says_reference(page: &Reply) {
 }
 
 #[tokio::test]
-async fn what_waiting_cannot_cure_is_explained_at_once_and_everywhere() {
+async fn what_waiting_cannot_fix_is_explained_at_once_and_everywhere() {
     let app = TestApp::start().await;
     let cases = [
         (token_with(ADA, &json!({"iss": "https://clerk.other.test"})), "token-invalid-issuer"),
@@ -29,7 +29,7 @@ async fn what_waiting_cannot_cure_is_explained_at_once_and_everywhere() {
         ),
     ];
     for (token, cause) in &cases {
-        // A plain token of another issuer makes Clerk's rules turn to the suffixed cookies, so that is where it stands.
+        // With a plain token of another issuer, Clerk's rules choose the suffixed cookies, so the token is there.
         for path in ["/dashboard", "/onboarding", "/token-pending?next=/dashboard"] {
             let page = app.get(path, Who::Suffixed(token)).await;
             assert_eq!((page.status, page.header("location")), (StatusCode::UNAUTHORIZED, ""), "{path} {cause}");
@@ -38,10 +38,10 @@ async fn what_waiting_cannot_cure_is_explained_at_once_and_everywhere() {
                 "{}",
                 page.body
             );
-            assert!(!page.body.contains("http-equiv"), "nothing is tried again");
+            assert!(!page.body.contains("http-equiv"), "no retry");
             assert_says_reference(&page);
         }
-        // The way out of it shows.
+        // The page offers a way out.
         assert_eq!(app.get("/sign-in", Who::Suffixed(token)).await.status, StatusCode::OK, "{cause}");
         let reply = app.get("/api/me", Who::Bearer(token)).await;
         assert_eq!((reply.status, reply.text("/code")), (StatusCode::UNAUTHORIZED, "session_refused".to_owned()));
@@ -49,22 +49,22 @@ async fn what_waiting_cannot_cure_is_explained_at_once_and_everywhere() {
     }
 }
 
-/// The commonest mistake: CLERK_ISSUER is not what the tokens of this very instance say. Everybody is told, by either cookie.
+/// The most common mistake: CLERK_ISSUER differs from the instance's tokens. Every page says so, with either cookie.
 #[tokio::test]
-async fn a_wrongly_configured_issuer_is_named_and_signs_nobody_out() {
+async fn a_misconfigured_issuer_is_reported_and_signs_no_user_out() {
     let app = TestApp::start_with(&[("CLERK_ISSUER", "https://clerk.wrong.test")]).await;
     let token = token(ADA);
     for who in [Who::Cookie(&token), Who::Suffixed(&token)] {
         let page = app.get("/dashboard", who).await;
         assert_eq!((page.status, page.header("location")), (StatusCode::UNAUTHORIZED, ""), "{}", page.body);
         assert!(page.body.contains("token-invalid-issuer"), "{}", page.body);
-        // What is set up how is no business of visitors.
+        // Configuration is not shown to visitors.
         assert!(!page.body.contains("For developers") && !page.body.contains("clerk.wrong.test"), "{}", page.body);
     }
 }
 
 #[tokio::test]
-async fn a_developer_is_told_what_is_set_up_wrongly() {
+async fn developers_see_what_is_misconfigured() {
     let changes = [("CLERK_ISSUER", "https://clerk.wrong.test"), ("AUTH_DEBUG_LOG", "true")];
     let app = TestApp::start_with(&changes).await;
     let page = app.get("/dashboard", Who::Cookie(&token(ADA))).await;
@@ -83,13 +83,13 @@ async fn a_developer_is_told_what_is_set_up_wrongly() {
 }
 
 #[tokio::test]
-async fn unreachable_keys_are_an_outage_and_sign_nobody_out() {
+async fn unreachable_keys_are_an_outage_and_sign_no_user_out() {
     let app = TestApp::start_with(&[("CLERK_JWT_KEY", "")]).await;
     let token = token(ADA);
     for path in ["/dashboard", "/onboarding", "/token-pending"] {
         let page = app.get(path, Who::Cookie(&token)).await;
         assert_eq!((page.status, page.header("location")), (StatusCode::SERVICE_UNAVAILABLE, ""), "{path}");
-        // By script, which leaves the focus alone; without, the page loads itself again.
+        // By script, which keeps the focus; without JavaScript, the page reloads itself.
         let refresh = format!(r#"<noscript><meta http-equiv="refresh" content="5;url={path}"></noscript>"#);
         assert!(page.body.contains(&refresh) && page.body.contains("setInterval("), "{}", page.body);
         assert!(
@@ -100,14 +100,14 @@ async fn unreachable_keys_are_an_outage_and_sign_nobody_out() {
     let reply =
         app.post_json("/api/organizations/create", Who::Bearer(&token), &json!({"name": "Acme", "slug": "acme"})).await;
     assert_eq!((reply.status, reply.text("/code")), (StatusCode::SERVICE_UNAVAILABLE, "unavailable".to_owned()));
-    // It heals by itself.
+    // It recovers by itself.
     app.clerk.publish(instance().jwks(KEY_ID));
     app.clock.advance(time::Duration::seconds(3));
     assert_eq!(app.get("/onboarding", Who::Cookie(&token)).await.status, StatusCode::OK);
 }
 
 #[tokio::test]
-async fn an_unreachable_database_is_an_outage_and_leads_nobody_to_the_form() {
+async fn an_unreachable_database_is_an_outage_and_never_leads_to_the_form() {
     let app = TestApp::start().await;
     let id = app.create(ADA, "Acme Studio", "acme").await;
     app.pools.request.close().await;
@@ -142,21 +142,21 @@ async fn an_unreachable_database_is_an_outage_and_leads_nobody_to_the_form() {
         "{}",
         page.body
     );
-    assert_eq!(app.get("/ready", Who::Nobody).await.status, StatusCode::SERVICE_UNAVAILABLE);
-    assert_eq!(app.get("/health", Who::Nobody).await.status, StatusCode::OK);
+    assert_eq!(app.get("/ready", Who::SignedOut).await.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(app.get("/health", Who::SignedOut).await.status, StatusCode::OK);
     assert_eq!(app.get("/", Who::Cookie(&token)).await.status, StatusCode::OK);
 }
 
 #[tokio::test]
 async fn a_database_that_refuses_connections_is_noticed_in_time() {
-    let app = TestApp::start_with(&[("DATABASE_URL", "postgres://nobody:x@127.0.0.1:9/none")]).await;
+    let app = TestApp::start_with(&[("DATABASE_URL", "postgres://user:x@127.0.0.1:9/none")]).await;
     let page = app.get("/dashboard", Who::Cookie(&token(ADA))).await;
     assert_eq!(page.status, StatusCode::SERVICE_UNAVAILABLE);
     assert!(page.body.contains("We can’t reach our database right now"), "{}", page.body);
 }
 
 #[tokio::test]
-async fn hostile_targets_are_followed_nowhere() {
+async fn hostile_targets_are_never_followed() {
     let app = TestApp::start().await;
     let id = app.create(ADA, "Acme Studio", "acme").await;
     let (fresh, stale) = (token_for(ADA, &id), token(ADA));
@@ -184,16 +184,17 @@ async fn hostile_targets_are_followed_nowhere() {
             let path = format!("{path}?next={query}");
             let inside = app.get(&path, Who::Cookie(&fresh)).await;
             assert_eq!(inside.location(), "/dashboard", "{path}");
-            // Who is not inside gets a page, or is led on: in neither does the target appear.
-            for who in [Who::Nobody, Who::Cookie(&stale), Who::SignedInWithoutToken] {
+            // Other callers get a page or a redirect: the target appears in neither.
+            for who in [Who::SignedOut, Who::Cookie(&stale), Who::SignedInWithoutToken] {
                 let reply = app.get(&path, who).await;
-                // The form's own address, to come back to, holds it as a value of its own: harmless, as the lines above show.
+                // The form's own address, as a target to return to, contains it as a query value: harmless, as shown
+                // above.
                 let location = reply.header("location").replace(&own_address(&path), "");
                 assert!(!reply.body.contains("evil.example") && !location.contains("evil"), "{path}: {reply:?}");
             }
         }
     }
-    // An honest target arrives.
+    // A valid target is kept.
     assert_eq!(
         app.get("/sign-in?next=%2Fdashboard%3Ftab%3D2", Who::Cookie(&fresh)).await.location(),
         "/dashboard?tab=2"
@@ -220,7 +221,7 @@ fn own_address(path: &str) -> String {
 async fn a_path_that_browsers_read_as_another_host_is_never_a_target() {
     let app = TestApp::start().await;
     for path in ["//evil.example/dashboard", "/\\evil.example", "/onboarding/..//evil.example"] {
-        let Ok(request) = request(axum::http::Method::GET, path, Who::Nobody).body(axum::body::Body::empty()) else {
+        let Ok(request) = request(axum::http::Method::GET, path, Who::SignedOut).body(axum::body::Body::empty()) else {
             continue;
         };
         let reply = app.send(request).await;
@@ -244,6 +245,6 @@ async fn names_are_shown_as_text_never_as_markup() {
             assert!(!page.body.contains(markup), "{path} {markup}: {}", page.body);
         }
     }
-    let missing = app.get("/%3Cscript%3Ealert(1)%3C/script%3E", Who::Nobody).await;
+    let missing = app.get("/%3Cscript%3Ealert(1)%3C/script%3E", Who::SignedOut).await;
     assert!(missing.status == StatusCode::NOT_FOUND && !missing.body.contains("<script>"), "{}", missing.body);
 }

@@ -1,4 +1,4 @@
-//! What every request meets: cross-site writes, headers, scripts, health, and the way out.
+//! What applies to every request: cross-site checks, headers, scripts, health, signing out.
 
 use axum::body::Body;
 use axum::http::{Method, Request, StatusCode, header};
@@ -21,7 +21,7 @@ fn write(path: &str, headers: &[(&str, &str)]) -> Request<Body> {
 }
 
 #[tokio::test]
-async fn writes_that_another_site_caused_are_refused() {
+async fn cross_site_writes_are_rejected() {
     let app = TestApp::start().await;
     let cookie = format!("__session={}; __client_uat={NOW}", token(ADA));
     let cookie = ("cookie", cookie.as_str());
@@ -50,14 +50,14 @@ async fn writes_that_another_site_caused_are_refused() {
     }
     assert_eq!(app.database.counts().await, [0; 6]);
     assert!(app.clerk.revoked().is_empty());
-    // The same from our own page, in both ways in which browsers say so.
+    // The same from our own page, with both headers that browsers use.
     for headers in [vec![cookie, ("sec-fetch-site", "same-origin")], vec![cookie, ("origin", ORIGIN)]] {
         assert!(app.send(write(CREATE, &headers)).await.status.is_success(), "{headers:?}");
     }
 }
 
 #[tokio::test]
-async fn every_answer_carries_the_security_headers() {
+async fn every_response_has_the_security_headers() {
     let app = TestApp::start().await;
     let id = app.create(ADA, "Acme", "acme").await;
     let fresh = token_for(ADA, &id);
@@ -66,7 +66,7 @@ async fn every_answer_carries_the_security_headers() {
     for path in ["/", "/dashboard", "/sign-in", "/no-such-page", "/health", "/api/me", "/onboarding"] {
         replies.push((path, app.get(path, who).await));
     }
-    replies.push((CREATE, app.post_json(CREATE, Who::Nobody, &json!({})).await));
+    replies.push((CREATE, app.post_json(CREATE, Who::SignedOut, &json!({})).await));
     for (path, reply) in &replies {
         let expected = [
             ("x-content-type-options", "nosniff"),
@@ -91,7 +91,7 @@ async fn every_answer_carries_the_security_headers() {
 }
 
 #[tokio::test]
-async fn scripts_carry_a_nonce_of_their_own_request() {
+async fn scripts_have_a_nonce_per_request() {
     let app = TestApp::start().await;
     let id = app.create(ADA, "Acme", "acme").await;
     let (fresh, newcomer) = (token_for(ADA, &id), token("user_grace"));
@@ -122,9 +122,9 @@ async fn pages_without_islands_load_no_script() {
     let app = TestApp::start().await;
     let fresh = token(ADA);
     for (path, who) in [
-        ("/", Who::Nobody),
+        ("/", Who::SignedOut),
         ("/", Who::Cookie(&fresh)),
-        ("/no-such-page", Who::Nobody),
+        ("/no-such-page", Who::SignedOut),
         ("/no/such/page", Who::Cookie(&fresh)),
     ] {
         let page = app.get(path, who).await;
@@ -138,22 +138,22 @@ async fn pages_without_islands_load_no_script() {
 }
 
 #[tokio::test]
-async fn the_landing_page_knows_who_is_signed_in() {
+async fn the_landing_page_shows_whether_the_visitor_is_signed_in() {
     let app = TestApp::start().await;
-    let outside = app.get("/", Who::Nobody).await;
+    let outside = app.get("/", Who::SignedOut).await;
     assert!(outside.body.contains("Create your account") && !outside.body.contains("Open the dashboard"));
     let inside = app.get("/", Who::Cookie(&token(ADA))).await;
     assert!(inside.body.contains("Open the dashboard") && !inside.body.contains("Create your account"));
 }
 
 #[tokio::test]
-async fn unknown_addresses_and_methods_have_answers() {
+async fn unknown_paths_and_methods_have_responses() {
     let app = TestApp::start().await;
     for path in ["/no-such-page", "/dashboard/deeper", "/api/nothing", "/pkg/../main.rs", "/%ff%00"] {
-        let page = app.get(path, Who::Nobody).await;
+        let page = app.get(path, Who::SignedOut).await;
         assert_eq!(page.status, StatusCode::NOT_FOUND, "{path}");
     }
-    let page = app.get("/no-such-page", Who::Nobody).await;
+    let page = app.get("/no-such-page", Who::SignedOut).await;
     assert!(
         page.header("content-type").starts_with("text/html") && page.body.contains("Page not found"),
         "{}",
@@ -161,13 +161,13 @@ async fn unknown_addresses_and_methods_have_answers() {
     );
     assert!(page.body.contains("/no-such-page"));
     for path in ["/sign-out", CREATE] {
-        assert_eq!(app.get(path, Who::Nobody).await.status, StatusCode::METHOD_NOT_ALLOWED, "{path}");
+        assert_eq!(app.get(path, Who::SignedOut).await.status, StatusCode::METHOD_NOT_ALLOWED, "{path}");
     }
-    let reply = app.post_json("/api/rpc/no_such_function", Who::Nobody, &json!({})).await;
+    let reply = app.post_json("/api/rpc/no_such_function", Who::SignedOut, &json!({})).await;
     assert!(reply.status.is_client_error(), "{reply:?}");
-    // The proxy hands on Clerk's own paths and no others.
+    // The proxy forwards only Clerk's own paths.
     for path in ["/__clerk/", "/__clerk/admin", "/__clerk/v1/../admin", "/__clerk//v1/x"] {
-        assert_eq!(app.get(path, Who::Nobody).await.status, StatusCode::NOT_FOUND, "{path}");
+        assert_eq!(app.get(path, Who::SignedOut).await.status, StatusCode::NOT_FOUND, "{path}");
     }
 }
 
@@ -176,29 +176,29 @@ async fn a_development_instance_is_called_directly() {
     // happy-otter-12.clerk.accounts.dev
     let key = "pk_test_aGFwcHktb3R0ZXItMTIuY2xlcmsuYWNjb3VudHMuZGV2JA";
     let app = TestApp::start_with(&[("CLERK_PUBLISHABLE_KEY", key), ("CLERK_SECRET_KEY", "sk_test_x")]).await;
-    let page = app.get("/sign-in", Who::Nobody).await;
+    let page = app.get("/sign-in", Who::SignedOut).await;
     assert!(page.body.contains(key) && !page.body.contains("data-clerk-proxy-url"), "{}", page.body);
     let policy = page.header("content-security-policy");
     assert!(policy.contains("connect-src 'self' https://happy-otter-12.clerk.accounts.dev;"), "{policy}");
-    assert_eq!(app.get("/__clerk/v1/client", Who::Nobody).await.status, StatusCode::NOT_FOUND);
+    assert_eq!(app.get("/__clerk/v1/client", Who::SignedOut).await.status, StatusCode::NOT_FOUND);
 
     let proxied = TestApp::start().await;
-    let page = proxied.get("/sign-in", Who::Nobody).await;
+    let page = proxied.get("/sign-in", Who::SignedOut).await;
     assert!(page.body.contains("data-clerk-proxy-url=\"/__clerk\""), "{}", page.body);
     assert!(page.header("content-security-policy").contains("connect-src 'self';"));
 }
 
 #[tokio::test]
-async fn health_and_readiness_answer_without_a_session() {
+async fn health_and_readiness_need_no_session() {
     let app = TestApp::start().await;
     assert_eq!(
-        (app.get("/health", Who::Nobody).await.body, app.get("/ready", Who::Nobody).await.body),
+        (app.get("/health", Who::SignedOut).await.body, app.get("/ready", Who::SignedOut).await.body),
         ("ok".to_owned(), "ready".to_owned())
     );
 }
 
 #[tokio::test]
-async fn me_says_who_is_calling_or_why_nobody_is() {
+async fn me_returns_the_caller_or_the_reason() {
     let app = TestApp::start().await;
     let token = token(ADA);
     let me = app.get("/api/me", Who::Bearer(&token)).await;
@@ -210,11 +210,11 @@ async fn me_says_who_is_calling_or_why_nobody_is() {
     let id = app.create(ADA, "Acme", "acme").await;
     let me = app.get("/api/me", Who::Bearer(&token_for(ADA, &id))).await;
     assert_eq!(me.json()["organization"], json!({"id": id, "name": "Acme", "slug": "acme"}));
-    assert!(!me.body.contains("eyJ"), "no token is handed back");
+    assert!(!me.body.contains("eyJ"), "no token is returned");
 
-    let nobody = app.get("/api/me", Who::Nobody).await;
-    assert_eq!((nobody.status, nobody.text("/code")), (StatusCode::UNAUTHORIZED, "signed_out".to_owned()));
-    assert_eq!(nobody.text("/request_id"), nobody.header("x-request-id"));
+    let signed_out = app.get("/api/me", Who::SignedOut).await;
+    assert_eq!((signed_out.status, signed_out.text("/code")), (StatusCode::UNAUTHORIZED, "signed_out".to_owned()));
+    assert_eq!(signed_out.text("/request_id"), signed_out.header("x-request-id"));
     let expired = token_with(ADA, &json!({"exp": NOW - 60}));
     assert_eq!(app.get("/api/me", Who::Bearer(&expired)).await.text("/code"), "session_stale");
 }
@@ -237,14 +237,14 @@ async fn signing_out_revokes_the_session_and_clears_both_cookies() {
         }
     }
     assert_eq!(app.clerk.revoked(), ["sess_of_user_ada", "sess_of_user_ada"]);
-    // Whoever is not signed in any more gets out too.
-    assert_eq!(app.post_form("/sign-out", Who::Nobody, &[]).await.location(), "/?signed-out=1");
+    // A caller who is no longer signed in may sign out, too.
+    assert_eq!(app.post_form("/sign-out", Who::SignedOut, &[]).await.location(), "/?signed-out=1");
 }
 
 #[tokio::test]
-async fn a_request_id_from_outside_is_not_taken_over() {
+async fn a_clients_request_id_is_ignored() {
     let app = TestApp::start().await;
-    let request = crate::support::request(Method::GET, "/health", Who::Nobody)
+    let request = crate::support::request(Method::GET, "/health", Who::SignedOut)
         .header("x-request-id", "mine")
         .body(axum::body::Body::empty());
     let reply = app.send(request.expect("a request")).await;

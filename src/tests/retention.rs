@@ -1,4 +1,4 @@
-//! What has served is forgotten in time, and nothing else is.
+//! Obsolete data is deleted in time, and nothing else.
 
 use std::time::Duration as StdDuration;
 
@@ -24,7 +24,7 @@ async fn fill(app: &TestApp, statement: &'static str) {
     sqlx::query(statement).bind(start).execute(&app.database.owner).await.expect(statement);
 }
 
-/// The texts that a query gives, as one.
+/// The strings that a query returns, joined.
 async fn left(app: &TestApp, query: &'static str) -> String {
     app.database.value::<Option<String>>(query, " ").await.unwrap_or_default()
 }
@@ -34,12 +34,12 @@ const WEBHOOKS: &str = "select string_agg(id, $1 order by id) from webhook_messa
 const KEYS: &str = "select string_agg(user_id || '/' || key, $1 order by user_id, key) from idempotency_keys";
 
 #[tokio::test]
-async fn outbox_messages_go_once_delivered_and_followed_by_another_one() {
+async fn outbox_messages_are_deleted_once_delivered_and_superseded() {
     let app = TestApp::start().await;
     fill(
         &app,
         "insert into outbox_messages (user_id, kind, payload, created_at, available_at, delivered_at, dead_at)
-         select person, 'update_user_metadata', jsonb_build_object('name', person || n), $1 - made, $1 - made, $1 - delivered, $1 - dead
+         select user, 'update_user_metadata', jsonb_build_object('name', user || n), $1 - made, $1 - made, $1 - delivered, $1 - dead
          from (values
             ('ada', 1, interval '40 d', interval '31 d', null), ('ada', 2, '40 d', '31 d', null),
             ('grace', 1, '40 d', '40 d', null), ('grace', 2, '39 d', null, null),
@@ -47,26 +47,26 @@ async fn outbox_messages_go_once_delivered_and_followed_by_another_one() {
             ('joan', 1, '40 d', '40 d', null), ('joan', 2, '40 d', null, '40 d'),
             ('radia', 1, '40 d', '29 d', null), ('radia', 2, '29 d', '29 d', null),
             ('zoe', 1, '400 d', '400 d', null)
-         ) as t (person, n, made, delivered, dead)",
+         ) as t (user, n, made, delivered, dead)",
     )
     .await;
     let deliveries = async || {
         let mut deliveries = Vec::new();
-        for person in ["ada", "grace", "hedy", "joan", "radia", "zoe"] {
-            deliveries.push(delivery_to(&app.pools.worker, person).await.expect("an answer"));
+        for user in ["ada", "grace", "hedy", "joan", "radia", "zoe"] {
+            deliveries.push(delivery_to(&app.pools.worker, user).await.expect("an answer"));
         }
         deliveries
     };
     let before = deliveries().await;
-    let (told, open, failed) = (Delivery::Delivered, Delivery::Pending, Delivery::Failed);
-    assert_eq!(before, [told, open, told, failed, told, told]);
+    let (delivered, pending, failed) = (Delivery::Delivered, Delivery::Pending, Delivery::Failed);
+    assert_eq!(before, [delivered, pending, delivered, failed, delivered, delivered]);
 
     assert_eq!(
         retention(&app).forget_batch(100).await.expect("the database answers"),
         Forgotten { outbox: 3, ..NOTHING }
     );
     assert_eq!(left(&app, OUTBOX).await, "ada2 grace2 hedy1 hedy2 joan2 radia1 radia2 zoe1");
-    assert_eq!(deliveries().await, before, "what a person is told does not change");
+    assert_eq!(deliveries().await, before, "what users see does not change");
     app.advance(Duration::days(400)).await;
     assert_eq!(
         retention(&app).forget_batch(100).await.expect("the database answers"),
@@ -76,7 +76,7 @@ async fn outbox_messages_go_once_delivered_and_followed_by_another_one() {
 }
 
 #[tokio::test]
-async fn webhooks_go_once_they_are_applied_or_ignored() {
+async fn webhooks_are_deleted_once_applied_or_ignored() {
     let app = TestApp::start().await;
     fill(
         &app,
@@ -96,7 +96,7 @@ async fn webhooks_go_once_they_are_applied_or_ignored() {
 }
 
 #[tokio::test]
-async fn keys_of_clients_go_and_a_persons_first_organization_stays_their_first() {
+async fn client_keys_are_deleted_and_the_first_organization_stays_the_first() {
     let app = TestApp::start().await;
     let id = app.create("user_ada", "Acme", "acme").await;
     app.database
@@ -129,7 +129,7 @@ async fn keys_of_clients_go_and_a_persons_first_organization_stays_their_first()
 }
 
 #[tokio::test]
-async fn many_rows_go_in_small_batches_and_two_processes_share_them() {
+async fn many_rows_are_deleted_in_small_batches_shared_by_two_processes() {
     let app = TestApp::start().await;
     fill(&app, OLD_WEBHOOKS).await;
     let (one, other) = (retention(&app), retention(&app));
@@ -138,7 +138,7 @@ async fn many_rows_go_in_small_batches_and_two_processes_share_them() {
     let [some, others] = [some, others].map(|forgotten| forgotten.expect("the database answers").webhooks);
     assert_eq!(some + others, 2_000, "{some} and {others}");
 
-    // One whom another process holds is left to it, and waited for by nobody.
+    // Rows locked by another process are skipped.
     let mut holder = app.database.owner.begin().await.expect("a transaction");
     let held = "select id from webhook_messages order by id limit 1 for update";
     sqlx::query(held).execute(&mut *holder).await.expect("held");
@@ -152,7 +152,7 @@ const OLD_WEBHOOKS: &str = "insert into webhook_messages (id, type, received_at,
     select n::text, 'user.updated', at, at, at, 'applied' from generate_series(1, 2500) as n, lateral (select $1 - interval '40 d') as t (at)";
 
 #[tokio::test]
-async fn the_running_server_forgets_by_itself_and_stops_when_told() {
+async fn the_running_server_deletes_by_itself_and_stops_on_request() {
     let app = TestApp::start().await;
     fill(&app, OLD_WEBHOOKS).await;
     app.create("user_ada", "Acme", "acme").await;
@@ -165,7 +165,7 @@ async fn the_running_server_forgets_by_itself_and_stops_when_told() {
     until("all old messages gone", async || left(&app, WEBHOOKS).await.is_empty().then_some(())).await;
     stop.cancel();
     soon("the end", running).await.expect("no panic");
-    // Who is inside has noticed nothing.
+    // Members notice nothing.
     let reply = app.post_json("/api/rpc/session_status", Who::Bearer(&token("user_ada")), &json!({})).await;
     assert_eq!(reply.json()["delivery"], json!("delivered"));
 }

@@ -16,7 +16,7 @@ use crate::support::keys::token;
 /// SQLSTATE `insufficient_privilege`.
 const DENIED: &str = "42501";
 
-/// A transaction as the product's door opens it, with claims of our choice.
+/// A transaction as the product opens it, with arbitrary claims.
 async fn as_caller(pool: &PgPool, claims: &str) -> Transaction<'static, Postgres> {
     let mut transaction = pool.begin().await.expect("a transaction");
     sqlx::query("select set_config('role', 'authenticated', true), set_config('request.jwt.claims', $1, true)")
@@ -31,7 +31,7 @@ fn sub(user: &str) -> String {
     json!({"sub": user}).to_string()
 }
 
-/// How a statement ends: its SQLSTATE, or how many rows it touched.
+/// A statement's SQLSTATE, or the number of affected rows.
 async fn outcome(transaction: &mut Transaction<'static, Postgres>, statement: &str) -> String {
     match sqlx::raw_sql(AssertSqlSafe(statement.to_owned())).execute(&mut **transaction).await {
         Ok(done) => format!("{} rows", done.rows_affected()),
@@ -50,8 +50,8 @@ async fn count(transaction: &mut Transaction<'static, Postgres>, table: &str) ->
     sqlx::query_scalar(AssertSqlSafe(query)).fetch_one(&mut **transaction).await.expect("a count")
 }
 
-/// Ada and Grace, each with an organization. Gives Ada's.
-async fn two_people(app: &TestApp) -> String {
+/// Ada and Grace, each with an organization. Returns Ada's.
+async fn two_users(app: &TestApp) -> String {
     let id = app.create("user_ada", "Acme", "acme").await;
     app.create("user_grace", "Harbour", "harbour").await;
     id
@@ -84,7 +84,7 @@ async fn every_table_is_under_row_level_security() {
     .expect("the catalog");
     let mut known = TABLES.map(str::to_owned).to_vec();
     known.sort();
-    assert_eq!(tables, known, "a new table belongs into the tests of this file");
+    assert_eq!(tables, known, "a new table needs tests in this file");
 }
 
 #[tokio::test]
@@ -121,7 +121,7 @@ async fn the_logins_own_nothing_and_bypass_nothing() {
 #[tokio::test]
 async fn outside_of_a_tenant_transaction_the_request_login_reaches_nothing() {
     let app = TestApp::start().await;
-    two_people(&app).await;
+    two_users(&app).await;
     let pool = app.database.pool_of(REQUEST, 1);
     let mut statements: Vec<String> = TABLES.iter().map(|table| format!("select count(*) from {table}")).collect();
     statements.extend(
@@ -146,9 +146,9 @@ async fn outside_of_a_tenant_transaction_the_request_login_reaches_nothing() {
 }
 
 #[tokio::test]
-async fn one_person_sees_nothing_of_another() {
+async fn a_user_sees_nothing_of_another() {
     let app = TestApp::start().await;
-    let acme = two_people(&app).await;
+    let acme = two_users(&app).await;
     let pool = app.database.pool_of(REQUEST, 2);
     for (user, rows) in [("user_ada", 1), ("user_grace", 1), ("user_eve", 0)] {
         let mut transaction = as_caller(&pool, &sub(user)).await;
@@ -163,7 +163,7 @@ async fn one_person_sees_nothing_of_another() {
     assert_eq!(outcome(&mut grace, "select from user_profiles where user_id = 'user_ada'").await, "0 rows");
     assert_eq!(outcome(&mut grace, "select payload from outbox_messages").await, DENIED);
 
-    // A member sees the others of the organization, and nothing else of theirs.
+    // A member sees the organization's other members, and nothing else of theirs.
     app.database
         .as_owner("insert into organization_users values ($1::uuid, 'user_grace', 'member', now())", &acme)
         .await;
@@ -177,7 +177,7 @@ async fn one_person_sees_nothing_of_another() {
 #[tokio::test]
 async fn claims_without_a_subject_see_nothing() {
     let app = TestApp::start().await;
-    two_people(&app).await;
+    two_users(&app).await;
     let pool = app.database.pool_of(REQUEST, 1);
     for claims in [
         "",
@@ -193,15 +193,15 @@ async fn claims_without_a_subject_see_nothing() {
             assert_eq!(count(&mut transaction, table).await, 0, "{claims} {table}");
         }
     }
-    let mut nobody = as_caller(&pool, "").await;
+    let mut anonymous = as_caller(&pool, "").await;
     let create = "select * from vestibule.create_organization(gen_random_uuid(), 'Evil', 'evil', null, '')";
-    assert_eq!(outcome(&mut nobody, create).await, DENIED);
+    assert_eq!(outcome(&mut anonymous, create).await, DENIED);
 }
 
 #[tokio::test]
-async fn nothing_can_be_written_past_the_one_function() {
+async fn nothing_can_be_written_except_through_the_one_function() {
     let app = TestApp::start().await;
-    let acme = two_people(&app).await;
+    let acme = two_users(&app).await;
     app.database
         .as_owner("insert into organization_users values ($1::uuid, 'user_grace', 'member', now())", &acme)
         .await;
@@ -244,15 +244,15 @@ async fn nothing_can_be_written_past_the_one_function() {
     assert_eq!(app.database.value::<String>(WHOLE, "").await, before);
 }
 
-/// A message about a person.
+/// A message about a user.
 const WEBHOOK: &str = "insert into webhook_messages (id, type, user_id, payload, received_at, available_at)
     values ('m1', 'user.updated', $1, '{}', now(), now())";
 
-/// Not even those about themselves: they hold private metadata.
+/// Not even their own: they contain private metadata.
 #[tokio::test]
-async fn nobody_reaches_webhooks_or_what_they_do() {
+async fn callers_reach_neither_webhooks_nor_their_functions() {
     let app = TestApp::start().await;
-    two_people(&app).await;
+    two_users(&app).await;
     app.database.as_owner(WEBHOOK, "user_ada").await;
     let pool = app.database.pool_of(REQUEST, 1);
     for statement in [
@@ -296,7 +296,7 @@ const WHOLE: &str = "select concat($1::text,
 #[tokio::test]
 async fn a_pooled_connection_keeps_neither_role_nor_claims() {
     let app = TestApp::start().await;
-    two_people(&app).await;
+    two_users(&app).await;
     let pool = app.database.pool_of(REQUEST, 1);
     let tenancy = Tenancy::new(pool.clone());
     let ada = claims(&app, "user_ada").await;
@@ -316,7 +316,7 @@ async fn a_pooled_connection_keeps_neither_role_nor_claims() {
         .await
         .expect("the same connection");
         assert_eq!(left, (REQUEST.to_owned(), "none".to_owned(), None), "committed: {committed}");
-        // A door left open by mistake, without claims, leads nowhere.
+        // A role without claims, set by mistake, reaches nothing.
         let mut transaction = pool.begin().await.expect("a transaction");
         sqlx::query("set local role authenticated").execute(&mut *transaction).await.expect("the role");
         let caller: Option<String> = sqlx::query_scalar("select vestibule.requesting_user_id()")
@@ -331,7 +331,7 @@ async fn a_pooled_connection_keeps_neither_role_nor_claims() {
 #[tokio::test]
 async fn the_worker_reaches_the_outbox_webhooks_and_profiles_only() {
     let app = TestApp::start().await;
-    two_people(&app).await;
+    two_users(&app).await;
     app.database.as_owner(WEBHOOK, "user_ada").await;
     let pool = app.database.pool_of(WORKER, 1);
     let expected = [
@@ -378,7 +378,7 @@ async fn the_worker_reaches_the_outbox_webhooks_and_profiles_only() {
 }
 
 #[tokio::test]
-async fn the_start_refuses_logins_that_could_bypass_the_policies_or_have_no_place() {
+async fn the_start_rejects_over_privileged_and_unusable_logins() {
     let app = TestApp::start().await;
     let with = |request: PgPool| Pools { request, worker: app.pools.worker.clone() };
     let superuser = check_logins(&with(admin_pool(&app.database.name))).await;

@@ -12,8 +12,8 @@ async fn check(database: &Database) -> Result<Vec<i64>, DatabaseError> {
     check_schema(&open(&database.config()).expect("addresses")).await
 }
 
-/// What the start says instead of starting.
-async fn refusal(database: &Database) -> String {
+/// The error that stops the start.
+async fn error_of(database: &Database) -> String {
     match check(database).await {
         Err(error @ DatabaseError::Outdated { .. }) => error.to_string(),
         other => panic!("{other:?}"),
@@ -35,16 +35,16 @@ async fn a_database_of_this_binary_is_accepted_and_a_newer_one_is_named() {
 }
 
 #[tokio::test]
-async fn a_forgotten_migration_is_named_with_what_to_do() {
+async fn a_forgotten_migration_is_reported_with_what_to_do() {
     let database = Database::create().await;
     database.as_owner("delete from _sqlx_migrations where version in (2, 6) and $1 = ''", "").await;
-    let said = refusal(&database).await;
+    let said = error_of(&database).await;
     assert!(said.contains("migration 0002, 0006 was") && said.contains("`vestibule migrate`"), "{said}");
 
-    // One that is not finished does not count.
+    // An unfinished migration does not count.
     let database = Database::create().await;
     database.as_owner("update _sqlx_migrations set success = false where version = 3 and $1 = ''", "").await;
-    let said = refusal(&database).await;
+    let said = error_of(&database).await;
     assert!(said.contains("migration 0003 was"), "{said}");
 }
 
@@ -52,11 +52,11 @@ async fn a_forgotten_migration_is_named_with_what_to_do() {
 async fn a_database_that_was_never_migrated_lacks_everything() {
     let database = Database::create().await;
     sqlx::raw_sql("drop function vestibule.applied_migrations()").execute(&database.owner).await.expect("the owner");
-    let said = refusal(&database).await;
+    let said = error_of(&database).await;
     assert!(said.contains("migration 0001, 0002, ") && said.contains("0006 was"), "{said}");
 
     let database = Database::create_empty().await;
-    let said = refusal(&database).await;
+    let said = error_of(&database).await;
     assert!(said.contains("migration 0001, 0002, ") && said.contains("0006 was"), "{said}");
     database.migrate().await.expect("as the message says");
     assert_eq!(check(&database).await.expect("up to date"), Vec::<i64>::new());
@@ -85,7 +85,7 @@ async fn an_owner_whose_first_schema_is_ours_makes_tables_in_public_all_the_same
 }
 
 #[tokio::test]
-async fn the_start_refuses_an_outdated_database_and_goes_on_without_one_that_is_out_of_reach() {
+async fn the_start_fails_on_an_outdated_database_and_continues_without_a_reachable_one() {
     let site = std::env::temp_dir().join(format!("vestibule-site-{}", uuid::Uuid::now_v7().simple()));
     std::fs::create_dir_all(site.join("clerk")).expect("a folder");
     std::fs::write(site.join("clerk/manifest.json"), r#"{"clerk_js": "/a.js", "clerk_ui": "/b.js"}"#).expect("a file");

@@ -1,4 +1,4 @@
-//! Migrations: where Supabase's roles and default grants exist already, and when several run at once.
+//! Migrations: with Supabase's roles and default grants, and when several run at once.
 
 use secrecy::{ExposeSecret as _, SecretString};
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
@@ -60,7 +60,7 @@ const MEANT: [&str; 16] = [
 ];
 
 #[tokio::test]
-async fn supabases_default_grants_are_taken_back() {
+async fn supabases_default_grants_are_revoked() {
     let database = Database::create_empty().await;
     let mut owner = PgConnection::connect(database.config().migration.expect("the owner").expose_secret())
         .await
@@ -129,7 +129,7 @@ async fn plain_postgres_gives_the_same_grants() {
 }
 
 #[tokio::test]
-async fn migrating_again_and_at_the_same_time_is_harmless() {
+async fn repeated_and_concurrent_migrations_are_harmless() {
     let database = Database::create_empty().await;
     let (first, second, third) = tokio::join!(database.migrate(), database.migrate(), database.migrate());
     for result in [first, second, third] {
@@ -141,9 +141,9 @@ async fn migrating_again_and_at_the_same_time_is_harmless() {
     assert_eq!(grants(&database, "authenticated").await, MEANT);
 }
 
-/// Logins belong to the whole server, so migrations of two databases meet in them.
+/// Logins are shared by the whole server, so migrations of two databases conflict there.
 #[tokio::test]
-async fn several_databases_may_be_migrated_at_once_with_new_logins() {
+async fn several_databases_can_be_migrated_at_once_with_new_logins() {
     let name = uuid::Uuid::now_v7().simple().to_string();
     let logins = [format!("vestibule_test_r{name}"), format!("vestibule_test_w{name}")];
     let databases = tokio::join!(Database::create_empty(), Database::create_empty(), Database::create_empty());
@@ -157,7 +157,7 @@ async fn several_databases_may_be_migrated_at_once_with_new_logins() {
         };
         let owner = config.migration.clone().expect("the owner");
         let changed = DatabaseConfig { request: with(&logins[0]), worker: with(&logins[1]), migration: None };
-        // Threads of their own, so that they truly meet.
+        // In separate threads, so that they really run at once.
         tokio::task::spawn_blocking(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
             runtime.block_on(async {
@@ -178,7 +178,7 @@ async fn several_databases_may_be_migrated_at_once_with_new_logins() {
 }
 
 #[tokio::test]
-async fn the_owner_is_no_superuser() {
+async fn the_owner_is_not_a_superuser() {
     let database = Database::create().await;
     assert!(!database.value::<bool>("select rolsuper or rolbypassrls from pg_roles where rolname = $1", OWNER).await);
 }

@@ -1,14 +1,15 @@
-//! Verification, rule by rule, with tokens written out as literals and signed here.
+//! Verification, rule by rule, with literal tokens that are signed here.
 
 use aws_lc_rs::hmac;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use futures_util::future::join_all;
 use serde_json::{Value, json};
 use time::Duration;
 use vestibule::server::session::{SessionClaims, SessionToken};
 
 use crate::support::keys::{KEY_ID, claims, claims_with, header, instance, stranger, token, token_with};
-use crate::support::{ISSUER, NOW, ORIGIN, TestApp, all};
+use crate::support::{ISSUER, NOW, ORIGIN, TestApp};
 
 const ADA: &str = "user_ada";
 
@@ -137,7 +138,7 @@ async fn clocks_may_differ_by_five_seconds() {
         assert_eq!(reason(&app, &token(ADA)).await, expected, "{at} ms");
         app.clock.advance(Duration::milliseconds(-at));
     }
-    // The clock stands 0.9 s or 0.1 s before a full second.
+    // The clock is 0.9 s or 0.1 s before a full second.
     for (ahead, back, expected) in [
         (5, 100, "token-iat-in-the-future"),
         (5, 0, "accepted"),
@@ -177,34 +178,34 @@ async fn claims_of_both_versions_are_read() {
 }
 
 #[tokio::test]
-async fn keys_are_fetched_when_needed_kept_and_renewed() {
+async fn keys_are_fetched_when_needed_cached_and_renewed() {
     let app = TestApp::start_with(&[("CLERK_JWT_KEY", "")]).await;
-    // Nothing to fetch: not signed out, but not to be judged.
+    // Nothing to fetch: not signed out, but not verifiable.
     assert_eq!(reason(&app, &token(ADA)).await, "jwk-remote-failed-to-load");
-    // A failure is remembered for a moment, so that a crowd does not ask again and again.
+    // A failure is cached for a moment, so that concurrent requests do not repeat the call.
     app.clerk.publish(instance().jwks(KEY_ID));
     assert_eq!(reason(&app, &token(ADA)).await, "jwk-remote-failed-to-load");
     assert_eq!(app.clerk.jwks_calls(), 1);
     app.clock.advance(Duration::milliseconds(2_100));
     let raw = token(ADA);
-    // Many at once make one fetch.
-    let crowd = all((0..8).map(|_| reason(&app, &raw))).await;
-    assert_eq!(crowd, ["accepted"; 8]);
+    // Concurrent requests cause one fetch.
+    let reasons = join_all((0..8).map(|_| reason(&app, &raw))).await;
+    assert_eq!(reasons, ["accepted"; 8]);
     assert_eq!(app.clerk.jwks_calls(), 2);
 
-    // Invented key ids do not make us ask each time.
+    // Invented key ids do not cause a fetch each time.
     let unknown = stranger().sign(&json!({"alg": "RS256", "kid": "ins_other", "typ": "JWT"}), &claims(ADA));
     for _ in 0..3 {
         assert_eq!(reason(&app, &unknown).await, "jwk-kid-mismatch");
     }
     assert_eq!(reason(&app, &with_header(&json!({"kid": null}))).await, "jwk-kid-mismatch");
     assert_eq!(app.clerk.jwks_calls(), 2);
-    // A rotated key is found once the pause is over.
+    // A rotated key is found after the pause.
     app.clerk.publish(stranger().jwks("ins_other"));
     app.clock.advance(Duration::milliseconds(30_100));
     assert_eq!(reason(&app, &unknown).await, "accepted");
     assert_eq!(app.clerk.jwks_calls(), 3);
-    // The old key is gone with the old set, and a key fits its own id only.
+    // The old key is gone with the old set, and a key matches only its own id.
     assert_eq!(
         reason(&app, &instance().sign(&json!({"alg": "RS256", "kid": "ins_other"}), &claims(ADA))).await,
         "token-invalid-signature"
@@ -221,7 +222,7 @@ async fn keys_are_fetched_when_needed_kept_and_renewed() {
 }
 
 #[tokio::test]
-async fn a_remembered_token_ends_with_its_time() {
+async fn a_cached_token_expires() {
     let app = TestApp::start().await;
     let good = token(ADA);
     for _ in 0..3 {
@@ -233,7 +234,7 @@ async fn a_remembered_token_ends_with_its_time() {
     for _ in 0..2 {
         assert_eq!(reason(&app, &good).await, "token-expired");
     }
-    // One that differs in a single bit was never verified.
+    // A token that differs in a single bit was never verified.
     let other = format!("{}A", &good[..good.len() - 1]);
     assert_ne!(reason(&app, &other).await, "accepted");
 }
@@ -242,12 +243,12 @@ async fn a_remembered_token_ends_with_its_time() {
 async fn a_hanging_key_server_is_waited_for_two_seconds() {
     let app = TestApp::start_with(&[("CLERK_JWT_KEY", "")]).await;
     let release = app.clerk.hold();
-    // The stub answers nothing until the sender is dropped, so an answer here proves the bound.
+    // The stub does not respond until the sender is dropped, so a response here proves the bound.
     assert_eq!(reason(&app, &token(ADA)).await, "jwk-remote-failed-to-load");
     drop(release);
 }
 
-/// A small generator of numbers (xorshift), so that a failure can be repeated.
+/// A small random number generator (xorshift), so that a failure can be repeated.
 struct Numbers(u64);
 
 impl Numbers {
@@ -260,7 +261,7 @@ impl Numbers {
 }
 
 #[tokio::test]
-async fn no_mutation_of_a_good_token_is_accepted() {
+async fn no_mutation_of_a_valid_token_is_accepted() {
     const SEED: u64 = 0x5eed_2026;
     const CHARACTERS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.=+/~ {}\"";
     let app = TestApp::start().await;
@@ -292,6 +293,6 @@ async fn no_mutation_of_a_good_token_is_accepted() {
         assert_eq!(reason == "accepted", unchanged, "seed {SEED:#x}, round {round}: {reason} {mutated}");
         reached_the_signature += usize::from(reason == "token-invalid-signature");
     }
-    // Else the loop tests the parser only.
+    // Otherwise the loop would test only the parser.
     assert!(reached_the_signature > 1_000, "seed {SEED:#x}: {reached_the_signature}");
 }

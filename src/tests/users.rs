@@ -1,5 +1,4 @@
-//! People here and at Clerk: who is linked to an invited profile and who is not, the first visit, and one person's
-//! comparison.
+//! Users on our side and at Clerk: who is linked to an invitation, the first visit, and comparing one user.
 
 use axum::http::StatusCode;
 use serde_json::{Value, json};
@@ -34,7 +33,7 @@ async fn onboarding(app: &TestApp, user: &str) -> Reply {
     app.get("/onboarding", Who::Cookie(&token(user))).await
 }
 
-/// Somebody's roles, as `organization role`.
+/// A user's roles, as `organization role`.
 async fn roles(app: &TestApp, user: &str) -> Vec<String> {
     sqlx::query_scalar("select organization_id || ' ' || role from organization_users where user_id = $1 order by 1")
         .bind(user)
@@ -47,13 +46,13 @@ async fn invitations(app: &TestApp) -> i64 {
     app.database.value("select count(*) from invited_profiles where $1 = ''", "").await
 }
 
-/// How many messages of a kind there are.
+/// The number of messages of a kind.
 async fn messages(app: &TestApp, kind: &str) -> i64 {
     app.database.value("select count(*) from outbox_messages where kind = $1", kind).await
 }
 
 #[tokio::test]
-async fn who_was_invited_never_sees_the_form() {
+async fn an_invited_user_never_sees_the_form() {
     let clerk = Emulated::start().await;
     let app = clerk.app().await;
     let [ada, grace] = clerk.ada_and_grace().await;
@@ -64,21 +63,21 @@ async fn who_was_invited_never_sees_the_form() {
     assert_eq!(roles(&app, &grace).await, [format!("{acme} admin")]);
     assert_eq!(invitations(&app).await, 0);
     app.settled().await;
-    let told = clerk.look_up(&grace).await["public_metadata"].clone();
-    assert_eq!(told, json!({"activeOrgId": acme, "onboardingComplete": true}));
+    let at_clerk = clerk.look_up(&grace).await["public_metadata"].clone();
+    assert_eq!(at_clerk, json!({"activeOrgId": acme, "onboardingComplete": true}));
     let page = app.get("/dashboard", Who::Cookie(&token_for(&grace, &acme))).await;
     assert!(page.status == StatusCode::OK && page.body.contains("Grace"), "{page:?}");
 }
 
 #[tokio::test]
-async fn nobody_is_linked_by_an_address_that_is_not_theirs_for_certain() {
+async fn only_a_verified_primary_address_links_a_user() {
     let clerk = Emulated::start().await;
     let app = clerk.app().await;
-    let ada = clerk.person("ada@example.test", "Ada").await;
+    let ada = clerk.create_user("ada@example.test", "Ada").await;
     acme_invites(&app, &ada, "grace@example.test", "member").await;
     let address = |user: &str, verified: bool, primary: bool| json!({"user_id": user, "email_address": "grace@example.test", "verified": verified, "primary": primary});
     for (what, verified, primary) in [("not verified", false, true), ("not the primary one", true, false)] {
-        let eve = clerk.person(&format!("eve{}@example.test", u8::from(primary)), "Eve").await;
+        let eve = clerk.create_user(&format!("eve{}@example.test", u8::from(primary)), "Eve").await;
         let added = clerk.call("POST", "/email_addresses", address(&eve, verified, primary)).await;
         assert_eq!(onboarding(&app, &eve).await.status, StatusCode::OK, "{what}");
         assert_eq!((roles(&app, &eve).await, invitations(&app).await), (Vec::new(), 1), "{what}");
@@ -87,7 +86,7 @@ async fn nobody_is_linked_by_an_address_that_is_not_theirs_for_certain() {
     }
     // Similar is not equal.
     for email in ["grace@example.test.evil.test", "grace+1@example.test", "agrace@example.test"] {
-        let eve = clerk.person(email, "Eve").await;
+        let eve = clerk.create_user(email, "Eve").await;
         assert_eq!(onboarding(&app, &eve).await.status, StatusCode::OK, "{email}");
         assert_eq!(invitations(&app).await, 1, "{email}");
     }
@@ -97,17 +96,17 @@ async fn nobody_is_linked_by_an_address_that_is_not_theirs_for_certain() {
 async fn an_invitation_works_once_and_never_makes_an_owner() {
     let clerk = Emulated::start().await;
     let app = clerk.app().await;
-    let ada = clerk.person("ada@example.test", "Ada").await;
+    let ada = clerk.create_user("ada@example.test", "Ada").await;
     let acme = acme_invites(&app, &ada, "grace@example.test", "member").await;
-    let first = clerk.person("grace@example.test", "Grace").await;
+    let first = clerk.create_user("grace@example.test", "Grace").await;
     onboarding(&app, &first).await;
     assert_eq!(roles(&app, &first).await.len(), 1);
-    // The address goes to somebody else.
+    // The address passes to another user.
     clerk.call("DELETE", &format!("/users/{first}"), Value::Null).await;
-    let second = clerk.person("grace@example.test", "Eve").await;
+    let second = clerk.create_user("grace@example.test", "Eve").await;
     assert_eq!(onboarding(&app, &second).await.status, StatusCode::OK);
     assert_eq!(roles(&app, &second).await, Vec::<String>::new());
-    // Whoever is removed does not come back by it.
+    // A removed member does not return by it.
     app.database.as_owner("delete from organization_users where user_id = $1", &first).await;
     assert_eq!(onboarding(&app, &first).await.status, StatusCode::OK);
 
@@ -122,9 +121,9 @@ async fn an_invitation_works_once_and_never_makes_an_owner() {
 async fn an_owner_who_is_invited_stays_the_owner() {
     let clerk = Emulated::start().await;
     let app = clerk.app().await;
-    let ada = clerk.person("ada@example.test", "Ada").await;
+    let ada = clerk.create_user("ada@example.test", "Ada").await;
     let acme = acme_invites(&app, &ada, "ada@example.test", "member").await;
-    let beta = clerk.person("beta@example.test", "Beta").await;
+    let beta = clerk.create_user("beta@example.test", "Beta").await;
     let other = app.create(&beta, "Beta", "beta").await;
     invite(&app, &other, "ada@example.test", "admin").await;
     app.create_with_key(&ada, "Third", "third").await;
@@ -143,34 +142,34 @@ async fn an_owner_who_is_invited_stays_the_owner() {
 }
 
 #[tokio::test]
-async fn the_first_visit_makes_the_profile_and_waits_for_nobody_without_reason() {
+async fn the_first_visit_creates_the_profile_without_a_needless_wait() {
     let clerk = Emulated::start().await;
     let app = clerk.app().await;
-    let grace = clerk.person("grace@example.test", "Grace").await;
+    let grace = clerk.create_user("grace@example.test", "Grace").await;
     for _ in 0..2 {
         assert_eq!(onboarding(&app, &grace).await.status, StatusCode::OK);
     }
     assert_eq!(messages(&app, "sync_user").await, 1, "asked once");
     let untried = "select attempts from outbox_messages where kind = $1";
-    assert_eq!(app.database.value::<i32>(untried, "sync_user").await, 0, "nobody is invited: nobody waits");
+    assert_eq!(app.database.value::<i32>(untried, "sync_user").await, 0, "no invitation, no wait");
     assert_eq!(relay(app.state.outbox()).await, delivered(&grace));
     let name = "select display_name || ' ' || email from user_profiles where user_id = $1";
     assert_eq!(app.database.value::<String>(name, &grace).await, "Grace grace@example.test");
-    assert_eq!(relay(app.state.outbox()).await, RelayOutcome::Idle, "nothing is told to Clerk");
+    assert_eq!(relay(app.state.outbox()).await, RelayOutcome::Idle, "Clerk gets no message");
 }
 
 #[tokio::test]
-async fn clerk_being_down_does_not_keep_the_invited_from_the_form() {
+async fn without_clerk_invited_users_still_get_the_form() {
     let clerk = Emulated::start().await;
     let app = clerk.app().await;
     let [ada, grace] = clerk.ada_and_grace().await;
     acme_invites(&app, &ada, "grace@example.test", "member").await;
     clerk
-        .misbehave(json!({"faults": [{"method": "GET", "path_starts_with": "/v1/users/", "count": 1, "status": 503}]}))
+        .set_faults(json!({"faults": [{"method": "GET", "path_starts_with": "/v1/users/", "count": 1, "status": 503}]}))
         .await;
     assert_eq!(onboarding(&app, &grace).await.status, StatusCode::OK);
     assert_eq!(roles(&app, &grace).await, Vec::<String>::new());
-    // What was missed is made up for, whatever they did meanwhile.
+    // The invitation is applied later, whatever they have done in the meantime.
     app.clock.advance(time::Duration::minutes(1));
     assert_eq!(soon("Clerk's answer", app.state.outbox().deliver_now(&id(&grace))).await, Delivery::Delivered);
     assert_eq!(roles(&app, &grace).await.len(), 1);
@@ -178,7 +177,7 @@ async fn clerk_being_down_does_not_keep_the_invited_from_the_form() {
 }
 
 #[tokio::test]
-async fn the_invited_are_waited_for_where_another_process_delivers() {
+async fn the_first_visit_waits_for_another_processs_relay() {
     let clerk = Emulated::start().await;
     let app = clerk.app_as(false).await;
     let [ada, grace] = clerk.ada_and_grace().await;
@@ -198,7 +197,7 @@ fn id(user: &str) -> UserId {
     UserId::parse(user).expect("an id")
 }
 
-/// Compares one person as the Backend API describes them now.
+/// Compares one user with the Backend API's current data.
 async fn compare(app: &TestApp, user: &str, rights: SyncRights) -> Synced {
     let known = app.state.clerk().user(&id(user)).await.expect("known");
     let comparison = Comparison { user: &known, with_metadata: true, rights, at: app.clock.now() };
@@ -218,20 +217,20 @@ async fn each_kind_of_difference_is_found_and_settled_in_its_direction() {
     use DriftKind::*;
     let clerk = Emulated::start().await;
     let app = clerk.app().await;
-    let ada = clerk.person("ada@example.test", "Ada").await;
+    let ada = clerk.create_user("ada@example.test", "Ada").await;
     let all = SyncRights { may_link: true, may_clear: true, dry_run: false };
     let dry = SyncRights { dry_run: true, ..all };
-    // One person is changed more often than Clerk allows.
-    clerk.misbehave(json!({"rate_limits": "off"})).await;
+    // One user is changed more often than Clerk allows.
+    clerk.set_faults(json!({"rate_limits": "off"})).await;
     let expect = async |kinds: &[DriftKind]| {
         assert_eq!(compare(&app, &ada, dry).await, found(kinds));
         assert_eq!(compare(&app, &ada, all).await, settled(kinds));
-        // Not above our own limit for one person.
+        // Not above our own limit for one user.
         app.clock.advance(time::Duration::minutes(1));
         while relay(app.state.outbox()).await != RelayOutcome::Idle {}
         assert_eq!(compare(&app, &ada, all).await, settled(&[]), "after {kinds:?}");
     };
-    let told = async || clerk.look_up(&ada).await["public_metadata"].clone();
+    let at_clerk = async || clerk.look_up(&ada).await["public_metadata"].clone();
 
     expect(&[ProfileMissing]).await;
     let acme = app.create(&ada, "Acme", "acme").await;
@@ -249,19 +248,19 @@ async fn each_kind_of_difference_is_found_and_settled_in_its_direction() {
     ] {
         clerk.set_metadata(&ada, metadata.clone()).await;
         expect(&[kind]).await;
-        assert_eq!(told().await, whole, "{metadata}");
+        assert_eq!(at_clerk().await, whole, "{metadata}");
     }
     app.database.as_owner("update user_profiles set active_organization_id = null where user_id = $1", &ada).await;
     expect(&[ActiveOrganizationLost]).await;
-    // What others keep at Clerk stays.
+    // Other keys at Clerk stay.
     clerk.set_metadata(&ada, json!({"activeOrgId": acme, "onboardingComplete": true, "plan": "pro"})).await;
     app.database.as_owner("delete from organization_users where user_id = $1", &ada).await;
     expect(&[ActiveOrganizationLost, MetadataLeftOver]).await;
-    assert_eq!(told().await, json!({"plan": "pro"}));
+    assert_eq!(at_clerk().await, json!({"plan": "pro"}));
 }
 
 #[tokio::test]
-async fn a_webhook_neither_links_nor_takes_away() {
+async fn a_webhook_neither_links_nor_removes() {
     use DriftKind::*;
     let clerk = Emulated::start().await;
     let app = clerk.app().await;
@@ -275,19 +274,19 @@ async fn a_webhook_neither_links_nor_takes_away() {
         "the relay is asked to look"
     );
     compare(&app, &grace, SyncRights::WEBHOOK).await;
-    assert_eq!(messages(&app, "sync_user").await, 1, "and is asked once");
+    assert_eq!(messages(&app, "sync_user").await, 1, "and Clerk is asked once");
     assert_eq!(relay(app.state.outbox()).await, delivered(&grace));
     assert_eq!(relay(app.state.outbox()).await, delivered(&grace));
     assert_eq!((roles(&app, &grace).await.len(), invitations(&app).await), (1, 0));
 
-    let eve = clerk.person("eve@example.test", "Eve").await;
+    let eve = clerk.create_user("eve@example.test", "Eve").await;
     clerk.set_metadata(&eve, json!({"activeOrgId": "org_of_another_app"})).await;
     let left = Synced { remaining: vec![MetadataLeftOver], ..settled(&[ProfileMissing]) };
     assert_eq!(compare(&app, &eve, SyncRights::WEBHOOK).await, left);
     assert_eq!(relay(app.state.outbox()).await, RelayOutcome::Idle);
 }
 
-/// A message waits that takes Grace's left-over organization away at Clerk, and she is invited to Ada's.
+/// A pending message removes Grace's left-over organization at Clerk, and she is invited to Ada's.
 async fn invited_while_a_message_waits(clerk: &Emulated, app: &TestApp) -> (String, String, SyncRights) {
     let [ada, grace] = clerk.ada_and_grace().await;
     let acme = app.create(&ada, "Acme", "acme").await;
@@ -300,25 +299,25 @@ async fn invited_while_a_message_waits(clerk: &Emulated, app: &TestApp) -> (Stri
 }
 
 #[tokio::test]
-async fn clerk_is_told_of_an_invitation_that_an_answer_to_something_else_brought_to_light() {
+async fn clerk_is_notified_of_an_invitation_found_by_another_calls_response() {
     let clerk = Emulated::start().await;
     let app = clerk.app().await;
     let (grace, acme, _) = invited_while_a_message_waits(&clerk, &app).await;
-    // This call takes the left-over away, and its answer shows whose address it is.
+    // This call removes the left-over, and its response shows whose address it is.
     assert_eq!(relay(app.state.outbox()).await, delivered(&grace));
     assert_eq!(relay(app.state.outbox()).await, delivered(&grace));
-    let told = clerk.look_up(&grace).await["public_metadata"].clone();
-    assert_eq!(told, json!({"activeOrgId": acme, "onboardingComplete": true}));
+    let at_clerk = clerk.look_up(&grace).await["public_metadata"].clone();
+    assert_eq!(at_clerk, json!({"activeOrgId": acme, "onboardingComplete": true}));
 }
 
 #[tokio::test]
-async fn a_look_that_fails_holds_up_nothing_that_clerk_is_to_be_told() {
+async fn a_failed_lookup_does_not_delay_messages_to_clerk() {
     let clerk = Emulated::start().await;
     let app = clerk.app().await;
     let [ada, _] = clerk.ada_and_grace().await;
     let fault =
         json!({"method": "GET", "path_starts_with": "/v1/users/", "count": 1, "status": 429, "retry_after_s": 3000});
-    clerk.misbehave(json!({"faults": [fault]})).await;
+    clerk.set_faults(json!({"faults": [fault]})).await;
     assert_eq!(onboarding(&app, &ada).await.status, StatusCode::OK);
     let outcome = relay(app.state.outbox()).await;
     assert!(matches!(outcome, RelayOutcome::Postponed { .. }), "{outcome:?}");
@@ -330,22 +329,22 @@ async fn a_look_that_fails_holds_up_nothing_that_clerk_is_to_be_told() {
 }
 
 #[tokio::test]
-async fn what_waits_for_clerk_does_not_hide_an_invitation_from_it() {
+async fn a_pending_message_does_not_hide_an_invitation() {
     let clerk = Emulated::start().await;
     let app = clerk.app().await;
     let (grace, acme, all) = invited_while_a_message_waits(&clerk, &app).await;
     // Linked before it is sent.
     compare(&app, &grace, all).await;
     while relay(app.state.outbox()).await != RelayOutcome::Idle {}
-    let told = clerk.look_up(&grace).await["public_metadata"].clone();
-    assert_eq!(told, json!({"activeOrgId": acme, "onboardingComplete": true}));
+    let at_clerk = clerk.look_up(&grace).await["public_metadata"].clone();
+    assert_eq!(at_clerk, json!({"activeOrgId": acme, "onboardingComplete": true}));
 }
 
 #[tokio::test]
-async fn a_name_with_nul_in_it_does_not_hold_up_the_relay() {
+async fn a_name_with_a_nul_character_does_not_block_the_relay() {
     let clerk = Emulated::start().await;
     let app = clerk.app().await;
-    let ada = clerk.person("ada@example.test", "A\u{0}da").await;
+    let ada = clerk.create_user("ada@example.test", "A\u{0}da").await;
     app.create(&ada, "Acme", "acme").await;
     app.settled().await;
     let name = "select display_name from user_profiles where user_id = $1";

@@ -1,4 +1,4 @@
-//! Clerk's webhooks: who is believed, and what becomes of what they say, whatever comes twice, late or in another order.
+//! Clerk's webhooks: which are accepted, and what they change, even if they come twice, late or in another order.
 mod effects;
 mod order;
 mod receiving;
@@ -15,7 +15,7 @@ const PATH: &str = "/api/webhooks/clerk";
 /// The secret in the examples of the scheme's own libraries.
 const SECRET: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
 const OTHER_SECRET: &str = "whsec_YW5vdGhlciBzZWNyZXQsIDI0IGJ5dGVz";
-/// A message, and what `hmac` of Python's library makes of `msg_1.1767323045.` and it with the two secrets.
+/// A message, and Python's `hmac` of `msg_1.1767323045.` plus the message with the two secrets.
 const BODY: &str =
     r#"{"data":{"id":"user_ada","object":"user","deleted":true},"object":"event","type":"user.deleted"}"#;
 const SIGNATURE: &str = "KfAwAhekeX1uD6H1X6RIUhrzOLM+Lujm8/4utmsziEU=";
@@ -43,7 +43,7 @@ fn message(id: &str, timestamp: &str, signature: &str, body: impl Into<Body>) ->
     builder.body(body.into()).expect("a request")
 }
 
-/// Sends what the scheme's own library has signed.
+/// Sends a message signed by the scheme's own library.
 async fn send(app: &TestApp, id: &str, body: &str) -> Reply {
     let now = app.clock.now().unix_timestamp();
     let signature = Webhook::new(SECRET).expect("a secret").sign(id, now, body.as_bytes()).expect("signed");
@@ -59,7 +59,7 @@ async fn send_event(app: &TestApp, id: &str, kind: &str, data: &Value) {
     assert_eq!(reply.status, StatusCode::OK, "{reply:?}");
 }
 
-/// A person as Clerk describes them, at a time in milliseconds.
+/// A user as Clerk describes it, at a time in milliseconds.
 fn user(id: &str, name: &str, updated_at: i64) -> Value {
     json!({
         "id": id, "object": "user", "first_name": name, "last_name": null, "username": null,

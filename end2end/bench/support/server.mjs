@@ -1,5 +1,5 @@
-// The server alone, for measurements: the app and its Postgres, with an unreachable Clerk and our own key, so that no other
-// process does work for it. Queries use Debian's psql, measurements its pgbench.
+// The server alone, for measurements: the app and its Postgres, with an unreachable Clerk and our own key, so that no
+// other process does work for it. Queries use Debian's psql, measurements its pgbench.
 import { execFileSync } from 'node:child_process';
 import { generateKeyPairSync, sign } from 'node:crypto';
 import { readFileSync, readdirSync } from 'node:fs';

@@ -1,5 +1,5 @@
-// The Backend API as the official @clerk/backend calls it: section 6 of the protocol. Which call is sent, what the response
-// is, and what the library makes of it.
+// The Backend API as the official @clerk/backend calls it: section 6 of the protocol. Which call is sent, what the
+// response is, and what the library makes of it.
 import { createClerkClient, verifyToken } from '@clerk/backend';
 import { getCookieSuffix } from '@clerk/shared/keys';
 import type { Emulator } from '../support/emulator.mjs';

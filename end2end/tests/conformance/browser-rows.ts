@@ -1,5 +1,5 @@
-// Which calls make a metadata change by the Backend API visible, and where: section 5.6 of the protocol, with the official
-// clerk-js in a browser. Fresh: with the change. Stale: without it.
+// Which calls make a metadata change by the Backend API visible, and where: section 5.6 of the protocol, with the
+// official clerk-js in a browser. Fresh: with the change. Stale: without it.
 import type { Page } from '@playwright/test';
 import type { Row } from './support/rows';
 

@@ -1,5 +1,5 @@
-// The same requests that the official @clerk/backend authenticates, sent to our own server: the same status, reason, token
-// and cookies, except for the differences that our-differences.ts lists with their reasons.
+// The same requests that the official @clerk/backend authenticates, sent to our own server: the same status, reason,
+// token and cookies, except for the differences that our-differences.ts lists with their reasons.
 import { expect, test } from '@playwright/test';
 import { App, type ClerkKind } from '../support/app.mjs';
 import { Clerk } from '../support/clerk';

@@ -1,5 +1,5 @@
-// The real app in its own process with its own data folder. After a kill and a restart it has the same data and the same
-// address. The benchmarks use it too, so this file is not TypeScript.
+// The real app in its own process with its own data folder. After a kill and a restart it has the same data and the
+// same address. The benchmarks use it too, so this file is not TypeScript.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';

@@ -1,5 +1,5 @@
-// Creates an organization through the form while the Clerk emulator has fault settings, and counts the browser's requests
-// from the click on.
+// Creates an organization through the form while the Clerk emulator has fault settings, and counts the browser's
+// requests from the click on.
 import type { Page } from '@playwright/test';
 import type { Clerk, FaultSettings } from './clerk';
 import { newOrganization } from './users';

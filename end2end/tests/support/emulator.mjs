@@ -1,5 +1,5 @@
-// The standalone Clerk emulator (`vestibule emulator`), in its own process and folder. The benchmarks use it too, so this
-// file is not TypeScript.
+// The standalone Clerk emulator (`vestibule emulator`), in its own process and folder. The benchmarks use it too, so
+// this file is not TypeScript.
 import { spawn } from 'node:child_process';
 import { createPrivateKey, sign } from 'node:crypto';
 import { once } from 'node:events';

@@ -1,6 +1,6 @@
-// Silent browser problems: console errors (Content Security Policy violations included), uncaught errors, failed requests,
-// and requests to any origin but the app's (and Clerk's, where browsers call it directly). A test fails on each one that it
-// did not expect.
+// Silent browser problems: console errors (Content Security Policy violations included), uncaught errors, failed
+// requests, and requests to any origin but the app's (and Clerk's, where browsers call it directly). A test fails on
+// each one that it did not expect.
 import type { BrowserContext } from '@playwright/test';
 
 interface Expectation {

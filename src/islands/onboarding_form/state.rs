@@ -1,4 +1,4 @@
-//! The state of the onboarding form, and what it does: check, create, wait, say what went wrong.
+//! The state of the onboarding form, and its actions: check, create, wait, report errors.
 
 use leptos::prelude::*;
 
@@ -11,24 +11,24 @@ use crate::model::onboarding::{Created, Draft, SUGGESTIONS};
 use crate::model::organization::{NO_SUGGESTION, OrganizationName, SLUG_TAKEN, Slug};
 use crate::server_fns::{CheckSlug, CreateOrganization};
 
-/// How long typing must rest before a slug is checked, in milliseconds.
+/// How long typing must pause before a slug is checked, in milliseconds.
 const CHECK_AFTER_MS: u32 = 300;
-/// How long an expired session may take to renew before the form is sent again, in milliseconds.
+/// How long renewing an expired session may take before the form is sent again, in milliseconds.
 const RENEW_LIMIT_MS: u32 = 3_000;
-/// How long a creation may take before the connection counts as lost, in milliseconds: longer than the server gives any
-/// request.
+/// How long a creation may take before the connection counts as lost, in milliseconds: longer than the server allows
+/// any request.
 const CREATE_LIMIT_MS: u32 = 35_000;
-/// When a stage of the wait is called slow, in milliseconds since it began.
+/// When a stage of the wait counts as slow, in milliseconds since it began.
 const SLOW_AFTER_MS: u32 = 2_500;
 
-/// What is known about the slug being available.
+/// Whether the slug is available, as far as known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum SlugStatus {
     Unknown,
     Checking,
     Available,
-    /// The check itself failed; creating will decide.
-    CannotTell,
+    /// The check failed; creating will decide.
+    CheckFailed,
 }
 
 impl SlugStatus {
@@ -36,7 +36,7 @@ impl SlugStatus {
         match self {
             Self::Available => Some("available"),
             Self::Checking => Some("checking"),
-            Self::Unknown | Self::CannotTell => None,
+            Self::Unknown | Self::CheckFailed => None,
         }
     }
 
@@ -45,7 +45,7 @@ impl SlugStatus {
             Self::Unknown => "",
             Self::Checking => "Checking whether it’s available…",
             Self::Available => "This address is available.",
-            Self::CannotTell => "We can’t check right now; we’ll check again when you create it.",
+            Self::CheckFailed => "We can’t check right now; we’ll check again when you create it.",
         }
     }
 }
@@ -55,17 +55,17 @@ impl SlugStatus {
 pub(super) struct Form {
     pub name: RwSignal<String>,
     pub slug: RwSignal<String>,
-    /// The slug was typed, so it no longer follows the name.
+    /// The user has typed a slug, so it no longer follows the name.
     slug_typed: RwSignal<bool>,
     pub slug_status: RwSignal<SlugStatus>,
-    /// Late answers to earlier checks are dropped.
+    /// Drops late results of earlier checks.
     check_number: RwSignal<u32>,
-    /// Empty if nothing is wrong.
+    /// Empty: no error.
     pub name_error: RwSignal<String>,
     pub slug_error: RwSignal<String>,
-    /// Slugs that are available instead of one that is taken; empty if there are none.
+    /// Available alternatives to a taken slug. Empty: none.
     pub suggestions: [RwSignal<String>; SUGGESTIONS],
-    /// What is wrong with the whole: whether it may have taken effect all the same, and what happened.
+    /// An error of the whole form: whether it may have taken effect anyway, and what happened.
     pub undecided: RwSignal<bool>,
     pub failure: RwSignal<String>,
     pub busy: RwSignal<bool>,
@@ -105,7 +105,7 @@ impl Form {
                 self.slug.set(suggestion.clone());
                 self.check_slug_soon();
             }
-            // Said where the address would appear, once there is a name to speak of.
+            // Shown where the address would appear, once the name is valid.
             if suggestion.is_empty() && OrganizationName::parse(&name).is_ok() {
                 self.slug_error.set(NO_SUGGESTION.to_owned());
             }
@@ -114,13 +114,13 @@ impl Form {
     }
 
     pub fn slug_changed(self, slug: String) {
-        // An emptied field follows the name again.
+        // A cleared field follows the name again.
         self.slug_typed.set(!slug.is_empty());
         self.slug.set(slug);
         self.check_slug_soon();
     }
 
-    /// Checks the form of the slug at once, and asks the server when typing has rested.
+    /// Checks the slug's form at once, and its availability once typing has paused.
     fn check_slug_soon(self) {
         let text = self.slug.get_untracked();
         let number = self.check_number.get_untracked() + 1;
@@ -146,7 +146,7 @@ impl Form {
                     self.slug_error.set(SLUG_TAKEN.to_owned());
                     self.suggest(&answer.suggestions);
                 }
-                Err(_) => self.slug_status.set(SlugStatus::CannotTell),
+                Err(_) => self.slug_status.set(SlugStatus::CheckFailed),
             }
         });
     }
@@ -157,28 +157,28 @@ impl Form {
         }
     }
 
-    /// Takes a slug that is available. The focus goes to the field, because the button disappears.
+    /// Takes an available slug. Moves the focus to the field, because the button disappears.
     pub fn take(self, slug: String) {
         self.slug_changed(slug);
         browser::focus("slug");
     }
 
-    /// Checks both fields by the server's own rules; puts the focus on the first one that is wrong.
+    /// Checks both fields by the server's rules; focuses the first invalid one.
     fn is_valid(self) -> bool {
         if self.slug.with_untracked(String::is_empty) {
             self.slug.set(Slug::suggest(&browser::decomposed(&self.name.get_untracked())));
         }
         let name = message(OrganizationName::parse(&self.name.get_untracked()));
         let slug = message(Slug::parse(&self.slug.get_untracked()));
-        let (name_is_fine, slug_is_fine) = (name.is_empty(), slug.is_empty());
+        let (name_is_valid, slug_is_valid) = (name.is_empty(), slug.is_empty());
         self.name_error.set(name);
         self.slug_error.set(slug);
-        if !name_is_fine {
+        if !name_is_valid {
             browser::focus("name");
-        } else if !slug_is_fine {
+        } else if !slug_is_valid {
             browser::focus("slug");
         }
-        name_is_fine && slug_is_fine
+        name_is_valid && slug_is_valid
     }
 
     pub async fn submit(self) {
@@ -231,7 +231,7 @@ impl Form {
     async fn wait_and_go(self, created: Created) {
         browser::debug(&format!("organization created: {}", created.organization.id));
         let (organization, delivery) = (created.organization.id, created.delivery);
-        // An earlier request may have given it another name.
+        // An earlier request may have created it with another name.
         self.name.set(created.organization.name.into());
         self.waiting.set(true);
         browser::focus("title");
@@ -247,7 +247,7 @@ impl Form {
         browser::go_to(&target);
     }
 
-    /// A stage begins. Its words change by themselves if it lasts.
+    /// A stage begins. Its message changes if the stage is slow.
     fn enter(self, stage: Stage) {
         self.stage.set(stage);
         self.pace.set(Pace::Usual);
@@ -269,7 +269,7 @@ impl Form {
     }
 }
 
-/// What a rule says about an input; nothing if it is kept.
+/// The error message of a rule; empty if the input is valid.
 fn message<T, E: std::fmt::Display>(parsed: Result<T, E>) -> String {
     parsed.err().map(|error| error.to_string()).unwrap_or_default()
 }

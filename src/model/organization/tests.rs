@@ -1,4 +1,4 @@
-//! What names and slugs may be.
+//! Which names and slugs are valid.
 
 use super::*;
 
@@ -7,7 +7,7 @@ fn refusal(name: &str) -> Option<NameError> {
 }
 
 #[test]
-fn names_of_every_script_are_kept() {
+fn names_in_every_script_are_valid() {
     let names = [
         "Acme",
         "Müller & Söhne",
@@ -30,7 +30,7 @@ fn names_of_every_script_are_kept() {
         "1\u{fe0f}\u{20e3} First",
         "#\u{fe0f}\u{20e3} Tags",
         "0\u{fe00} Club",
-        // Marks in their ordinary numbers: Vietnamese, Hebrew (shin dot, dagesh, vowel, accent), Tibetan, Hindi, Thai.
+        // Marks in their usual numbers: Vietnamese, Hebrew (shin dot, dagesh, vowel, accent), Tibetan, Hindi, Thai.
         "Vie\u{323}\u{302}t Nam",
         "ש\u{5c1}\u{5bc}\u{5b8}\u{591}לום",
         "བརྒྱུད",
@@ -45,7 +45,7 @@ fn names_of_every_script_are_kept() {
 }
 
 #[test]
-fn names_that_say_nothing_or_too_much_are_refused() {
+fn empty_and_too_long_names_are_rejected() {
     assert_eq!(refusal(" \n "), Some(NameError::Empty));
     assert_eq!(refusal("🎉🎉"), Some(NameError::NoLetter));
     assert_eq!(refusal(&"x".repeat(10_000)), Some(NameError::TooLong));
@@ -54,7 +54,7 @@ fn names_that_say_nothing_or_too_much_are_refused() {
 }
 
 #[test]
-fn invisible_characters_are_refused_wherever_they_are() {
+fn invisible_characters_are_rejected_anywhere() {
     let invisible = [
         '\0',
         '\u{1b}',
@@ -96,7 +96,7 @@ fn invisible_characters_are_refused_wherever_they_are() {
 }
 
 #[test]
-fn joiners_and_variation_selectors_are_refused_where_no_name_needs_them() {
+fn joiners_and_variation_selectors_are_rejected_where_no_name_needs_them() {
     for joiner in ['\u{200c}', '\u{200d}'] {
         // After ASCII, at the beginning of a word, and after another one.
         for name in ["Ac~me", "~Acme", "Acme ~株", "7~", "می~~خ", "👨\u{200d}~👩"] {
@@ -113,7 +113,7 @@ fn joiners_and_variation_selectors_are_refused_where_no_name_needs_them() {
 }
 
 #[test]
-fn at_most_four_marks_stand_on_a_letter() {
+fn a_letter_has_at_most_four_marks() {
     // Latin, Hebrew, Thai, an enclosing circle, a mark beyond the basic plane.
     for (letter, mark) in [("A", "\u{301}"), ("ש", "\u{5b8}"), ("ก", "\u{e49}"), ("A", "\u{20dd}"), ("𑄃", "\u{11100}")]
     {
@@ -132,14 +132,14 @@ fn at_most_four_marks_stand_on_a_letter() {
 }
 
 #[test]
-fn marks_stand_on_something() {
+fn marks_need_a_letter() {
     for name in ["\u{301}Acme", "  \u{301}Acme", "Acme \u{301}", "\u{e49}กก", "\u{20dd}A"] {
         assert_eq!(refusal(name), Some(NameError::MarkOnNothing), "{name:?}");
     }
 }
 
 #[test]
-fn refusals_are_sentences() {
+fn errors_are_sentences() {
     let cases = [
         ("\u{3164}\u{3164}", "The name contains an invisible character (U+3164). Type it instead of pasting it."),
         ("Acme\0", "The name contains an invisible character (U+0000). Type it instead of pasting it."),
@@ -155,8 +155,8 @@ fn refusals_are_sentences() {
 
 #[test]
 fn slugs_are_checked_not_changed() {
-    for good in ["ab", "acme", "a-1", "7seas", &"a".repeat(48)] {
-        assert_eq!(Slug::parse(good).expect(good).as_str(), good);
+    for slug in ["ab", "acme", "a-1", "7seas", &"a".repeat(48)] {
+        assert_eq!(Slug::parse(slug).expect(slug).as_str(), slug);
     }
     let cases = [
         ("", SlugError::Empty),
@@ -179,7 +179,7 @@ fn slugs_are_checked_not_changed() {
     assert_eq!(Slug::parse(&"a".repeat(10_000)), Err(SlugError::TooLong));
 }
 
-/// Names in decomposition, as it is passed. `names::decomposed` has tests with names as they are typed.
+/// Decomposed names. `names::decomposed` has tests with names as users type them.
 #[test]
 fn suggestions_are_valid_or_empty() {
     let cases = [
@@ -226,7 +226,7 @@ fn suggestions_of_long_names_are_shortened() {
     assert_eq!(Slug::suggest(&format!("{} b", fill(48))), fill(48));
     assert_eq!(Slug::suggest(&format!("{}ßa", fill(47))), format!("{}s", fill(47)));
     assert_eq!(Slug::suggest(&"é".repeat(1_000_000)), "");
-    // Each letter with three marks: nothing of a name is left out.
+    // Each letter has three marks, and no letter is lost.
     assert_eq!(Slug::suggest(&"a\u{31b}\u{323}\u{302}".repeat(48)), fill(48));
 }
 
@@ -243,7 +243,7 @@ fn letters_that_do_not_decompose_are_listed_once() {
         ("Azərbaycan Ə", "azerbaycan-e"),
         ("Ɔkɔm Ɛnɛ Ɓɓ Ɗɗ Ƙƙ", "okom-ene-bb-dd-kk"),
     ];
-    // No letter of these is decomposed, except by hand here.
+    // The listed letters have no decomposition; the others are decomposed by hand here.
     let by_hand = |name: &str| name.replace('ó', "o\u{301}").replace('à', "a\u{300}").replace('ẵ', "a\u{306}\u{303}");
     for (name, slug) in cases {
         assert_eq!(Slug::suggest(&by_hand(name)), slug, "{name:?}");
@@ -276,7 +276,7 @@ fn alternatives_keep_the_name_and_change_the_ending() {
         "acme-6",
     ];
     assert_eq!(alternatives("acme"), of_acme);
-    // One that has such an ending: the ending is replaced, and the slug itself is not offered.
+    // An existing ending is replaced, and the slug itself is not offered.
     assert_eq!(alternatives("acme-2")[..3], ["acme-hq", "acme-team", "acme-3"]);
     assert_eq!(alternatives("api-team")[..2], ["api-hq", "api-2"]);
     assert_eq!(alternatives("x-hq")[..2], ["x-team", "x-2"]);
@@ -287,19 +287,19 @@ fn alternatives_keep_the_name_and_change_the_ending() {
 fn alternatives_of_a_long_slug_are_shortened_at_the_end() {
     let fill = |length| "a".repeat(length);
     assert_eq!(alternatives(&fill(48))[..2], [format!("{}-hq", fill(45)), format!("{}-team", fill(43))]);
-    // Shortened right behind a hyphen, which is not doubled.
+    // Shortened right after a hyphen, which is not doubled.
     assert_eq!(alternatives(&format!("{}-bbb", fill(44)))[0], format!("{}-hq", fill(44)));
-    // Of the greatest length, with an ending of its own.
+    // Of maximum length, with an ending.
     assert_eq!(alternatives(&format!("{}-hq", fill(45)))[0], format!("{}-team", fill(43)));
 }
 
 #[test]
-fn alternatives_are_valid_different_and_enough() {
+fn alternatives_are_valid_distinct_and_enough() {
     let mut slugs: Vec<String> = ["ab", "7seas", "a-1", "sign", "token-pending-2"].map(String::from).into();
     for ending in ALTERNATIVE_ENDINGS {
         slugs.extend((1..=SLUG_MAX_CHARS - ending.len()).map(|length| format!("{}{ending}", "x".repeat(length))));
     }
-    // A hyphen at each place.
+    // A hyphen at every position.
     slugs.extend((1..47).map(|length| format!("{}-{}", "x".repeat(length), "y".repeat(47 - length))));
     for slug in slugs {
         let found = alternatives(&slug);
@@ -312,7 +312,7 @@ fn alternatives_are_valid_different_and_enough() {
 }
 
 #[test]
-fn the_list_of_reserved_slugs_is_sorted_and_plain() {
+fn the_list_of_reserved_slugs_is_sorted() {
     assert!(RESERVED_SLUGS.is_sorted());
 }
 

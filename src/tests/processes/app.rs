@@ -1,4 +1,4 @@
-//! A process of the app: the binary as it is, with a clean environment.
+//! A process of the app: the real binary with a clean environment.
 
 use std::fs::File;
 use std::os::unix::process::ExitStatusExt as _;
@@ -12,13 +12,13 @@ use tokio::process::{Child, Command};
 use super::{CLERK_TIMEOUT_MS, World, eventually, say};
 use crate::support::ORIGIN;
 
-/// Longest wait for a start, or for an end.
+/// Longest wait for a start or an exit.
 const LIMIT: Duration = Duration::from_secs(20);
 const SIGKILL: i32 = 9;
 /// How much of a log is shown when a test fails.
 const LINES_SHOWN: usize = 60;
 
-/// A running process, or one that has ended. Dropping it kills it; what it logged is shown if the test fails meanwhile.
+/// A process, running or ended. Dropping it kills it, and shows its log if the test is failing.
 pub struct App {
     pub url: String,
     child: Child,
@@ -26,9 +26,9 @@ pub struct App {
 }
 
 impl App {
-    /// Starts a process, and returns when it answers, or is dead already where it was to crash.
+    /// Starts a process. Returns once it answers, or has already crashed at its failpoint.
     pub async fn start(world: &World, crash_at: Option<&str>) -> Self {
-        // A port that is free now may be taken a moment later.
+        // A free port may be taken a moment later.
         for _ in 0..5 {
             let mut app = Self::spawn(world, crash_at);
             let health = format!("{}/health", app.url);
@@ -78,14 +78,14 @@ impl App {
         Self { url: format!("http://{address}"), child: command.spawn().expect("the binary"), log }
     }
 
-    /// Waits until it has died as by `kill -9`. A process that never gets to its point fails the test.
+    /// Waits until it has died as by `kill -9`. A process that never reaches its failpoint fails the test.
     pub async fn died(&mut self) {
         let status = tokio::time::timeout(LIMIT, self.child.wait()).await;
         let status = status.expect("the process gets to the point where it is to die").expect("a child");
         assert_eq!(status.signal(), Some(SIGKILL), "{status}");
     }
 
-    /// Ends it, wherever it is.
+    /// Kills it, whatever it is doing.
     pub async fn kill(&mut self) {
         self.child.kill().await.expect("a child");
     }

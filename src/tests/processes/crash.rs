@@ -1,29 +1,29 @@
-//! The process dies at each point of creation, relay and webhook handling, and nothing is lost.
+//! The process dies at each failpoint of creation, relay and webhook handling, and nothing is lost.
 
 use std::time::{Duration, Instant};
 
 use fastrand::Rng;
+use futures_util::future::join_all;
 use tokio::sync::Semaphore;
 use vestibule::server::failpoint;
 
 use super::app::App;
 use super::checks::{check, settled};
-use super::people::Person;
+use super::users::User;
 use super::{World, say, variable};
-use crate::support::all;
 
 const ROUNDS: u64 = 25;
-const PEOPLE: usize = 4;
-/// Organizations that each of them creates at most before the process dies: below the app's limit.
+const USERS: usize = 4;
+/// The most organizations that each user creates before the process dies: below the app's limit.
 const CREATIONS: usize = 6;
-/// The pass of the point at which the process dies is one of so many.
+/// The process dies at one of the first passes of the failpoint.
 const PASSES: u32 = 5;
-/// Longest wait for rest after a round.
+/// Longest wait for everything to settle after a round.
 const REST: Duration = Duration::from_secs(20);
-/// More points at a time would only slow each other down.
+/// More concurrent tests would only slow each other down.
 static SEATS: Semaphore = Semaphore::const_new(2);
 
-/// A test for each point.
+/// A test for each failpoint.
 macro_rules! crashes {
     ($($test:ident $point:literal)*) => {
         $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -32,7 +32,7 @@ macro_rules! crashes {
         })*
 
         #[test]
-        fn every_point_has_a_test() {
+        fn every_failpoint_has_a_test() {
             assert_eq!([$($point),*], failpoint::ALL);
         }
     };
@@ -42,7 +42,7 @@ crashes! {
     creation_opened "creation.opened"
     creation_written "creation.written"
     creation_committed "creation.committed"
-    creation_told "creation.notified"
+    creation_notified "creation.notified"
     relay_claimed "relay.claimed"
     relay_answered "relay.answered"
     relay_failed "relay.failed"
@@ -71,7 +71,7 @@ async fn crash_at(test: &str, point: &str) {
     ));
 }
 
-/// Says how to repeat a round that fails.
+/// Prints how to repeat a failing round.
 struct Hint<'a> {
     test: &'a str,
     seed: u64,
@@ -89,41 +89,41 @@ impl Drop for Hint<'_> {
 async fn round(world: &World, point: &str, seed: u64) {
     let mut rng = Rng::with_seed(seed);
     let pass = 1 + rng.u32(..PASSES);
-    world.proxy.misbehave(rng.fork(), 0.1);
-    // The point of a failure needs failures.
+    world.proxy.break_calls(rng.fork(), 0.1);
+    // The failpoint of a failure needs failures.
     world.proxy.fail_next(if point == "relay.failed" { PASSES as usize } else { 0 });
-    let labels: Vec<_> = (0..PEOPLE).map(|number| format!("p{seed}-{number}")).collect();
-    let mut people = all(labels.iter().map(|label| world.person(label))).await;
+    let labels: Vec<_> = (0..USERS).map(|number| format!("p{seed}-{number}")).collect();
+    let mut users = join_all(labels.iter().map(|label| world.sign_up(label))).await;
 
     let mut dying = App::start(world, Some(&format!("{point}:{pass}"))).await;
-    world.proxy.lead_webhooks_to(&[&dying]);
-    all(people.iter_mut().map(|person| live(world, person, &dying.url, rng.fork()))).await;
+    world.proxy.route_webhooks_to(&[&dying]);
+    join_all(users.iter_mut().map(|user| live(world, user, &dying.url, rng.fork()))).await;
     dying.died().await;
 
-    world.proxy.misbehave(rng.fork(), 0.05);
-    for person in people.iter_mut().filter(|_| rng.bool()) {
-        // Nobody hears of it yet.
-        person.rename(world).await;
+    world.proxy.break_calls(rng.fork(), 0.05);
+    for user in users.iter_mut().filter(|_| rng.bool()) {
+        // No process receives the webhook yet.
+        user.rename(world).await;
     }
     let mut app = App::start(world, None).await;
-    world.proxy.lead_webhooks_to(&[&app]);
-    all(people.iter_mut().map(async |person: &mut Person| {
-        person.repeat(world, &app.url).await;
-        assert!(person.create(world, &app.url).await, "no answer from a process that lives");
+    world.proxy.route_webhooks_to(&[&app]);
+    join_all(users.iter_mut().map(async |user: &mut User| {
+        user.repeat(world, &app.url).await;
+        assert!(user.create(world, &app.url).await, "no response from a running process");
     }))
     .await;
-    settled(world, &people, REST).await;
-    check(world, &people).await;
+    settled(world, &users, REST).await;
+    check(world, &users).await;
     app.kill().await;
 }
 
 /// Creates organizations and changes names until the process dies.
-async fn live(world: &World, person: &mut Person, app: &str, mut rng: Rng) {
+async fn live(world: &World, user: &mut User, app: &str, mut rng: Rng) {
     for _ in 0..CREATIONS {
         if rng.bool() {
-            person.rename(world).await;
+            user.rename(world).await;
         }
-        if !person.create(world, app).await {
+        if !user.create(world, app).await {
             return;
         }
     }

@@ -1,18 +1,18 @@
-//! The real binary, real requests and real deaths: nothing is lost between Postgres and Clerk, nothing arrives twice or
-//! out of order.
+//! The real binary, real requests and real crashes: nothing is lost between Postgres and Clerk, nothing arrives twice
+//! or out of order.
 //!
-//! A world is a database, a Clerk emulator, and a proxy between it and the app that breaks calls and remembers what
-//! Clerk was really told. Every choice follows from a seed, which is printed; what the machine does in between does not.
+//! A world is a database, a Clerk emulator, and a proxy between it and the app that breaks calls and records what Clerk
+//! really received. Every choice follows from a seed, which is printed; the machine's scheduling does not.
 //!
-//! - `CRASH_ROUNDS=500` makes a longer run of each crash test, 25 rounds otherwise.
-//! - `CRASH_SEED=…` begins with that round: a failure names it.
+//! - `CRASH_ROUNDS=500` runs each crash test for longer. Default: 25 rounds.
+//! - `CRASH_SEED=…` starts with that round: a failure prints it.
 
 mod app;
 mod checks;
 mod crash;
-mod people;
 mod proxy;
 mod together;
+mod users;
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -26,13 +26,14 @@ use tempfile::TempDir;
 use crate::support::database::Database;
 use proxy::Proxy;
 
-/// How long the app lets a call to Clerk take, in milliseconds. What a dead process holds waits for two and a half of it.
+/// The app's limit for a call to Clerk, in milliseconds. A dead process's messages wait for two and a half times as
+/// long.
 const CLERK_TIMEOUT_MS: u64 = 200;
-/// Waits before each try of a webhook. An app that restarts is back within the first few.
-const WEBHOOK_TRIES_MS: [u64; 20] =
+/// The delay before each attempt of a webhook. A restarted app is back within the first few.
+const WEBHOOK_RETRIES_MS: [u64; 20] =
     [0, 20, 50, 50, 100, 100, 200, 200, 300, 300, 500, 500, 500, 1000, 1000, 1000, 1000, 1000, 1000, 1000];
 
-/// All that the app talks to. It outlives the app's processes.
+/// Everything that the app talks to. It outlives the app's processes.
 struct World {
     database: Database,
     clerk: Emulator,
@@ -66,16 +67,16 @@ impl World {
         Self { database, clerk, proxy, http, folder }
     }
 
-    /// Sets the emulator's rate limits and webhooks, and has it count anew. `duplicate`: how many of the next events it
-    /// sends twice.
+    /// Sets the emulator's rate limits and webhooks, and resets its counters. `duplicate`: how many of the next events
+    /// it sends twice.
     async fn control(&self, rate_limits: &str, duplicate: u64) {
-        let webhooks = json!({"retry_schedule_ms": WEBHOOK_TRIES_MS, "duplicate": duplicate});
-        let wishes = json!({"rate_limits": rate_limits, "webhooks": webhooks});
-        let put = self.http.put(&self.clerk.settings().control_url).body(wishes.to_string());
+        let webhooks = json!({"retry_schedule_ms": WEBHOOK_RETRIES_MS, "duplicate": duplicate});
+        let settings = json!({"rate_limits": rate_limits, "webhooks": webhooks});
+        let put = self.http.put(&self.clerk.settings().control_url).body(settings.to_string());
         put.send().await.and_then(reqwest::Response::error_for_status).expect("the control");
     }
 
-    /// A call of Clerk's Backend API that is not the app's.
+    /// The test's own call to Clerk's Backend API.
     async fn call_clerk(&self, method: Method, path: &str, body: Option<Value>) -> Value {
         let settings = self.clerk.settings();
         let mut call =
@@ -93,26 +94,26 @@ fn write(path: &Path, text: &str) {
     std::fs::write(path, text).expect("a file");
 }
 
-/// Waits until `condition` gives `Ok`, and fails with the last `Err` when it never does.
+/// Waits until `condition` returns `Ok`, and fails with the last `Err` after `limit`.
 async fn eventually<T>(limit: Duration, what: &str, mut condition: impl AsyncFnMut() -> Result<T, String>) -> T {
     let began = Instant::now();
     loop {
         match condition().await {
             Ok(found) => return found,
-            Err(missing) if began.elapsed() > limit => panic!("waited in vain: {what}: {missing}"),
+            Err(missing) if began.elapsed() > limit => panic!("timed out waiting for {what}: {missing}"),
             Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
         }
     }
 }
 
-/// A number of the environment.
+/// A number from the environment.
 fn variable(name: &str) -> Option<u64> {
     #[expect(clippy::disallowed_methods, reason = "tests have no configuration")]
     let text = std::env::var(name).ok()?;
     Some(text.parse().unwrap_or_else(|_| panic!("{name} must be a whole number; it is {text:?}")))
 }
 
-/// Says something also when the test is fine: the test runner shows what is printed only when it is not.
+/// Prints even if the test passes: the test runner shows a test's output only on failure.
 fn say(text: &str) {
     use std::io::Write as _;
     _ = writeln!(std::io::stderr(), "{text}");

@@ -1,5 +1,5 @@
-//! Stands between the app and Clerk: breaks calls that change metadata, remembers what Clerk was really told, and leads
-//! webhooks to whichever process runs.
+//! A proxy between the app and Clerk: breaks calls that change metadata, records what Clerk really received, and routes
+//! webhooks to the running processes.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -18,7 +18,7 @@ use url::Url;
 
 use super::app::App;
 
-/// Longest delay. Less than the app waits for an answer: what is sent twice must not meet itself at Clerk.
+/// Longest delay. Less than the app's limit for a call: a retry must not overtake the first call at Clerk.
 const DELAY_MS: std::ops::RangeInclusive<u64> = 5..=60;
 
 /// The running proxy. It ends with the test's runtime.
@@ -37,17 +37,17 @@ struct Memory {
     rng: Rng,
     /// How likely a call is broken.
     chance: f64,
-    /// How many of the next calls fail for certain.
+    /// How many of the next calls certainly fail.
     failing: usize,
     broken: usize,
     /// By user.
-    told: HashMap<String, Told>,
+    received: HashMap<String, Received>,
 }
 
-/// What Clerk was told of a user.
+/// What Clerk received about a user.
 #[derive(Clone, Default)]
-struct Told {
-    /// One call at a time, in the order in which they came.
+struct Received {
+    /// One call at a time, in order of arrival.
     turn: Arc<tokio::sync::Mutex<()>>,
     changes: usize,
     organizations: Vec<String>,
@@ -56,9 +56,9 @@ struct Told {
 /// What happens to a call.
 #[derive(Clone, Copy)]
 enum Fault {
-    /// The connection is cut before Clerk hears of it.
+    /// The connection is cut before Clerk receives the call.
     CutBefore,
-    /// Clerk does it, and the answer is lost.
+    /// Clerk applies the call, and the response is lost.
     CutAfter,
     Refused(u16, Option<u64>),
     DelayBefore(u64),
@@ -66,18 +66,18 @@ enum Fault {
 }
 
 impl Proxy {
-    /// Takes an address.
+    /// Binds an address.
     pub async fn bind() -> (Self, TcpListener) {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
         let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(20)).build().expect("a client");
-        let (clerk, apps, told) = (String::new(), Vec::new(), HashMap::new());
+        let (clerk, apps, received) = (String::new(), Vec::new(), HashMap::new());
         let memory =
-            Mutex::new(Memory { clerk, apps, rng: Rng::with_seed(0), chance: 0.0, failing: 0, broken: 0, told });
+            Mutex::new(Memory { clerk, apps, rng: Rng::with_seed(0), chance: 0.0, failing: 0, broken: 0, received });
         (Self(Arc::new(Inner { url, http, memory })), listener)
     }
 
-    /// Leads calls to `clerk` from now on.
+    /// Forwards calls to `clerk` from now on.
     pub fn serve(&self, listener: TcpListener, clerk: &str) {
         self.memory().clerk = clerk.to_owned();
         let router = Router::new().route("/webhooks", post(webhook)).fallback(call).with_state(self.clone());
@@ -92,18 +92,18 @@ impl Proxy {
         format!("{}/webhooks", self.0.url).parse().expect("an address")
     }
 
-    /// Leads webhooks to one of these processes each.
-    pub fn lead_webhooks_to(&self, apps: &[&App]) {
+    /// Routes each webhook to one of these processes.
+    pub fn route_webhooks_to(&self, apps: &[&App]) {
         self.memory().apps = apps.iter().map(|app| app.url.clone()).collect();
     }
 
-    /// Breaks calls with this likelihood from now on.
-    pub fn misbehave(&self, rng: Rng, chance: f64) {
+    /// Breaks calls with this probability from now on.
+    pub fn break_calls(&self, rng: Rng, chance: f64) {
         let mut memory = self.memory();
         (memory.rng, memory.chance) = (rng, chance);
     }
 
-    /// Fails so many of the next calls, whatever the likelihood.
+    /// Fails this many of the next calls, whatever the probability.
     pub fn fail_next(&self, calls: usize) {
         self.memory().failing = calls;
     }
@@ -115,23 +115,23 @@ impl Proxy {
 
     /// How many changes of a user's metadata Clerk made.
     pub fn changes(&self, user: &str) -> usize {
-        self.memory().told.get(user).map_or(0, |told| told.changes)
+        self.memory().received.get(user).map_or(0, |received| received.changes)
     }
 
     /// What a user's `activeOrgId` was at Clerk, in order.
     pub fn organizations(&self, user: &str) -> Vec<String> {
-        self.memory().told.get(user).map(|told| told.organizations.clone()).unwrap_or_default()
+        self.memory().received.get(user).map(|received| received.organizations.clone()).unwrap_or_default()
     }
 
     fn memory(&self) -> MutexGuard<'_, Memory> {
-        self.0.memory.lock().expect("nobody fails while they hold this")
+        self.0.memory.lock().expect("not poisoned")
     }
 
     fn fault(&self) -> Option<Fault> {
         let mut memory = self.memory();
         let (chance, failing) = (memory.chance, memory.failing > 0);
         memory.failing = memory.failing.saturating_sub(1);
-        // The last two of them are delays, which are no failures.
+        // The last two are delays, which are not failures.
         let kinds = if failing { 5 } else { 7 };
         let fault = (failing || memory.rng.f64() < chance).then(|| match memory.rng.u8(..kinds) {
             0 => Fault::CutBefore,
@@ -153,7 +153,7 @@ impl Proxy {
         Some((status, headers, answer.bytes().await.ok()?).into_response())
     }
 
-    /// Changes metadata, and remembers it if Clerk did.
+    /// Changes metadata, and records it if Clerk applied it.
     async fn change(
         self,
         user: String,
@@ -162,15 +162,15 @@ impl Proxy {
         headers: HeaderMap,
         body: Bytes,
     ) -> Option<Response> {
-        let turn = self.memory().told.entry(user.clone()).or_default().turn.clone();
+        let turn = self.memory().received.entry(user.clone()).or_default().turn.clone();
         let _turn = turn.lock().await;
         let asked: Value = serde_json::from_slice(&body).unwrap_or_default();
         let answer = self.forward(method, url, headers, body).await?;
         if answer.status().is_success() {
             let mut memory = self.memory();
-            let told = memory.told.entry(user).or_default();
-            told.changes += 1;
-            told.organizations.extend(asked["public_metadata"]["activeOrgId"].as_str().map(str::to_owned));
+            let received = memory.received.entry(user).or_default();
+            received.changes += 1;
+            received.organizations.extend(asked["public_metadata"]["activeOrgId"].as_str().map(str::to_owned));
         }
         Some(answer)
     }
@@ -192,11 +192,11 @@ async fn call(
     match fault {
         Some(Fault::CutBefore) => return cut(),
         Some(Fault::Refused(status, retry_after)) => return refusal(status, retry_after),
-        // If the caller hangs up meanwhile, Clerk never hears of it.
+        // If the caller disconnects now, Clerk never receives the call.
         Some(Fault::DelayBefore(ms)) => tokio::time::sleep(Duration::from_millis(ms)).await,
         _ => {}
     }
-    // In a task of its own: what has gone to Clerk is remembered, whoever hangs up.
+    // In its own task: calls that reached Clerk are recorded even if the caller disconnects.
     let changed = tokio::spawn(proxy.change(user, method, url, headers, body)).await.expect("no panic");
     match fault {
         Some(Fault::CutAfter) => return cut(),

@@ -19,7 +19,7 @@ use super::clerk::{SECRET_KEY, StubClerk};
 use super::database::Database;
 use super::{COOKIE_SUFFIX, NOW, ORIGIN, PUBLISHABLE_KEY, keys, soon};
 
-/// A started app with all that it talks to.
+/// A started app with everything it talks to.
 pub struct TestApp {
     pub config: Config,
     pub state: AppState,
@@ -30,21 +30,21 @@ pub struct TestApp {
     router: Router,
 }
 
-/// Who sends a request.
+/// The sender of a request.
 #[derive(Clone, Copy)]
 pub enum Who<'a> {
-    Nobody,
+    SignedOut,
     /// A browser with a token in the plain cookies.
     Cookie(&'a str),
     /// A browser with a token in the suffixed cookies only.
     Suffixed(&'a str),
     /// A browser that was signed in, but has no token.
     SignedInWithoutToken,
-    /// A program.
+    /// An API client.
     Bearer(&'a str),
 }
 
-/// An answer, read to its end.
+/// A response, read to its end.
 #[derive(Debug)]
 pub struct Reply {
     pub status: StatusCode,
@@ -61,23 +61,23 @@ impl Reply {
         self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
     }
 
-    /// Where a redirect leads, or an empty text.
+    /// A redirect's target, or an empty string.
     pub fn location(&self) -> &str {
         if self.status == StatusCode::SEE_OTHER { self.header("location") } else { "" }
     }
 
-    /// A text of the JSON body.
+    /// A string in the JSON body.
     pub fn text(&self, pointer: &str) -> String {
         self.json().pointer(pointer).and_then(Value::as_str).unwrap_or_else(|| panic!("{pointer}: {self:?}")).to_owned()
     }
 }
 
-/// A request of `who`. Browsers say that they come from our own page.
+/// A request of `who`. Browsers send it from our own page.
 pub fn request(method: Method, path: &str, who: Who<'_>) -> axum::http::request::Builder {
     let builder = Request::builder().method(method).uri(path).header(header::HOST, "app.example.com");
     let browser = |cookies: &str| (header::COOKIE, cookies.to_owned());
     let (name, value) = match who {
-        Who::Nobody => return builder.header("sec-fetch-site", "same-origin"),
+        Who::SignedOut => return builder.header("sec-fetch-site", "same-origin"),
         Who::Bearer(token) => return builder.header(header::AUTHORIZATION, format!("Bearer {token}")),
         Who::Cookie(token) => browser(&format!("__session={token}; __client_uat={NOW}; theme=dark")),
         Who::Suffixed(token) => browser(&format!(
@@ -93,7 +93,7 @@ impl TestApp {
         Self::start_with(&[]).await
     }
 
-    /// Starts with changed variables; an empty value takes one out.
+    /// Starts with changed variables; an empty value removes one.
     pub async fn start_with(changes: &[(&str, &str)]) -> Self {
         Self::start_as(true, changes).await
     }
@@ -176,7 +176,7 @@ impl TestApp {
         self.send(request.expect("a request")).await
     }
 
-    /// Creates an organization, and gives its id.
+    /// Creates an organization. Returns its id.
     pub async fn create(&self, user: &str, name: &str, slug: &str) -> String {
         let token = keys::token(user);
         let body = serde_json::json!({"name": name, "slug": slug});
@@ -185,7 +185,7 @@ impl TestApp {
         reply.text("/organization/id")
     }
 
-    /// Creates one more organization, with a key of its own, and gives its id.
+    /// Creates one more organization, with its own key. Returns its id.
     pub async fn create_with_key(&self, user: &str, name: &str, slug: &str) -> String {
         let body = serde_json::json!({"name": name, "slug": slug}).to_string();
         let token = keys::token(user);

@@ -1,4 +1,4 @@
-//! A stand-in for Clerk's Backend API: answers with literals, remembers what it was asked, and fails on demand.
+//! A stub of Clerk's Backend API: responds with literals, records calls, and fails on demand.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -16,21 +16,21 @@ use super::until;
 
 /// The secret key that callers must send.
 pub const SECRET_KEY: &str = "sk_live_only_for_tests";
-/// Of a development instance.
+/// The secret key of a development instance.
 pub const DEVELOPMENT_SECRET_KEY: &str = "sk_test_only_for_tests";
 
-/// When the people it knows last changed, in milliseconds.
+/// When its users last changed, in milliseconds.
 pub const UPDATED_AT: i64 = 1_767_000_000_000;
 
 /// What to do with the next call.
 pub enum Plan {
-    /// Answer with an error of Clerk's.
+    /// Respond with an error of Clerk's.
     Refuse { status: u16, retry_after: Option<u64> },
-    /// Close the connection without an answer.
+    /// Close the connection without a response.
     Drop,
-    /// Keep the caller waiting until told otherwise, then answer well.
+    /// Hold the call until released, then succeed.
     Hold(watch::Receiver<bool>),
-    /// The same, but then close the connection.
+    /// Hold the call until released, then close the connection.
     HoldThenDrop(watch::Receiver<bool>),
 }
 
@@ -55,7 +55,7 @@ struct Memory {
     refreshes: Vec<Call>,
 }
 
-/// The running stand-in. It ends with the test's runtime.
+/// The running stub. It ends with the test's runtime.
 #[derive(Clone)]
 pub struct StubClerk {
     pub url: String,
@@ -92,24 +92,24 @@ impl StubClerk {
         self.plan((0..times).map(|_| Plan::Refuse { status, retry_after: None }));
     }
 
-    /// Holds the next call until the sender says `true`.
+    /// Holds the next call until the sender sends `true`.
     pub fn hold(&self) -> watch::Sender<bool> {
         let (release, held) = watch::channel(false);
         self.plan([Plan::Hold(held)]);
         release
     }
 
-    /// Gives these keys out from now on.
+    /// Publishes these keys from now on.
     pub fn publish(&self, jwks: Value) {
         self.memory().jwks = Some(jwks);
     }
 
-    /// The metadata calls so far, also those that failed.
+    /// The metadata calls so far, failed ones included.
     pub fn calls(&self) -> Vec<Call> {
         self.memory().calls.clone()
     }
 
-    /// How many metadata calls were answered well.
+    /// How many metadata calls succeeded.
     pub fn answered(&self) -> usize {
         self.memory().answered
     }
@@ -123,7 +123,7 @@ impl StubClerk {
         self.memory().revoked.clone()
     }
 
-    /// Waits until `count` metadata calls have come in.
+    /// Waits until `count` metadata calls have arrived.
     pub async fn called(&self, count: usize) {
         until("a call to Clerk", async || (self.calls().len() >= count).then_some(())).await;
     }
@@ -133,12 +133,12 @@ impl StubClerk {
         self.memory().nonces.insert(nonce.to_owned(), json!({"directives": directives}));
     }
 
-    /// The nonces that were asked for, also in vain.
+    /// The requested nonces, unknown ones included.
     pub fn nonces_asked(&self) -> Vec<String> {
         self.memory().nonces_asked.clone()
     }
 
-    /// Answers calls to the refresh endpoint with these cookies from now on; before, it refuses.
+    /// Responds to refresh calls with these cookies from now on; before, it rejects them.
     pub fn refresh_with(&self, cookies: Value) {
         self.memory().refreshed = Some(json!({"object": "cookies", "cookies": cookies}));
     }
@@ -148,7 +148,7 @@ impl StubClerk {
         self.memory().refreshes.clone()
     }
 
-    /// Carries out the next plan. `None`: answer well.
+    /// Carries out the next plan. `None`: succeed.
     async fn follow_plan(&self) -> Option<Response> {
         let plan = self.memory().plans.pop_front();
         match plan {

@@ -20,15 +20,15 @@ use vestibule::server::runtime::database;
 pub const OWNER: &str = "vestibule_test_owner";
 pub const REQUEST: &str = "vestibule_test_request";
 pub const WORKER: &str = "vestibule_test_worker";
-/// Logs in, and belongs to nothing.
+/// A login without any role.
 pub const STRANGER: &str = "vestibule_test_stranger";
-/// Of every login. The server answers on loopback, for as long as the tests run.
+/// The password of every login. The server listens on loopback, only while the tests run.
 const PASSWORD: &str = "only-for-tests";
-/// How the name of every database begins.
+/// The prefix of every database's name.
 const PREFIX: &str = "vestibule_test_";
 /// A migrated database, from which others are copied.
 const TEMPLATE: &str = "vestibule_test_template";
-/// All that hold something of ours.
+/// All tables of ours.
 pub const TABLES: [&str; 8] = [
     "organizations",
     "organization_users",
@@ -46,16 +46,16 @@ struct Server {
     admin: String,
 }
 
-/// A database of one test.
+/// One test's database.
 pub struct Database {
     pub name: String,
-    /// Logged in as the owner of the tables, whom row level security does not hold back.
+    /// A login of the tables' owner, which row level security does not restrict.
     pub owner: PgPool,
 }
 
 fn server() -> &'static Server {
     static SERVER: OnceLock<Server> = OnceLock::new();
-    // A thread of its own: the server must not belong to the runtime of the test that happens to come first.
+    // In its own thread: the server must not belong to the runtime of the test that happens to run first.
     SERVER.get_or_init(|| {
         let started = std::thread::spawn(|| {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
@@ -91,7 +91,7 @@ async fn start() -> Server {
     }
     ensure_role(&mut connection, OWNER, &format!("login createrole password '{PASSWORD}'")).await;
     ensure_role(&mut connection, STRANGER, &format!("login password '{PASSWORD}'")).await;
-    // Only on a server that had them before: an owner who did not make a role needs leave to give it.
+    // Only on a server that already had them: an owner that did not create a role needs permission to grant it.
     run(
         &mut connection,
         &format!(
@@ -106,7 +106,7 @@ async fn start() -> Server {
     run(&mut connection, &format!("create database {TEMPLATE} owner {OWNER}")).await;
     let config = server.config(TEMPLATE, REQUEST);
     database::migrate(&server.url(OWNER, TEMPLATE), &config).await.expect("the schema");
-    // The roles of a Supabase project, for the tests that need them. Nothing here may depend on them.
+    // The roles of a Supabase project, for the tests that need them. Other tests must not depend on them.
     ensure_role(&mut connection, "anon", "nologin").await;
     ensure_role(&mut connection, "service_role", "nologin bypassrls").await;
     connection.close().await.expect("closed");
@@ -146,7 +146,7 @@ impl Server {
     }
 }
 
-/// A pool of the superuser's.
+/// A pool of the superuser.
 pub fn admin_pool(database: &str) -> PgPool {
     let mut url = Url::parse(&server().admin).expect("an address");
     url.set_path(database);

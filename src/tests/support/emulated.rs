@@ -1,5 +1,5 @@
-//! The Clerk emulator in the place of Clerk, with people who are changed as an operator would change them: over the Backend
-//! API. It sends no webhooks: what it says has to be asked for.
+//! The Clerk emulator in place of Clerk, with users that tests change as an operator would, over the Backend API. It
+//! sends no webhooks.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
@@ -31,7 +31,7 @@ impl Emulated {
         Self { emulator, http: reqwest::Client::new() }
     }
 
-    /// An app that has this one for its Clerk.
+    /// An app that uses this emulator as its Clerk.
     pub async fn app(&self) -> TestApp {
         self.app_as(true).await
     }
@@ -58,7 +58,7 @@ impl Emulated {
         answer
     }
 
-    /// A call to the Backend API: status and answer.
+    /// A call to the Backend API: status and response.
     pub async fn try_call(&self, method: &str, path: &str, body: Value) -> (u16, Value) {
         let method = method.parse().expect("a method");
         let request = self.http.request(method, format!("{}/v1{path}", self.api_url())).bearer_auth(self.secret_key());
@@ -67,31 +67,31 @@ impl Emulated {
         (response.status().as_u16(), response.json().await.unwrap_or_default())
     }
 
-    /// Makes a person with this address, verified, and gives their id.
-    pub async fn person(&self, email: &str, name: &str) -> String {
+    /// Creates a user with this verified address. Returns the id.
+    pub async fn create_user(&self, email: &str, name: &str) -> String {
         let made = self.call("POST", "/users", json!({"email_address": [email], "first_name": name})).await;
         made["id"].as_str().expect("an id").to_owned()
     }
 
-    /// `ada@example.test`, and Grace, who wrote her own address with capitals.
+    /// `ada@example.test`, and Grace, whose address has capitals.
     pub async fn ada_and_grace(&self) -> [String; 2] {
-        [self.person("ada@example.test", "Ada").await, self.person("Grace@Example.test", "Grace").await]
+        [self.create_user("ada@example.test", "Ada").await, self.create_user("Grace@Example.test", "Grace").await]
     }
 
-    /// A person as Clerk has them now.
+    /// A user as Clerk has it now.
     pub async fn look_up(&self, user: &str) -> Value {
         self.call("GET", &format!("/users/{user}"), Value::Null).await
     }
 
-    /// Replaces somebody's public metadata.
+    /// Replaces a user's public metadata.
     pub async fn set_metadata(&self, user: &str, metadata: Value) {
         self.call("PUT", &format!("/users/{user}/metadata"), json!({"public_metadata": metadata})).await;
     }
 
-    /// Makes Clerk misbehave, or behave again with `{}`.
-    pub async fn misbehave(&self, wishes: Value) {
+    /// Applies fault settings to the emulator; `{}` resets them.
+    pub async fn set_faults(&self, settings: Value) {
         let url = self.emulator.settings().control_url.clone();
-        let answer = self.http.put(url).json(&wishes).send().await.expect("an answer");
-        assert!(answer.status().is_success(), "{wishes}: {answer:?}");
+        let answer = self.http.put(url).json(&settings).send().await.expect("an answer");
+        assert!(answer.status().is_success(), "{settings}: {answer:?}");
     }
 }

@@ -24,7 +24,7 @@ pub fn instance() -> &'static Signer {
     KEY.get_or_init(Signer::generate)
 }
 
-/// Somebody else's key.
+/// A key of another instance.
 pub fn stranger() -> &'static Signer {
     static KEY: OnceLock<Signer> = OnceLock::new();
     KEY.get_or_init(Signer::generate)
@@ -35,7 +35,7 @@ pub fn header() -> Value {
     json!({"alg": "RS256", "cat": "cl_B7d4PD111AAA", "kid": KEY_ID, "typ": "JWT"})
 }
 
-/// The claims of a session token just made, whose template found no organization.
+/// The claims of a new session token whose template found no organization.
 pub fn claims(user: &str) -> Value {
     json!({
         "azp": ORIGIN,
@@ -52,7 +52,7 @@ pub fn claims(user: &str) -> Value {
     })
 }
 
-/// `claims` with the members of `change` put in; null takes one out.
+/// `claims` with the fields of `change`; null removes a field.
 pub fn claims_with(user: &str, change: &Value) -> Value {
     let mut claims = claims(user);
     let (Some(all), Some(change)) = (claims.as_object_mut(), change.as_object()) else { panic!("objects") };
@@ -66,12 +66,12 @@ pub fn claims_with(user: &str, change: &Value) -> Value {
     claims
 }
 
-/// A good token whose template found no organization.
+/// A valid token whose template found no organization.
 pub fn token(user: &str) -> String {
     instance().sign(&header(), &claims(user))
 }
 
-/// A good token that names an organization.
+/// A valid token that names an organization.
 pub fn token_for(user: &str, organization: &str) -> String {
     token_with(
         user,
@@ -94,7 +94,7 @@ impl Signer {
         self.sign_text(&header.to_string(), &claims.to_string())
     }
 
-    /// Signs two texts, which need not be JSON.
+    /// Signs two strings, which need not be JSON.
     pub fn sign_text(&self, header: &str, payload: &str) -> String {
         let message = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(payload));
         let mut signature = vec![0; self.0.public_modulus_len()];
@@ -110,7 +110,7 @@ impl Signer {
         format!("-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----\n", lines.join("\n"))
     }
 
-    /// The public key as `GET /v1/jwks` gives it.
+    /// The public key as `GET /v1/jwks` returns it.
     pub fn jwks(&self, kid: &str) -> Value {
         let key = self.0.public_key();
         let n = URL_SAFE_NO_PAD.encode(key.modulus().big_endian_without_leading_zero());

@@ -1,4 +1,4 @@
-//! What each message does to profiles, memberships and organizations, and what it is written back to Clerk.
+//! The effects of each message on profiles, memberships and organizations, and what is written back to Clerk.
 
 use axum::http::StatusCode;
 use serde_json::{Value, json};
@@ -29,7 +29,7 @@ async fn other_types_are_stored_as_ignored_without_their_content() {
 }
 
 #[tokio::test]
-async fn a_person_is_made_and_merged_and_older_news_change_nothing() {
+async fn a_user_is_created_and_merged_and_older_messages_change_nothing() {
     let app = start().await;
     assert_eq!(take(&app, "m1", "user.created", &user(ADA, "Ada", 2_000)).await, done("m1", Applied));
     let first = profile(&app, ADA).await;
@@ -50,7 +50,7 @@ async fn a_person_is_made_and_merged_and_older_news_change_nothing() {
 }
 
 #[tokio::test]
-async fn a_missing_profile_blocks_nobody_and_the_late_message_merges() {
+async fn a_missing_profile_blocks_no_user_and_the_late_message_merges() {
     let app = start().await;
     let id = app.create("user_grace", "Acme", "acme").await;
     let join = "insert into organization_users values ($1::uuid, 'user_ada', 'member', now())";
@@ -62,7 +62,7 @@ async fn a_missing_profile_blocks_nobody_and_the_late_message_merges() {
     let page = app.get("/dashboard", Who::Cookie(&token_for(ADA, &id))).await;
     assert!(page.status == StatusCode::OK && page.body.contains("Ada"), "{page:?}");
 
-    // Creation makes the profile. Clerk's answer to it is newer than a message from before.
+    // Creating an organization creates the profile. Clerk's response is newer than an earlier message.
     app.create("user_eve", "Eve", "eve").await;
     let made = profile(&app, "user_eve").await;
     assert!(!made["active_organization_id"].is_null(), "{made}");
@@ -78,7 +78,7 @@ async fn a_missing_profile_blocks_nobody_and_the_late_message_merges() {
 }
 
 #[tokio::test]
-async fn a_deleted_person_is_forgotten_for_good() {
+async fn a_deleted_user_stays_deleted() {
     let app = start().await;
     let alone = app.create(ADA, "Alone", "alone").await;
     let shared = app.create("user_grace", "Shared", "shared").await;
@@ -106,7 +106,7 @@ async fn a_deleted_person_is_forgotten_for_good() {
     assert_eq!(app.database.value::<i64>(count, ADA).await, 0);
     assert_eq!(stored(&app, "dead").await["payload"], Value::Null);
 
-    // Nothing brings the person back: neither late news, nor a second deletion, nor a token that still lives.
+    // Nothing brings the user back: neither a late message, nor a second deletion, nor a token that is still valid.
     app.clock.advance(Duration::seconds(30));
     let newest = user(ADA, "Ada", UPDATED_AT + 9_000_000);
     assert_eq!(take(&app, "m2", "user.updated", &newest).await, done("m2", Deleted));
@@ -118,12 +118,12 @@ async fn a_deleted_person_is_forgotten_for_good() {
     assert_eq!(profile(&app, ADA).await, grave);
     assert_eq!(app.get("/dashboard", Who::Cookie(&token_for(ADA, &alone))).await.location(), "/onboarding");
 
-    // Whoever goes later is no news about an organization that is marked already.
+    // A later deletion changes nothing about an organization that is already marked.
     let stay = "insert into organization_users values ($1::uuid, 'user_eve', 'member', now())";
     app.database.as_owner(stay, &alone).await;
     assert_eq!(take(&app, "m5", "user.deleted", &deleted("user_eve")).await, done("m5", Applied));
 
-    // A new owner, put in by hand, takes the mark away.
+    // A new owner, added by hand, removes the mark.
     app.database
         .as_owner("insert into organization_users values ($1::uuid, 'user_grace', 'owner', now())", &alone)
         .await;
@@ -131,7 +131,7 @@ async fn a_deleted_person_is_forgotten_for_good() {
 }
 
 #[tokio::test]
-async fn two_owners_who_go_at_once_leave_a_marked_organization() {
+async fn two_owners_deleted_at_once_leave_a_marked_organization() {
     let app = start().await;
     let (second, _) = app.second_process();
     for round in 0..10 {
@@ -165,7 +165,7 @@ async fn our_own_writes_echo_once_and_only_a_real_difference_is_written_again() 
         user["public_metadata"] = metadata;
         user
     };
-    // The echo of our own write, and somebody else's key beside ours.
+    // The echo of our own write, with another application's key next to ours.
     for (number, extra) in [(1, json!({})), (2, json!({"role": "admin"}))] {
         let mut metadata = json!({"activeOrgId": id, "onboardingComplete": true});
         metadata.as_object_mut().expect("an object").extend(extra.as_object().expect("an object").clone());
@@ -174,10 +174,10 @@ async fn our_own_writes_echo_once_and_only_a_real_difference_is_written_again() 
     }
     assert_eq!(outbox(&app).await, 1);
 
-    // Somebody changed it at Clerk: told again, once, and the echo of that ends it.
+    // It was changed at Clerk: written again, once, and the echo of that ends it.
     take(&app, "lost", "user.updated", &with(json!({"activeOrgId": "other"}), 10)).await;
     take(&app, "lost2", "user.updated", &with(json!({}), 11)).await;
-    assert_eq!(outbox(&app).await, 2, "the second one finds a message under way");
+    assert_eq!(outbox(&app).await, 2, "the second one finds a message in flight");
     let relayed = app.state.outbox().relay_one(None).await.expect("the database answers");
     assert_eq!(relayed, RelayOutcome::Delivered { user: ADA.to_owned() });
     let calls = app.clerk.calls();

@@ -13,7 +13,7 @@ use crate::support::database::WORKER;
 use crate::support::{soon, until};
 
 #[tokio::test]
-async fn a_refusing_database_delays_and_at_last_the_message_is_dead_with_its_reason() {
+async fn a_failing_database_delays_a_message_until_it_is_dead_with_its_reason() {
     let app = start().await;
     let signature = "vestibule.sync_clerk_user";
     let change = async |verb: &str| {
@@ -26,7 +26,7 @@ async fn a_refusing_database_delays_and_at_last_the_message_is_dead_with_its_rea
     let end = loop {
         match apply(app.state.webhooks()).await {
             ApplyOutcome::Postponed { wait, .. } => {
-                assert_eq!(apply(app.state.webhooks()).await, ApplyOutcome::Idle, "not before its time");
+                assert_eq!(apply(app.state.webhooks()).await, ApplyOutcome::Idle, "not before it is due");
                 app.clock.advance(wait);
                 waits.push(wait.whole_seconds());
             }
@@ -39,7 +39,7 @@ async fn a_refusing_database_delays_and_at_last_the_message_is_dead_with_its_rea
     assert_eq!((&dead["attempts"], &dead["last_error"]), (&json!(50), &json!("the database refused with 42501")));
     assert!(!dead["dead_at"].is_null() && !dead["payload"].is_null() && dead["applied_at"].is_null(), "{dead}");
 
-    // As the README says: put right, then tried anew.
+    // As the documentation says: fixed, then retried.
     change(&format!("grant execute on function {signature} to")).await;
     app.database.as_owner("update webhook_messages set dead_at = null, attempts = 0 where id = $1", "m1").await;
     app.clock.advance(Duration::minutes(5));
@@ -48,7 +48,7 @@ async fn a_refusing_database_delays_and_at_last_the_message_is_dead_with_its_rea
 }
 
 #[tokio::test]
-async fn one_unreadable_message_holds_up_no_other() {
+async fn an_unreadable_message_delays_no_other() {
     let app = start().await;
     send_event(&app, "m1", "user.updated", &json!({"id": ADA})).await;
     send_event(&app, "m2", "user.updated", &user("user_grace", "Grace", 1_000)).await;
@@ -73,7 +73,7 @@ async fn two_processes_apply_each_message_once() {
 }
 
 #[tokio::test]
-async fn a_message_in_another_process_hands_is_left_there_and_not_lost_with_it() {
+async fn a_message_held_by_another_process_is_neither_taken_nor_lost() {
     let app = start().await;
     let pool = app.database.pool_of(WORKER, 1);
     for number in 0..3 {
@@ -89,14 +89,14 @@ async fn a_message_in_another_process_hands_is_left_there_and_not_lost_with_it()
 }
 
 #[tokio::test]
-async fn the_running_loop_is_woken_at_once_and_stops_when_told() {
+async fn the_running_loop_is_woken_at_once_and_stops_on_request() {
     let app = start().await;
     let stop = CancellationToken::new();
     let running = tokio::spawn({
         let (webhooks, stop) = (app.state.webhooks().clone(), stop.clone());
         async move { webhooks.run(stop).await }
     });
-    // Each comes when the loop has just gone to rest: a second each, if it were not woken.
+    // Each arrives just after the loop has gone idle: a second each if it were not woken.
     let woken = async {
         for number in 0..10 {
             let name = format!("user_{number}");
@@ -122,7 +122,7 @@ impl Random {
     }
 }
 
-/// Whatever is sent twice, in whatever order, and applied by two processes at once, the end is that of the history itself.
+/// In any order, with any repetitions, applied by two processes at once, the result is that of the history.
 #[tokio::test]
 async fn any_order_with_any_repetitions_ends_as_the_history_did() {
     const ROUNDS: usize = 200;
@@ -133,12 +133,12 @@ async fn any_order_with_any_repetitions_ends_as_the_history_did() {
     let app = start().await;
     let (second, _) = app.second_process();
     let mut random = Random(seed);
-    // What each person is in the end: a name, or nothing once deleted.
+    // Each user's final state: a name, or nothing once deleted.
     let mut expected = BTreeMap::new();
     for round in 0..ROUNDS {
         let mut events = Vec::new();
-        for person in 0..2 {
-            let id = format!("user_{round}_{person}");
+        for number in 0..2 {
+            let id = format!("user_{round}_{number}");
             let versions = 1 + random.below(4);
             for version in 0..versions {
                 let name = format!("V{version}");
@@ -160,7 +160,7 @@ async fn any_order_with_any_repetitions_ends_as_the_history_did() {
         }
         for (id, kind, data) in &events {
             send_event(&app, id, kind, data).await;
-            // Stored messages are applied in the order they came in, so wait only sometimes.
+            // Stored messages are applied in order of arrival, so wait only sometimes.
             if random.below(2) == 0 {
                 drain(app.state.webhooks()).await;
             }

@@ -1,4 +1,4 @@
-//! Who is believed, and what is stored of what they send.
+//! Which messages are accepted, and what is stored of them.
 
 use axum::http::StatusCode;
 use serde_json::{Value, json};
@@ -15,7 +15,7 @@ use crate::support::keys::token;
 use crate::support::{NOW, TestApp, Who};
 
 #[tokio::test]
-async fn only_a_fresh_message_with_a_signature_that_fits_is_stored() {
+async fn only_a_fresh_message_with_a_valid_signature_is_stored() {
     let app = start().await;
     let now = NOW.to_string();
     let good = format!("v1,{SIGNATURE}");
@@ -64,7 +64,7 @@ async fn only_a_fresh_message_with_a_signature_that_fits_is_stored() {
 }
 
 #[tokio::test]
-async fn while_a_secret_is_changed_both_are_believed() {
+async fn while_secrets_are_rotated_both_are_accepted() {
     let both = format!("{OTHER_SECRET},{SECRET}");
     let now = NOW.to_string();
     for (secrets, statuses) in [(both.as_str(), [200, 200]), (SECRET, [200, 401]), (OTHER_SECRET, [401, 200])] {
@@ -77,7 +77,7 @@ async fn while_a_secret_is_changed_both_are_believed() {
 }
 
 #[tokio::test]
-async fn without_a_secret_the_answer_names_the_variable() {
+async fn without_a_secret_the_response_names_the_variable() {
     let app = TestApp::start().await;
     let reply = send(&app, "msg_1", BODY).await;
     assert_eq!((reply.status, reply.text("/code").as_str()), (StatusCode::SERVICE_UNAVAILABLE, "unavailable"));
@@ -86,7 +86,7 @@ async fn without_a_secret_the_answer_names_the_variable() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_read_or_is_too_large_is_refused_and_not_stored() {
+async fn unreadable_and_oversized_messages_are_rejected_and_not_stored() {
     let app = start().await;
     for body in [
         "",
@@ -102,7 +102,7 @@ async fn what_cannot_be_read_or_is_too_large_is_refused_and_not_stored() {
         let reply = send(&app, "msg_1", body).await;
         assert_eq!((reply.status.as_u16(), reply.text("/code").as_str()), (422, "invalid"), "{body}: {reply:?}");
     }
-    // Far more than pages take, then one byte too much.
+    // Far more than pages accept, then one byte too much.
     let event = |length: usize| {
         let frame = json!({"type": "session.created", "data": {"x": ""}}).to_string();
         frame.replace("\"\"", &format!("\"{}\"", "x".repeat(length - frame.len())))
@@ -115,10 +115,10 @@ async fn what_cannot_be_read_or_is_too_large_is_refused_and_not_stored() {
 }
 
 #[tokio::test]
-async fn a_browser_cannot_make_it_do_anything() {
+async fn browsers_cannot_use_it() {
     let app = start().await;
     let token = token(ADA);
-    // From another site, from our own, and with nothing but a cookie.
+    // From another site, from our own, and with only a cookie.
     for (headers, status) in [
         (vec![("sec-fetch-site", "cross-site")], 403),
         (vec![("origin", "https://evil.example"), ("cookie", "theme=dark")], 403),
@@ -137,7 +137,7 @@ async fn a_browser_cannot_make_it_do_anything() {
 }
 
 #[tokio::test]
-async fn a_message_is_stored_once_and_means_what_it_meant_first() {
+async fn a_message_is_stored_once_and_the_first_content_counts() {
     let app = start().await;
     send_event(&app, "msg_1", "user.created", &user(ADA, "Ada", 1_000)).await;
     let first = stored(&app, "msg_1").await;
@@ -149,7 +149,7 @@ async fn a_message_is_stored_once_and_means_what_it_meant_first() {
     let applied = stored(&app, "msg_1").await;
     send_event(&app, "msg_1", "user.created", &user(ADA, "Ada", 1_000)).await;
     assert_eq!((stored(&app, "msg_1").await, apply(app.state.webhooks()).await), (applied.clone(), ApplyOutcome::Idle));
-    // What was personal in it has served.
+    // Its personal data is no longer needed.
     assert_eq!(
         (&applied["payload"], &applied["outcome"], &applied["attempts"]),
         (&Value::Null, &json!("applied"), &json!(1))

@@ -1,5 +1,5 @@
-// Sends a row's request to our own server over plain HTTP. The verdict is in the same terms as judge.ts's for the official
-// library.
+// Sends a row's request to our own server over plain HTTP. The verdict is in the same terms as judge.ts's for the
+// official library.
 import { request as begin } from 'node:http';
 import type { RequestRow } from '../request-rows';
 import { withNames } from './judge';

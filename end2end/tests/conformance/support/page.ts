@@ -1,5 +1,5 @@
-// A bare page with the official clerk-js, served as an app would: the page, clerk-js's files, and the emulator's Frontend
-// API under /__clerk. It contains no code of this project.
+// A bare page with the official clerk-js, served as an app would: the page, clerk-js's files, and the emulator's
+// Frontend API under /__clerk. It contains no code of this project.
 import { existsSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';

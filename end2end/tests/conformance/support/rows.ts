@@ -1,5 +1,5 @@
-// The rows of the conformance tables, and their tests. Rows are data: conformance.md is generated from them and from what a
-// run observed, and reviewed by a human.
+// The rows of the conformance tables, and their tests. Rows are data: conformance.md is generated from them and from
+// what a run observed, and reviewed by a human.
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from '@playwright/test';

@@ -1,5 +1,5 @@
-// A user signed in at the emulator from one app, and everything their requests may carry: tokens from the emulator, tokens
-// that are invalid in one point, cookies by name, results of handshakes.
+// A user signed in at the emulator from one app, and everything their requests may carry: tokens from the emulator,
+// tokens that are invalid in one point, cookies by name, results of handshakes.
 //
 // It needs only an app's configuration and the signing key, so it works with any app that uses the emulator.
 import { createHash, generateKeyPairSync } from 'node:crypto';

@@ -1,4 +1,4 @@
-//! Who drives the app: each person creates organizations, one after the other or two at once, and changes their name at
+//! The users of the app: each creates organizations, one after the other or two at once, and changes their name at
 //! Clerk in between.
 
 use std::time::Duration;
@@ -9,31 +9,31 @@ use serde_json::{Value, json};
 use super::World;
 use crate::support::ORIGIN;
 
-/// Tries of a request that the app refuses for now, before the test fails.
-const TRIES: usize = 100;
+/// How often a request that the app rejects for now is retried before the test fails.
+const ATTEMPTS: usize = 100;
 
-/// Somebody with an account at Clerk.
-pub struct Person {
+/// A user with an account at Clerk.
+pub struct User {
     pub id: String,
     pub name: String,
-    /// How often Clerk tells of them, besides the changes of their metadata.
+    /// How many events Clerk sends about the user, besides metadata changes.
     pub events: usize,
     pub creations: Vec<Creation>,
     token: String,
 }
 
-/// One intention, however often it is sent.
+/// One creation, however often it is sent.
 pub struct Creation {
     key: String,
-    /// Those of a later step began when the earlier steps were answered.
+    /// Creations of a later step start after the responses to the earlier steps.
     pub step: usize,
-    /// What the app answered, if it did.
+    /// The app's response, if any.
     pub organization: Option<String>,
 }
 
 impl World {
-    /// Somebody new, signed in. `label` is theirs alone.
-    pub async fn person(&self, label: &str) -> Person {
+    /// A new user, signed in. `label` must be unique.
+    pub async fn sign_up(&self, label: &str) -> User {
         let name = format!("{label} 0");
         let new = json!({"email_address": [format!("{label}@example.test")], "first_name": name});
         let user = self.call_clerk(Method::POST, "/v1/users", Some(new)).await;
@@ -50,13 +50,13 @@ impl World {
         let signed_in: Value = sign_in.send().await.expect("an answer").json().await.expect("JSON");
         let token = signed_in.pointer("/client/sessions/0/last_active_token/jwt").and_then(Value::as_str);
         let token = token.unwrap_or_else(|| panic!("a token: {signed_in}")).to_owned();
-        // They came, and signed in, which changes them.
-        Person { id, name, events: 2, creations: Vec::new(), token }
+        // One event for the new user, one for the sign-in, which changes the user.
+        User { id, name, events: 2, creations: Vec::new(), token }
     }
 }
 
-impl Person {
-    /// Creates an organization. `false`: there was no answer.
+impl User {
+    /// Creates an organization. `false`: there was no response.
     pub async fn create(&mut self, world: &World, app: &str) -> bool {
         let creation = self.intend();
         self.send(world, app, creation).await
@@ -70,16 +70,16 @@ impl Person {
         (self.creations[one].organization, self.creations[other].organization) = answers;
     }
 
-    /// Sends again what was not answered.
+    /// Sends creations without a response again.
     pub async fn repeat(&mut self, world: &World, app: &str) {
         for creation in 0..self.creations.len() {
             if self.creations[creation].organization.is_none() {
-                assert!(self.send(world, app, creation).await, "no answer from a process that lives");
+                assert!(self.send(world, app, creation).await, "no response from a running process");
             }
         }
     }
 
-    /// Changes their name at Clerk.
+    /// Changes the user's name at Clerk.
     pub async fn rename(&mut self, world: &World) {
         let (label, count) = self.name.rsplit_once(' ').expect("a number");
         self.name = format!("{label} {}", count.parse::<u32>().expect("a number") + 1);
@@ -100,11 +100,11 @@ impl Person {
         self.creations[creation].organization.is_some()
     }
 
-    /// The organization's id, or nothing if the process dies meanwhile.
+    /// The organization's id. `None`: the process died.
     async fn attempt(&self, world: &World, app: &str, creation: usize) -> Option<String> {
         let key = &self.creations[creation].key;
         let slug = format!("{}-{creation}", self.name.rsplit_once(' ').expect("a number").0);
-        for _ in 0..TRIES {
+        for _ in 0..ATTEMPTS {
             let request = world
                 .http
                 .post(format!("{app}/api/organizations/create"))
@@ -130,6 +130,6 @@ impl Person {
                 _ => panic!("{slug}: {status} {body}"),
             }
         }
-        panic!("{slug} was refused {TRIES} times");
+        panic!("{slug} was rejected {ATTEMPTS} times");
     }
 }
