@@ -4,6 +4,7 @@
 use http::{HeaderMap, Method, Uri, header};
 use serde_json::Value;
 
+use crate::cookies;
 use crate::errors::ApiError;
 
 /// A request to either API. Not printable: it holds cookies, passwords and keys.
@@ -101,14 +102,7 @@ impl Call {
 
     /// Value of a cookie.
     pub(crate) fn cookie(&self, name: &str) -> Option<&str> {
-        self.headers
-            .get_all(header::COOKIE)
-            .iter()
-            .filter_map(|value| value.to_str().ok())
-            .flat_map(|value| value.split(';'))
-            .filter_map(|pair| pair.trim().split_once('='))
-            .find(|(key, _)| *key == name)
-            .map(|(_, value)| value)
+        cookies::sent(&self.headers, name)
     }
 }
 

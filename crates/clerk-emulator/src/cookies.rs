@@ -4,6 +4,9 @@
 use aws_lc_rs::digest;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE;
+use cookie::{Cookie, SameSite};
+use http::{HeaderMap, header};
+use time::Duration;
 
 /// The browser's own secret; only the Frontend API reads it.
 pub(crate) const CLIENT: &str = "__client";
@@ -20,10 +23,10 @@ pub(crate) const HANDSHAKE: &str = "__clerk_handshake";
 /// Result of a handshake, to be fetched; read only without the suffix.
 pub(crate) const HANDSHAKE_NONCE: &str = "__clerk_handshake_nonce";
 
-/// One year in seconds: the cookies outlive the tokens inside them on purpose.
-const YEAR: u32 = 31_536_000;
-/// Seconds in which the browser must come back from a handshake.
-const HANDSHAKE_SECONDS: u32 = 60;
+/// One year: the cookies outlive the tokens inside them on purpose.
+const YEAR: Duration = Duration::days(365);
+/// In which the browser must come back from a handshake.
+const HANDSHAKE_LIFETIME: Duration = Duration::minutes(1);
 
 /// First eight letters of the base64url of the key's SHA-1.
 pub(crate) fn suffix(publishable_key: &str) -> String {
@@ -75,18 +78,29 @@ impl Jar<'_> {
 
     /// One of the two handshake cookies; an empty value removes it.
     pub(crate) fn handshake(&self, name: &str, value: &str) -> String {
-        self.cookie(name, value, if value.is_empty() { 0 } else { HANDSHAKE_SECONDS }, true)
+        self.cookie(name, value, if value.is_empty() { Duration::ZERO } else { HANDSHAKE_LIFETIME }, true)
     }
 
-    fn cookie(&self, name: &str, value: &str, max_age: u32, http_only: bool) -> String {
-        let secure = if self.secure { "; Secure" } else { "" };
-        let http_only = if http_only { "; HttpOnly" } else { "" };
-        format!("{name}={value}; Path=/; Max-Age={max_age}; SameSite=Lax{http_only}{secure}")
+    fn cookie(&self, name: &str, value: &str, max_age: Duration, http_only: bool) -> String {
+        let cookie = Cookie::build((name, value)).path("/").max_age(max_age).same_site(SameSite::Lax);
+        cookie.http_only(http_only).secure(self.secure).to_string()
     }
 }
 
-fn lasting(value: &str) -> u32 {
-    if value.is_empty() { 0 } else { YEAR }
+/// A year, or no time at all for a cookie without a value.
+fn lasting(value: &str) -> Duration {
+    if value.is_empty() { Duration::ZERO } else { YEAR }
+}
+
+/// The value of a cookie that a browser sent. A pair that is no cookie, or no UTF-8, costs only itself.
+pub(crate) fn sent<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers
+        .get_all(header::COOKIE)
+        .iter()
+        .flat_map(|value| value.as_bytes().split(|byte| *byte == b';'))
+        .filter_map(|pair| Cookie::parse(std::str::from_utf8(pair).ok()?).ok())
+        .find(|cookie| cookie.name() == name)?
+        .value_raw()
 }
 
 #[cfg(test)]
@@ -102,9 +116,19 @@ mod tests {
     #[test]
     fn cookies_have_their_attributes() {
         let jar = Jar { suffix: "abc", secure: false };
-        assert_eq!(jar.client("x"), "__client=x; Path=/; Max-Age=31536000; SameSite=Lax; HttpOnly");
-        assert_eq!(jar.session("")[1], "__session_abc=; Path=/; Max-Age=0; SameSite=Lax");
+        assert_eq!(jar.client("x"), "__client=x; HttpOnly; SameSite=Lax; Path=/; Max-Age=31536000");
+        assert_eq!(jar.session("")[1], "__session_abc=; SameSite=Lax; Path=/; Max-Age=0");
         let jar = Jar { secure: true, ..jar };
-        assert_eq!(jar.client_uat(5)[0], "__client_uat=5; Path=/; Max-Age=31536000; SameSite=Lax; Secure");
+        assert_eq!(jar.client_uat(5)[0], "__client_uat=5; SameSite=Lax; Secure; Path=/; Max-Age=31536000");
+    }
+
+    #[test]
+    fn a_bad_pair_costs_only_itself() {
+        let mut headers = HeaderMap::new();
+        let bad = b"a=\xff; nonsense; =x; __client=x.y=z; b=\"1\"; __client=second";
+        headers.append(header::COOKIE, http::HeaderValue::from_bytes(bad).expect("a header"));
+        headers.append(header::COOKIE, http::HeaderValue::from_static("c=; d=4"));
+        let values = ["__client", "b", "c", "d", "a", "nonsense", ""].map(|name| sent(&headers, name));
+        assert_eq!(values, [Some("x.y=z"), Some("\"1\""), Some(""), Some("4"), None, None, None]);
     }
 }

@@ -6,11 +6,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
+use maud::{Markup, html};
 use serde_json::json;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use crate::local_pages::{self, LocalAccess, escaped};
+use crate::local_pages::{self, LocalAccess};
 use crate::response::Answer;
 
 /// How many e-mails are kept.
@@ -58,36 +59,46 @@ pub(crate) async fn json(_: LocalAccess, State(inbox): State<Inbox>) -> Response
 }
 
 /// The body of the page. The table is there without a row too, for the script to put rows into.
-fn body(mails: &[Mail]) -> String {
-    let (no_table, no_hint) = if mails.is_empty() { (" hidden", "") } else { ("", " hidden") };
-    format!(
-        r#"<p>E-mails that the Clerk emulator would have sent, newest first. This page updates by itself.</p>
-<p class="empty"{no_hint}>No e-mail yet. A code appears here as soon as a user signs up, signs in by e-mail, adds an address or forgets
-a password.</p>
-<p class="wrong" hidden></p>
-<p class="unseen" role="status"></p>
-<table class="mails" role="table" aria-label="E-mails"{no_table}>
-<thead role="rowgroup"><tr role="row">{}</tr></thead>
-<tbody role="rowgroup">
-{}</tbody>
-</table>"#,
-        ["Code", "Subject", "To", "Time", r#"<span class="unseen">Copy</span>"#]
-            .map(|name| format!(r#"<th scope="col" role="columnheader">{name}</th>"#))
-            .concat(),
-        mails.iter().map(row).collect::<String>()
-    )
+fn body(mails: &[Mail]) -> Markup {
+    html! {
+        p { "E-mails that the Clerk emulator would have sent, newest first. This page updates by itself." }
+        p class="empty" hidden[!mails.is_empty()] {
+            "No e-mail yet. A code appears here as soon as a user signs up, signs in by e-mail, adds an address or forgets "
+            "a password."
+        }
+        p class="wrong" hidden {}
+        p class="unseen" role="status" {}
+        table class="mails" role="table" aria-label="E-mails" hidden[mails.is_empty()] {
+            thead role="rowgroup" {
+                tr role="row" {
+                    @for name in ["Code", "Subject", "To", "Time"] {
+                        th scope="col" role="columnheader" { (name) }
+                    }
+                    th scope="col" role="columnheader" { span class="unseen" { "Copy" } }
+                }
+            }
+            tbody role="rowgroup" { @for mail in mails { (row(mail)) } }
+        }
+    }
 }
 
 /// A row. The roles are those it has anyway, until a narrow screen's layout takes them from it.
-fn row(mail: &Mail) -> String {
-    format!(
-        r#"<tr role="row"><th scope="row" role="rowheader"><code>{code}</code></th><td role="cell"><bdi>{subject}</bdi></td><td role="cell"><bdi class="to">{to}</bdi></td><td role="cell"><time datetime="{at}">{at}</time></td><td role="cell"><button type="button"><span aria-hidden="true">Copy</span><span class="unseen">Copy {code}</span></button></td></tr>
-"#,
-        code = escaped(&mail.code),
-        subject = escaped(&mail.subject),
-        to = escaped(&mail.to),
-        at = instant(mail.at)
-    )
+fn row(mail: &Mail) -> Markup {
+    let at = instant(mail.at);
+    html! {
+        tr role="row" {
+            th scope="row" role="rowheader" { code { (mail.code) } }
+            td role="cell" { bdi { (mail.subject) } }
+            td role="cell" { bdi class="to" { (mail.to) } }
+            td role="cell" { time datetime=(at) { (at) } }
+            td role="cell" {
+                button type="button" {
+                    span aria-hidden="true" { "Copy" }
+                    span class="unseen" { "Copy " (mail.code) }
+                }
+            }
+        }
+    }
 }
 
 /// RFC 3339 to the millisecond: two e-mails with the same code within a second differ by it.
@@ -119,7 +130,7 @@ mod tests {
 
     #[test]
     fn what_users_typed_is_escaped() {
-        let row = row(&mail());
+        let row = row(&mail()).into_string();
         assert!(row.contains(r#"<bdi class="to">&lt;b&gt;&quot;@x.test</bdi>"#), "{row}");
         assert!(row.contains("<bdi>&amp;&lt;i&gt;</bdi>"), "{row}");
         assert!(row.contains(r#"<time datetime="1970-01-01T00:00:00Z">"#), "{row}");
@@ -128,7 +139,7 @@ mod tests {
 
     #[test]
     fn the_hint_is_shown_without_mail_and_the_table_with_it() {
-        let (empty, full) = (body(&[]), body(&[mail(), mail()]));
+        let (empty, full) = (body(&[]).into_string(), body(&[mail(), mail()]).into_string());
         let shown = |page: &str, start: &str| {
             let tag = page.split(start).nth(1).and_then(|rest| rest.split_once('>')).expect("the tag");
             !tag.0.ends_with(" hidden")

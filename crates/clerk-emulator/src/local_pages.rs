@@ -11,6 +11,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use http::request::Parts;
 use http::{StatusCode, header};
+use maud::{DOCTYPE, Markup, PreEscaped, html};
 use serde::Deserialize;
 
 const STYLE: &str = include_str!("local_pages.css");
@@ -74,30 +75,38 @@ where
 
 /// One of the pages, by its title. `script` is the one that renews the page; in a browser without script the page is
 /// loaded again and again instead.
-pub(crate) fn page(token: &PageToken, title: &str, body: &str, script: Option<&str>) -> Response {
-    let refresh = script.map_or("", |_| "<noscript><meta http-equiv=\"refresh\" content=\"3\"></noscript>\n");
-    let renewal = script.map(|script| format!("<script>{script}</script>\n")).unwrap_or_default();
-    let links = PAGES.map(|(name, path)| {
-        let current = if name == title { r#" aria-current="page""# } else { "" };
-        format!(r#"<a href="{}"{current}>{name}</a>"#, token.address(path))
-    });
-    let html = format!(
-        r#"<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-{refresh}<title>{title} of the Clerk emulator</title>
-<style>
-{STYLE}</style>
-<header><span>Clerk emulator</span><nav aria-label="Pages">{}</nav></header>
-<main>
-<h1>{title}</h1>
-{body}
-</main>
-{renewal}</html>
-"#,
-        links.concat()
-    );
+pub(crate) fn page(token: &PageToken, title: &str, body: &Markup, script: Option<&str>) -> Response {
+    let html = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                @if script.is_some() {
+                    noscript { meta http-equiv="refresh" content="3"; }
+                }
+                title { (title) " of the Clerk emulator" }
+                style { (PreEscaped(STYLE)) }
+            }
+            body {
+                header {
+                    span { "Clerk emulator" }
+                    nav aria-label="Pages" {
+                        @for (name, path) in PAGES {
+                            a href=(token.address(path)) aria-current=[(name == title).then_some("page")] { (name) }
+                        }
+                    }
+                }
+                main {
+                    h1 { (title) }
+                    (body)
+                }
+                @if let Some(script) = script {
+                    script { (PreEscaped(script)) }
+                }
+            }
+        }
+    };
     let policy = policy(script);
     let headers = [
         (header::CONTENT_SECURITY_POLICY, policy.as_str()),
@@ -106,7 +115,7 @@ pub(crate) fn page(token: &PageToken, title: &str, body: &str, script: Option<&s
         (header::REFERRER_POLICY, "same-origin"),
         (header::VARY, "accept"),
     ];
-    (headers, Html(html)).into_response()
+    (headers, Html(html.into_string())).into_response()
 }
 
 /// What a page may do. Of scripts, only the very one that is given may run; it may call this emulator only.
@@ -116,11 +125,6 @@ fn policy(script: Option<&str>) -> String {
         format!("; script-src 'sha256-{hash}'; connect-src 'self'")
     });
     format!("{POLICY}{}", allowed.unwrap_or_default())
-}
-
-/// Text as it stands in HTML, between tags or in an attribute.
-pub(crate) fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
 #[cfg(test)]

@@ -21,7 +21,7 @@ async function directives(its: Visitor, client?: string, proxy?: Record<string, 
   return { directives: (payload(cookieValue(answer.headers, '__clerk_handshake')).handshake as string[]).join(', ') };
 }
 
-const attributes = (name: string, value: string, more = '') => `${name}=${value}; Path=/; Max-Age=${value ? 31536000 : 0}; SameSite=Lax${more}`;
+const attributes = (name: string, value: string, more = '') => `${name}=${value}${more}; SameSite=Lax; Path=/; Max-Age=${value ? 31536000 : 0}`;
 const both = (name: string, value: string, more = '') => [name, `${name}_{suffix}`].map((name) => attributes(name, value, more)).join(', ');
 const CLEARED = ['__clerk_handshake', '__clerk_handshake_nonce'].map((name) => attributes(name, '', '; HttpOnly')).join(', ');
 const PROXY_OVER_TLS = 'https://app.example.test/__clerk';
@@ -34,7 +34,7 @@ export const handshakeRows: HandshakeRow[] = [
     expected: {
       status: 307,
       location: '{origin}/dashboard?a=1',
-      sets: '__clerk_handshake_nonce={nonce}; Path=/; Max-Age=60; SameSite=Lax; HttpOnly',
+      sets: '__clerk_handshake_nonce={nonce}; HttpOnly; SameSite=Lax; Path=/; Max-Age=60',
       'cache-control': 'no-store',
     },
   },
@@ -42,13 +42,13 @@ export const handshakeRows: HandshakeRow[] = [
     id: '3.2-token',
     call: 'GET /v1/client/handshake, format=token',
     see: (its) => handshake(its, { ...back(its), format: 'token' }),
-    expected: { status: 307, location: '{origin}/dashboard?a=1', sets: '__clerk_handshake={token}; Path=/; Max-Age=60; SameSite=Lax; HttpOnly' },
+    expected: { status: 307, location: '{origin}/dashboard?a=1', sets: '__clerk_handshake={token}; HttpOnly; SameSite=Lax; Path=/; Max-Age=60' },
   },
   {
     id: '3.2-default',
     call: 'GET /v1/client/handshake, no format',
     see: (its) => handshake(its, back(its)),
-    expected: { status: 307, sets: '__clerk_handshake={token}; Path=/; Max-Age=60; SameSite=Lax; HttpOnly' },
+    expected: { status: 307, sets: '__clerk_handshake={token}; HttpOnly; SameSite=Lax; Path=/; Max-Age=60' },
   },
   {
     id: '3.2-no-client',
@@ -148,7 +148,7 @@ export const handshakeRows: HandshakeRow[] = [
     call: 'directives behind a proxy with TLS',
     see: async (its) => {
       const { directives: all } = await directives(its, '', { 'clerk-proxy-url': PROXY_OVER_TLS });
-      return { secure: all.split(', ').every((directive) => directive.endsWith('; Secure')) };
+      return { secure: all.split(', ').every((directive) => directive.includes('; Secure;')) };
     },
     expected: { secure: true },
   },

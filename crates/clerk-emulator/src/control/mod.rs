@@ -1,8 +1,10 @@
 //! The control endpoint, `/control?token=…`: reads and sets the fault settings. JSON with GET, PUT (all settings at once)
 //! and DELETE (back to the defaults) for tests; a browser gets a page with a form that does the same.
 
+mod fields;
 mod form;
 mod page;
+mod words;
 
 use std::sync::Arc;
 
