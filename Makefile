@@ -5,7 +5,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup run build build-release test test-browsers check bench clean clean-data
+.PHONY: help setup run watch build build-release test test-browsers check bench clean clean-data
 
 # wasm-opt and playwright come from npm, cargo-leptos and wasm-bindgen from cargo.
 CARGO_BIN := $(or $(CARGO_INSTALL_ROOT),$(CARGO_HOME),$(HOME)/.cargo)/bin
@@ -31,6 +31,11 @@ run: ## build and start the app with its own Postgres and its own Clerk
 	@$(MAKE) --no-print-directory build
 	@echo "Starting the app"
 	@exec env $(APP_ENV) $(TARGET)/debug/vestibule dev $(ARGS)
+
+watch: ## like run, and build again whenever a file changes; open pages load themselves again
+	@.ci/setup build
+	@echo "Building, then watching for changes"
+	@exec env $(APP_ENV) cargo leptos watch --bin-features dev $(if $(LOCKED),--cargo-locked) -- dev $(ARGS)
 
 build: ## build the development server and the front end
 	@.ci/setup build

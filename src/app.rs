@@ -69,6 +69,8 @@ pub fn router(app: AppState) -> Router {
         .merge(webhooks)
         .merge(clerk)
         .layer(from_fn_with_state(app.clone(), document::render))
+        // Before the body is compressed; once more below, for those who reject a request before it gets here.
+        .layer(from_fn(failures::name_request))
         // Files are not among these: they lie there compressed.
         .layer(CompressionLayer::new())
         .merge(files::router(&app.site().root))

@@ -275,6 +275,7 @@ mod development {
         let served = async {
             let mut config = Config::from_variables(variables, true)?;
             config.relay = arguments.serve.relay == Switch::On;
+            config.reloads = variables.contains_key("LEPTOS_WATCH");
             if let Some(owner) = &config.database.migration {
                 database::migrate(owner, &config.database).await?;
             }

@@ -1,5 +1,5 @@
-// Runs the README's commands for using the emulator in another project, with other ports and paths, and compares the
-// responses it shows.
+// Runs the commands of docs/emulator.md for using the emulator without a browser, with other ports and paths, and compares
+// the responses it shows.
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -12,7 +12,8 @@ import { expect, test } from '@playwright/test';
 import { BINARY } from './support/emulator.mjs';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
-const SECTION = '### Use the emulator in your own project\n';
+const GUIDE = 'docs/emulator.md';
+const SECTION = '## Try it without a browser\n';
 
 let folder: string;
 const started: ChildProcess[] = [];
@@ -31,11 +32,11 @@ test.afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-test('the steps in the README give the responses it shows', async () => {
+test('the steps in the guide give the responses it shows', async () => {
   const [emulator, server, client, ...others] = blocks();
   expect(others).toEqual([]);
 
-  start(changed(emulator, { 'target/debug/vestibule emulator': `${BINARY} emulator --listen 127.0.0.1:0` }));
+  start(changed(emulator, { 'cargo run -p clerk-emulator': `${BINARY} emulator --listen 127.0.0.1:0` }));
   const file = join(folder, 'clerk.env');
   await expect.poll(() => (existsSync(file) ? readFileSync(file, 'utf8') : '')).toContain('# E-mail codes arrive at');
 
@@ -53,9 +54,9 @@ test('the steps in the README give the responses it shows', async () => {
 
 /** The shell blocks of the section. */
 function blocks(): string[] {
-  const text = readFileSync(join(ROOT, 'README.md'), 'utf8');
+  const text = readFileSync(join(ROOT, GUIDE), 'utf8');
   const [, rest] = text.split(SECTION);
-  expect(rest, `the README has no section "${SECTION.trim()}"`).toBeDefined();
+  expect(rest, `${GUIDE} has no section "${SECTION.trim()}"`).toBeDefined();
   const section = rest.split(/^##/m)[0];
   return [...section.matchAll(/^```sh\n(.*?)^```/gms)].map(([, block]) => block);
 }
@@ -69,7 +70,7 @@ function changed(block: string, texts: Record<string, string>): string {
   return block;
 }
 
-/** Matches a line as the README shows it: … stands for any word. */
+/** Matches a line as the guide shows it: … stands for any word. */
 function pattern(answer: string): RegExp {
   const escaped = answer.split('…').map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'));
   return new RegExp(`^${escaped.join('\\w+')}$`);

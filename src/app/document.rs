@@ -41,7 +41,7 @@ pub async fn respond(app: &AppState, page: Page, mut parts: Parts) -> Response {
             if !document.islands {
                 // Leptos ends every document of its own with a script for its islands.
                 let (html, policy) = Owner::new().with(|| {
-                    if !document.scripts.is_empty() {
+                    if !document.scripts.is_empty() || site.reloads {
                         provide_nonce();
                     }
                     (shell(&site, &document).to_html(), policy(&site, &document))
@@ -64,11 +64,15 @@ fn policy(site: &Site, document: &Document) -> String {
     let nonce = use_nonce().map(|nonce| nonce.to_string()).unwrap_or_default();
     let code = match (document.islands, document.scripts) {
         (true, _) => PageCode::Wasm(&nonce),
-        (false, []) => PageCode::None,
+        (false, []) if !site.reloads => PageCode::None,
         (false, _) => PageCode::Scripts(&nonce),
     };
-    security::page_policy(code, site.direct_origin.as_deref())
+    let policy = security::page_policy(code, site.direct_origin.as_deref());
+    if site.reloads { policy.replace("connect-src", &format!("connect-src {RELOAD_SOCKETS}")) } else { policy }
 }
+
+/// Where cargo-leptos says that it has built something.
+const RELOAD_SOCKETS: &str = "ws://localhost:3001 ws://127.0.0.1:3001";
 
 /// The document: head, the page's body, and only the scripts it has.
 fn shell(site: &Site, document: &Document) -> impl IntoView + use<> {
@@ -81,6 +85,7 @@ fn shell(site: &Site, document: &Document) -> impl IntoView + use<> {
     let title =
         if document.title == "Vestibule" { document.title.clone() } else { format!("{} · Vestibule", document.title) };
     let options = site.leptos.clone();
+    let reload = site.reloads.then(|| view! { <AutoReload options=options.clone() /> });
     let hydration = document.islands.then(|| view! { <HydrationScripts options islands=true /> });
     // The one that watches over the others comes before the page.
     let (early, late) = document.scripts.split_at(usize::from(document.scripts.first() == Some(&Script::Wake)));
@@ -117,6 +122,7 @@ fn shell(site: &Site, document: &Document) -> impl IntoView + use<> {
                 <link rel="stylesheet" href=site.stylesheet.clone() />
                 <Scripts scripts=early nonce=nonce.clone() />
                 {hydration}
+                {reload}
             </head>
             <body>
                 <a class="skip-link" href="#main">

@@ -6,7 +6,7 @@
 //! - Only a verified token leads inside, and only to an organization the database lets this user into.
 //! - A cause that waiting cannot cure never leads to a page that waits.
 //! - "We cannot check now" is never "signed out".
-//! - No visit loops: `gate/loops.rs` searches everything that server, browser, Clerk and time can do.
+//! - No visit loops: `gate/tests/loops.rs` searches everything that server, browser, Clerk and time can do.
 
 use super::ids::OrganizationId;
 
@@ -292,9 +292,5 @@ pub fn for_call(verdict: Verdict) -> Result<(), Denial> {
     }
 }
 
-#[cfg(test)]
-mod doors;
-#[cfg(test)]
-mod loops;
 #[cfg(test)]
 mod tests;

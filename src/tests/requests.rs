@@ -250,3 +250,22 @@ async fn a_clients_request_id_is_ignored() {
     let reply = app.send(request.expect("a request")).await;
     assert!(!reply.header("x-request-id").is_empty() && reply.header("x-request-id") != "mine", "{reply:?}");
 }
+
+#[tokio::test]
+async fn a_failure_that_could_be_compressed_is_readable_and_named() {
+    let app = TestApp::start().await;
+    // Long enough to be compressed: the message repeats what is wrong.
+    let body = format!(r#"{{"name":"Acme","slug":"acme","{}":1}}"#, "x".repeat(100));
+    let token = token(ADA);
+    let request = crate::support::request(Method::POST, "/api/organizations/create", Who::Bearer(&token))
+        .header(header::CONTENT_TYPE, "text/plain")
+        .header(header::ACCEPT_ENCODING, "gzip")
+        .body(Body::from(body));
+    let reply = app.send(request.expect("a request")).await;
+    assert_eq!(reply.status, StatusCode::UNSUPPORTED_MEDIA_TYPE);
+    if reply.header("content-encoding").is_empty() {
+        assert_eq!(reply.text("/request_id"), reply.header("x-request-id"));
+    } else {
+        assert!(!reply.body.starts_with('{'), "compressed, as its header says: {reply:?}");
+    }
+}

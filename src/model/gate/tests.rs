@@ -1,5 +1,8 @@
 //! The gate over every piece of evidence there is.
 
+mod doors;
+mod loops;
+
 use super::*;
 
 const ORGANIZATION: OrganizationId = OrganizationId(uuid::Uuid::from_u128(1));
@@ -13,16 +16,15 @@ const REFUSALS: [Refusal; 7] = [
     Refusal::TokenType,
 ];
 const CLAIMS: [ClaimEvidence; 3] = [ClaimEvidence::NoTemplate, ClaimEvidence::Absent, ClaimEvidence::Names];
-pub(super) const MEMBERSHIPS: [MembershipEvidence; 4] = [
+const MEMBERSHIPS: [MembershipEvidence; 4] = [
     MembershipEvidence::None,
     MembershipEvidence::Claimed(ORGANIZATION),
     MembershipEvidence::Other(ORGANIZATION),
     MembershipEvidence::Unreachable,
 ];
-pub(super) const PLACES: [Place; 5] =
-    [Place::Inside, Place::InsideAnyway, Place::Onboarding, Place::SignIn, Place::TokenPending];
+const PLACES: [Place; 5] = [Place::Inside, Place::InsideAnyway, Place::Onboarding, Place::SignIn, Place::TokenPending];
 
-pub(super) fn sessions() -> Vec<SessionEvidence> {
+fn sessions() -> Vec<SessionEvidence> {
     let mut all = vec![
         SessionEvidence::Missing,
         SessionEvidence::NotReady,
@@ -41,10 +43,10 @@ pub(super) fn sessions() -> Vec<SessionEvidence> {
     all
 }
 
-pub(super) const HANDSHAKES: [HandshakeEvidence; 3] =
+const HANDSHAKES: [HandshakeEvidence; 3] =
     [HandshakeEvidence::NotEligible, HandshakeEvidence::Possible, HandshakeEvidence::Exhausted];
 
-pub(super) fn every_evidence() -> Vec<Evidence> {
+fn every_evidence() -> Vec<Evidence> {
     let mut all = Vec::new();
     for session in sessions() {
         for handshake in HANDSHAKES {

@@ -19,6 +19,8 @@ pub struct Site {
     pub clerk: ClerkSettings,
     /// The Frontend API's own origin, if the browser calls it directly.
     pub direct_origin: Option<String>,
+    /// Whether pages load themselves again after a build (`make watch`).
+    pub reloads: bool,
     scripts: ClerkScripts,
 }
 
@@ -60,8 +62,8 @@ impl Site {
             None => "/pkg/vestibule.css".to_owned(),
         };
         let leptos = options(root, !hashes.is_empty());
-        let (clerk, direct_origin) = (ClerkSettings::default(), None);
-        Ok(Self { root: root.to_owned(), stylesheet, leptos, clerk, direct_origin, scripts })
+        let (clerk, direct_origin, reloads) = (ClerkSettings::default(), None, false);
+        Ok(Self { root: root.to_owned(), stylesheet, leptos, clerk, direct_origin, reloads, scripts })
     }
 
     /// A site without files, for tests of everything else.
@@ -72,6 +74,7 @@ impl Site {
             leptos: options(Path::new("target/site"), false),
             clerk: ClerkSettings::default(),
             direct_origin: None,
+            reloads: false,
             scripts: ClerkScripts {
                 clerk_js: "/clerk/clerk.browser.js".to_owned(),
                 clerk_ui: "/clerk/ui.browser.js".to_owned(),
@@ -89,6 +92,11 @@ impl Site {
             clerk_ui: self.scripts.clerk_ui.clone(),
         };
         Self { clerk: settings, direct_origin: clerk.direct_origin(), ..self }
+    }
+
+    /// The same site, whose pages load themselves again after a build if `reloads`.
+    pub fn reloading(self, reloads: bool) -> Self {
+        Self { reloads, ..self }
     }
 }
 

@@ -85,7 +85,7 @@ impl AppState {
             tenancy,
             clerk,
             outbox,
-            site: site.with_clerk(&config.clerk),
+            site: site.with_clerk(&config.clerk).reloading(config.reloads),
             clock,
             tasks,
         })

@@ -11,6 +11,21 @@ fn with(settings: &str) -> Faults {
 }
 
 #[test]
+fn the_guide_names_each_setting() {
+    let guide = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/emulator.md");
+    let guide = std::fs::read_to_string(guide).expect("docs/emulator.md");
+    let fault: RequestFault = serde_json::from_value(json!({"count": 1})).expect("a fault");
+    let settings = json!(FaultSettings::default());
+    let names = |value: Value| value.as_object().expect("an object").keys().cloned().collect::<Vec<_>>();
+    let webhooks = names(settings["webhooks"].clone()).into_iter().map(|name| format!("webhooks.{name}"));
+    let all = names(settings).into_iter().filter(|name| name != "webhooks").chain(webhooks).chain(names(json!(fault)));
+    for name in all {
+        let row = format!("`{name}`");
+        assert!(guide.lines().any(|line| line.starts_with("| ") && line.contains(&row)), "{name} has no row");
+    }
+}
+
+#[test]
 fn metadata_is_seen_late_never_or_at_once() {
     let (old, new) = (json!({"a": 1}), json!({"a": 2}));
     let see = |faults: &Faults, at| {

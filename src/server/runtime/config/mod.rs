@@ -41,6 +41,8 @@ pub struct Config {
     /// Whether this process tells Clerk what was committed. No variable: the command line decides.
     pub relay: bool,
     pub auth_debug_log: bool,
+    /// Whether pages load themselves again after a build. No variable: `vestibule dev` decides.
+    pub reloads: bool,
     /// How often everybody is compared with Clerk; `None`: only by hand.
     pub reconcile_every: Option<time::Duration>,
     pub site_root: PathBuf,

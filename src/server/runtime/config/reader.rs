@@ -146,6 +146,7 @@ impl<'a> Reader<'a> {
             public_origin,
             database: database?,
             relay: true,
+            reloads: false,
             auth_debug_log: auth_debug_log?,
             reconcile_every: Some(reconcile_hours?).filter(|hours| *hours > 0).map(time::Duration::hours),
             site_root,

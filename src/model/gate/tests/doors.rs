@@ -1,6 +1,5 @@
 //! Every door says the same: pages, server functions and API routes, for every piece of evidence.
 
-use super::tests::every_evidence;
 use super::*;
 use crate::model::failure::{Failure, FailureCode};
 use crate::model::onboarding::{Delivery, SessionStatus};

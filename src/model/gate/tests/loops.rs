@@ -15,7 +15,6 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::tests::{MEMBERSHIPS, PLACES, sessions};
 use super::*;
 use crate::model::claims::ActiveOrganizationClaim;
 use crate::model::failure::{Failure, FailureCode};
