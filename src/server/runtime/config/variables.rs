@@ -221,7 +221,7 @@ pub static GROUPS: [Group; 6] = [
                 name: "VESTIBULE_POSTGRES_BINARIES",
                 value: Value::Optional { example: "/path/to/native", without: "found in `end2end/node_modules`" },
                 meaning: "Folder of the Postgres that `vestibule dev` starts.",
-                read_in: "crates/embedded-postgres/src/locate.rs",
+                read_in: "src/dev/run.rs",
             },
             Variable {
                 name: "VESTIBULE_CRASH_AT",
