@@ -39,7 +39,7 @@ async fn outbox_messages_are_deleted_once_delivered_and_superseded() {
     fill(
         &app,
         "insert into outbox_messages (user_id, kind, payload, created_at, available_at, delivered_at, dead_at)
-         select user, 'update_user_metadata', jsonb_build_object('name', user || n), $1 - made, $1 - made, $1 - delivered, $1 - dead
+         select person, 'update_user_metadata', jsonb_build_object('name', person || n), $1 - made, $1 - made, $1 - delivered, $1 - dead
          from (values
             ('ada', 1, interval '40 d', interval '31 d', null), ('ada', 2, '40 d', '31 d', null),
             ('grace', 1, '40 d', '40 d', null), ('grace', 2, '39 d', null, null),
@@ -47,7 +47,7 @@ async fn outbox_messages_are_deleted_once_delivered_and_superseded() {
             ('joan', 1, '40 d', '40 d', null), ('joan', 2, '40 d', null, '40 d'),
             ('radia', 1, '40 d', '29 d', null), ('radia', 2, '29 d', '29 d', null),
             ('zoe', 1, '400 d', '400 d', null)
-         ) as t (user, n, made, delivered, dead)",
+         ) as t (person, n, made, delivered, dead)",
     )
     .await;
     let deliveries = async || {

@@ -40,7 +40,7 @@ async fn grants(database: &Database, role: &str) -> Vec<String> {
 }
 
 /// All that callers may do.
-const MEANT: [&str; 16] = [
+const MEANT: [&str; 17] = [
     "create_organization() execute",
     "ensure_profile() execute",
     "organization_slug_taken() execute",
@@ -53,6 +53,7 @@ const MEANT: [&str; 16] = [
     "outbox_messages.id select",
     "outbox_messages.kind select",
     "outbox_messages.user_id select",
+    "rename_organization() execute",
     "requesting_user_id() execute",
     "requesting_user_organization_ids() execute",
     "user_profiles select",

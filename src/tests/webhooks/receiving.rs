@@ -104,7 +104,7 @@ async fn unreadable_and_oversized_messages_are_rejected_and_not_stored() {
     }
     // Far more than pages accept, then one byte too much.
     let event = |length: usize| {
-        let frame = json!({"type": "session.created", "data": {"x": ""}}).to_string();
+        let frame = json!({"type": "ignored.created", "data": {"x": ""}}).to_string();
         frame.replace("\"\"", &format!("\"{}\"", "x".repeat(length - frame.len())))
     };
     let reply = send(&app, "msg_1", &event(MAX_BODY_BYTES + 1)).await;
