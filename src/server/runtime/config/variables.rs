@@ -218,6 +218,12 @@ pub static GROUPS: [Group; 6] = [
         development: true,
         variables: &[
             Variable {
+                name: "LEPTOS_WATCH",
+                value: Value::Optional { example: "true", without: "pages stay as they are" },
+                meaning: "Set by `make watch`: pages of `vestibule dev` load themselves again after a build.",
+                read_in: MAIN,
+            },
+            Variable {
                 name: "VESTIBULE_POSTGRES_BINARIES",
                 value: Value::Optional { example: "/path/to/native", without: "found in `end2end/node_modules`" },
                 meaning: "Folder of the Postgres that `vestibule dev` starts.",
