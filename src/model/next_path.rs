@@ -24,10 +24,13 @@ impl NextPath {
     pub fn parse(input: &str) -> Option<Self> {
         // An encoded space is harmless; everything else that browsers drop or fold is a control character.
         let suspicious = |text: &str| {
+            // In a query a backslash is a backslash, and a space of any script a space.
+            let path = text.split(['?', '#']).next().unwrap_or_default();
             !text.starts_with('/')
                 || text.starts_with("//")
-                || text.chars().any(|c| c == '\\' || c.is_control() || (c.is_whitespace() && c != ' '))
-                || text.split(['?', '#']).next().is_some_and(|path| path.split('/').any(|part| part == ".."))
+                || path.chars().any(|c| c == '\\' || (c.is_whitespace() && c != ' '))
+                || text.chars().any(char::is_control)
+                || path.split('/').any(|part| part == "..")
         };
         if input.len() > MAX_BYTES
             || input.contains(' ')

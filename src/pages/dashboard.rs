@@ -1,6 +1,7 @@
 //! `/dashboard`: inside.
 
 use axum::extract::Path;
+use axum::extract::rejection::PathRejection;
 use leptos::prelude::*;
 
 use super::inside::Inside;
@@ -15,7 +16,9 @@ pub async fn page(inside: Inside) -> Result<Page, Page> {
 
 /// `GET /o/{slug}`, of the organization with this web address. 404 if the caller does not belong to it, whether it exists or
 /// not.
-pub async fn of_address(Path(slug): Path<String>, entry: Entry) -> Result<Page, Page> {
+pub async fn of_address(slug: Result<Path<String>, PathRejection>, entry: Entry) -> Result<Page, Page> {
+    // What is no text is no slug either.
+    let Ok(Path(slug)) = slug else { return Err(problems::not_found(&entry.visit)) };
     show(Inside::enter(entry, Some(&slug)).await?).await
 }
 

@@ -81,6 +81,10 @@ impl Inside {
             _ => return Err(problems::fault(&visit)),
         };
         let Some(mut transaction) = authorization.transaction else { return Err(problems::fault(&visit)) };
+        // Postgres takes no NUL in a text.
+        if slug.is_some_and(|slug| slug.contains('\0')) {
+            return Err(problems::not_found(&visit));
+        }
         let wanted = slug.map_or(Wanted::Id(active), Wanted::Slug);
         match organizations::find_membership(&mut transaction, wanted).await {
             Ok(Some(membership)) => {

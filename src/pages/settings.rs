@@ -36,18 +36,23 @@ pub struct Rename {
 pub async fn rename(entry: Entry, Form(Rename { name }): Form<Rename>) -> Result<Page, Page> {
     let mut inside = Inside::submit(entry, &[("name", &name)]).await?;
     let again = |error: String, notice| State { name: Some(name.clone()), notice, error };
+    if !inside.membership.role.may_rename() {
+        return not_allowed(inside).await;
+    }
     let parsed = match OrganizationName::parse(&name) {
         Ok(parsed) => parsed,
         Err(error) => return show(inside, again(error.to_string(), None), StatusCode::UNPROCESSABLE_ENTITY).await,
     };
     match organizations::rename(&mut inside.transaction, inside.membership.organization.id, &parsed).await {
         Ok(()) => inside.go_to(&format!("/settings?{SAVED}=1")).await,
-        Err(RenameError::NotAllowed | RenameError::NotFound) => {
-            let state = State { name: None, notice: Some(Notice::NotAllowed), error: String::new() };
-            show(inside, state, StatusCode::FORBIDDEN).await
-        }
+        Err(RenameError::NotAllowed | RenameError::NotFound) => not_allowed(inside).await,
         Err(RenameError::Database(error)) => Err(problems::database(&inside.visit, &error)),
     }
+}
+
+async fn not_allowed(inside: Inside) -> Result<Page, Page> {
+    let state = State { name: None, notice: Some(Notice::NotAllowed), error: String::new() };
+    show(inside, state, StatusCode::FORBIDDEN).await
 }
 
 /// What the page shows beside what is stored.

@@ -65,7 +65,11 @@ impl Visit {
     pub fn with_typed(self, typed: &[(&str, &str)]) -> Self {
         let mut query = form_urlencoded::Serializer::new(String::new());
         query.extend_pairs(typed).append_pair(RENEWED, "1");
-        let uri = format!("{}?{}", self.uri.path(), query.finish()).parse().unwrap_or(self.uri);
+        let path = self.uri.path().to_owned();
+        // What is too long for an address is lost, but not the way back.
+        let with_query = format!("{path}?{}", query.finish());
+        let fits = NextPath::parse(&with_query).and_then(|_| with_query.parse().ok());
+        let uri = fits.or_else(|| path.parse().ok()).unwrap_or(self.uri);
         Self { uri, ..self }
     }
 

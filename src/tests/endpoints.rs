@@ -189,7 +189,11 @@ impl Served {
             std::fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
             std::fs::write(path, "content").expect("a file");
         }
-        let app = TestApp::start_with(&[("CLERK_FRONTEND_API_URL", &frontend_api)]).await;
+        let app = TestApp::start_with(&[
+            ("CLERK_FRONTEND_API_URL", &frontend_api),
+            ("CLERK_WEBHOOK_SIGNING_SECRET", "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"),
+        ])
+        .await;
         let mut site = Site::empty();
         site.root = files.path().to_owned();
         let state = AppState::new(&app.config, app.clock.clone(), &app.pools, site).expect("a state");
