@@ -165,8 +165,8 @@ begin
 end
 $$;
 
--- Renames an organization, if the caller owns or administers it. outcome: 'renamed', 'not_allowed' for other members, or
--- 'not_found' for callers who do not belong to it, whether it exists or not.
+-- Renames an organization, if the caller owns or administers it. outcome: 'renamed', 'not_allowed' for other members,
+-- or 'not_found' for callers who do not belong to it, whether it exists or not.
 create function vestibule.rename_organization(wanted_id uuid, new_name text) returns text
 language plpgsql security definer
 set search_path = ''

@@ -79,7 +79,8 @@ begin
         perform from public.user_profiles as profile where profile.user_id = synced_user for update;
     end if;
     select
-        profile.display_name, profile.email, profile.active_organization_id, profile.clerk_updated_at, profile.deleted_at
+        profile.display_name, profile.email, profile.active_organization_id,
+        profile.clerk_updated_at, profile.deleted_at
     into known
     from public.user_profiles as profile where profile.user_id = synced_user;
     is_new := is_new or not found;

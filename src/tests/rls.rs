@@ -135,6 +135,7 @@ async fn outside_of_a_tenant_transaction_the_request_login_reaches_nothing() {
             "set role outbox_worker",
             "set role vestibule_test_owner",
             "select * from vestibule.create_organization(gen_random_uuid(), 'A', 'aa', null, '')",
+            "select vestibule.rename_organization(gen_random_uuid(), 'A')",
             "select vestibule.ensure_profile()",
         ]
         .map(str::to_owned),
@@ -340,6 +341,7 @@ async fn the_worker_reaches_the_outbox_webhooks_and_profiles_only() {
         ("select from idempotency_keys", DENIED),
         ("delete from webhook_messages", DENIED),
         ("select vestibule.create_organization(gen_random_uuid(), 'A', 'aa', null, '')", DENIED),
+        ("select vestibule.rename_organization(gen_random_uuid(), 'A')", DENIED),
         ("select vestibule.check_new_member()", DENIED),
         ("select vestibule.organization_slug_taken('acme')", DENIED),
         ("select vestibule.requesting_user_id()", DENIED),

@@ -103,7 +103,7 @@ fn sign(token: Option<&Token>, expected: char) -> bool {
     token == Some(&Token::Sign(expected))
 }
 
-fn word<'t>(token: Option<&'t Token>) -> Option<&'t str> {
+fn word(token: Option<&Token>) -> Option<&str> {
     match token {
         Some(Token::Word(word)) => Some(word),
         _ => None,
