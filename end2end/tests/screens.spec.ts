@@ -1,33 +1,11 @@
 // Every screen on the smallest phones, and its accessibility.
-import type { Page } from '@playwright/test';
-import { accessibilityProblems } from './support/accessibility';
 import { fillIn, press } from './support/creation';
+import { expectAccessible, expectFits } from './support/screens';
 import { openAccountMenu, unique } from './support/users';
 import { expect, test } from './support/test';
 
 /** Clerk's own nodes: its form, and what it appends to the page. */
 const CLERKS = ['#clerk-form', '#clerk-components'];
-
-async function expectAccessible(page: Page, except: string[] = []) {
-  for (const colorScheme of ['light', 'dark'] as const) {
-    await page.emulateMedia({ colorScheme });
-    expect(await accessibilityProblems(page, except), colorScheme).toEqual([]);
-  }
-}
-
-/** Nothing is wider than the screen, so nothing needs horizontal scrolling. */
-async function expectFits(page: Page) {
-  const sideways = await page.evaluate(() => {
-    const width = document.documentElement.clientWidth;
-    const wide = [...document.body.querySelectorAll('*')].filter((element) => {
-      const box = element.getBoundingClientRect();
-      return box.width > 0 && box.height > 0 && (box.right > width + 1 || box.left < -1) && getComputedStyle(element).position !== 'fixed';
-    });
-    const names = wide.map((element) => `${element.tagName.toLowerCase()}.${element.getAttribute('class') ?? ''}`);
-    return { scrollable: document.documentElement.scrollWidth > width || document.body.scrollWidth > width, names };
-  });
-  expect(sideways.scrollable, `wider than the screen: ${sideways.names.join(', ')}`).toBe(false);
-}
 
 for (const width of [360, 320]) {
   test(`nothing overflows the screen at a width of ${width}`, async ({ page, context, clerk }) => {
