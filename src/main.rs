@@ -31,9 +31,9 @@ enum Command {
     Migrate,
     /// Say what is on its way to Clerk and from it, compare everybody with Clerk, and settle what differs.
     Reconcile(ReconcileArguments),
-    /// Compare one person with Clerk now, settle what differs, and tell Clerk.
+    /// Compare one user with Clerk now, settle what differs, and notify Clerk.
     Sync(SyncArguments),
-    /// Make a place in an organization for somebody, by their e-mail address.
+    /// Invite a user to an organization, by their e-mail address.
     Invite(InviteArguments),
     /// Serve for development: what is not configured (Postgres, Clerk) starts with the app.
     #[cfg(feature = "dev")]
@@ -47,7 +47,7 @@ enum Command {
 struct ReconcileArguments {
     #[command(flatten)]
     how: HowToSync,
-    /// Forget at most so many people who are gone at Clerk, and take away at most so many organizations that Clerk names
+    /// Forget at most so many users who are gone at Clerk, and take away at most so many organizations that Clerk names
     /// and Postgres does not know: a wrong key must not empty a product.
     #[arg(long, default_value_t = reconcile::REMOVALS)]
     remove_at_most: u64,
@@ -55,7 +55,7 @@ struct ReconcileArguments {
 
 #[derive(clap::Args)]
 struct SyncArguments {
-    /// The person's id at Clerk: user_…
+    /// The user's id at Clerk: user_…
     #[arg(long)]
     user: String,
     #[command(flatten)]
@@ -64,7 +64,7 @@ struct SyncArguments {
 
 #[derive(clap::Args)]
 struct InviteArguments {
-    /// The address. It must be the person's primary one at Clerk, and verified there.
+    /// The address. It must be the user's primary one at Clerk, and verified there.
     #[arg(long)]
     email: String,
     /// The organization, by the last part of its web address.
@@ -241,7 +241,7 @@ mod development {
         #[arg(long, default_value = ".vestibule")]
         data_dir: PathBuf,
         /// Which kind of instance the Clerk emulator is: "production" behind the app's own origin, which is the default, or
-        /// "development", which the browser calls directly. Each keeps people of its own.
+        /// "development", which the browser calls directly. Each keeps users of its own.
         #[arg(long)]
         clerk: Option<Kind>,
         #[command(flatten)]
@@ -269,7 +269,7 @@ mod development {
         let development = arguments.clerk == Some(Kind::Development);
         let wanted = arguments.tls.instance(development, "--clerk development")?;
         let instance = arguments.clerk.map(|_| wanted);
-        // The port first: a second start must fail before it touches anybody's data.
+        // The port first: a second start must fail before it touches any data.
         let listener = serve::listen(arguments.listen).await?;
         let development = start(variables, &arguments.data_dir, listener.local_addr()?, instance).await?;
         let served = async {

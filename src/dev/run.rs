@@ -58,7 +58,7 @@ pub enum DevelopmentError {
 }
 
 /// Fills in what is missing in `variables`, starting what is needed for it. `listen` is where the app will answer,
-/// `instance` what the Clerk emulator is to be, if anybody minds.
+/// `instance` what the Clerk emulator is to be, if it matters.
 pub async fn start(
     variables: &mut BTreeMap<String, String>,
     data_dir: &Path,
@@ -153,7 +153,7 @@ fn built_site() -> Option<PathBuf> {
 }
 
 /// Creates the owner and the database unless they exist, and gives the three addresses. Their passwords are made anew at
-/// each start: nobody else needs them.
+/// each start: nothing else needs them.
 pub async fn prepare_database(cluster: &Cluster, database: &str) -> Result<BTreeMap<String, String>, DevelopmentError> {
     let mut connection = PgConnection::connect(&cluster.superuser_url("postgres")).await?;
     let mut logins = BTreeMap::new();

@@ -115,4 +115,29 @@ mod tests {
         assert_eq!(NextPath::parse(&format!("/{}", "a".repeat(2000))), None);
         assert_eq!(NextPath::or_dashboard(Some("//evil")).as_str(), "/dashboard");
     }
+
+    /// After the first question mark no browser looks for a host, however often it is decoded.
+    #[test]
+    fn a_query_holds_what_users_type() {
+        for typed in [
+            "a\\b",
+            "//evil.example",
+            "\\\\evil.example",
+            "../up",
+            "株式会社\u{3000}山田",
+            "a\u{a0}b",
+            "?#",
+            "100% %5C",
+        ] {
+            let typed: String = typed.bytes().map(|byte| format!("%{byte:02X}")).collect();
+            assert!(NextPath::parse(&format!("/settings?name={typed}")).is_some(), "{typed}");
+        }
+        for typed in ["%0D%0A", "%09", "%00", "%7F", "%250A", "%FF", " "] {
+            assert_eq!(NextPath::parse(&format!("/settings?name={typed}")), None, "{typed}");
+        }
+        // A question mark that appears by decoding only hides nothing that is read before.
+        for target in ["/\\%3Fx", "/%5C%3Fx", "/%2F%3Fx", "%3F/\\evil.example", "?//evil.example", "#/x"] {
+            assert_eq!(NextPath::parse(target), None, "{target}");
+        }
+    }
 }

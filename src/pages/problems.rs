@@ -147,7 +147,7 @@ pub fn refusal(visit: &Visit, sessions: &Sessions, error: Option<&TokenError>) -
     Page::Document(document.with_status(StatusCode::UNAUTHORIZED))
 }
 
-/// 503: something we need is out of reach. It signs nobody out, and the page opens by itself when it is over.
+/// 503: something we need is out of reach. It signs no one out, and the page opens by itself when it is over.
 pub fn outage(visit: &Visit, outage: Outage) -> Page {
     let (title, lead) = match outage {
         Outage::Keys => (

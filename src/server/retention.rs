@@ -12,7 +12,7 @@ use crate::server::clock::Clock;
 use crate::server::failures;
 
 /// How long a row stays after it has served. Svix repeats a webhook for little more than a day, clients repeat a request
-/// within minutes; the rest is for whoever looks into what happened.
+/// within minutes; the rest is for operators who look into what happened.
 const KEPT: time::Duration = time::Duration::days(30);
 /// Most rows of a table that one transaction deletes: others never wait long for it.
 const BATCH: i32 = 1_000;
@@ -43,7 +43,7 @@ impl Retention {
         Self { pool, clock }
     }
 
-    /// Looks about once an hour, until told to stop.
+    /// Looks about once an hour, until stopped.
     pub async fn run(&self, stop: CancellationToken) {
         self.run_with_pauses(FIRST, PAUSE, stop).await;
     }

@@ -1,8 +1,8 @@
-//! People: what is known of them here, compared with what Clerk says, and settled.
+//! Users: what is known of them here, compared with what Clerk says, and settled.
 //!
-//! What must stay true: the rules are in `sync_clerk_user` (`migrations/`), for webhooks, the relay, a person's first visit,
+//! What must stay true: the rules are in `sync_clerk_user` (`migrations/`), for webhooks, the relay, a user's first visit,
 //! `vestibule sync` and `vestibule reconcile` alike. Postgres decides who belongs where, Clerk who exists and what they are
-//! called. A missing profile blocks nobody.
+//! called. A missing profile blocks no one.
 
 use serde::{Deserialize, Serialize};
 use sqlx::PgExecutor;
@@ -18,14 +18,14 @@ use crate::server::clerk::user::ClerkUser;
 pub struct SyncRights {
     /// The data comes from the Backend API, so an invited profile may be claimed by the address in it.
     pub may_link: bool,
-    /// What Clerk keeps about the organization of a person who has none may be taken away.
+    /// What Clerk keeps about the organization of a user who has none may be taken away.
     pub may_clear: bool,
     /// Nothing is changed, only said.
     pub dry_run: bool,
 }
 
 impl SyncRights {
-    /// A webhook: believed, but perhaps late, so it links nobody.
+    /// A webhook: verified, but perhaps late, so it links no one.
     pub const WEBHOOK: Self = Self { may_link: false, may_clear: false, dry_run: false };
     /// The Backend API's answer.
     pub const BACKEND_API: Self = Self { may_link: true, may_clear: false, dry_run: false };
@@ -35,11 +35,11 @@ impl SyncRights {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DriftKind {
-    /// Clerk knows somebody of whom we have no profile.
+    /// Clerk knows a user of whom we have no profile.
     ProfileMissing,
     /// Name or address are others at Clerk.
     ProfileOutdated,
-    /// A profile was made for this person's address, and they have not got it.
+    /// An invitation waits for this user's address.
     InvitationUnclaimed,
     /// The profile's organization is none of theirs, or there is none though they belong to one.
     ActiveOrganizationLost,
@@ -47,9 +47,9 @@ pub enum DriftKind {
     MetadataMissing,
     /// Clerk names another organization for a member.
     MetadataDiffers,
-    /// Clerk names an organization for somebody who belongs to none.
+    /// Clerk names an organization for a user who belongs to none.
     MetadataLeftOver,
-    /// Clerk does not know somebody whom we know.
+    /// Clerk does not know a user whom we know.
     PersonGone,
 }
 
@@ -66,10 +66,10 @@ impl DriftKind {
         Self::PersonGone,
     ];
 
-    /// What it means, for people.
+    /// What it means, in words.
     pub fn meaning(self) -> &'static str {
         match self {
-            Self::ProfileMissing => "no profile of somebody Clerk knows",
+            Self::ProfileMissing => "no profile of a user whom Clerk knows",
             Self::ProfileOutdated => "name or address changed at Clerk",
             Self::InvitationUnclaimed => "invited by an address that is theirs",
             Self::ActiveOrganizationLost => "the profile names no organization of theirs",

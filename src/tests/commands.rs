@@ -69,8 +69,8 @@ async fn reconcile_reports_and_settles_differences() {
     assert!(dry.succeeded, "{}", dry.err);
     assert!(dry.says("to Clerk     nothing waits"), "{:?}", dry.out);
     assert!(dry.says(&format!("{ada}  Clerk does not know their organization (would be settled)")), "{:?}", dry.out);
-    assert!(dry.says(&format!("{grace}  no profile of somebody Clerk knows (would be settled)")), "{:?}", dry.out);
-    assert!(dry.says("Compared 2 people."), "{:?}", dry.out);
+    assert!(dry.says(&format!("{grace}  no profile of a user whom Clerk knows (would be settled)")), "{:?}", dry.out);
+    assert!(dry.says("Compared 2 users."), "{:?}", dry.out);
     assert_eq!(clerk.look_up(&ada).await["public_metadata"], json!({}));
 
     let real = run(&app, &clerk, &["reconcile", "--json"]).await;
@@ -146,7 +146,7 @@ async fn sync_settles_one_user() {
 
     for (user, said) in [
         ("user_unknown", "Clerk does not know user_unknown. Nothing was changed."),
-        ("../users", "is not the id of a person"),
+        ("../users", "is not the id of a user"),
     ] {
         let refused = run(&app, &clerk, &["sync", "--user", user]).await;
         assert!(!refused.succeeded && refused.err.contains(said), "{user}: {}", refused.err);
@@ -164,11 +164,11 @@ async fn invite_creates_an_invitation() {
         run(&app, &clerk, &["invite", "--email", email, "--organization", organization, "--role", role]).await
     };
     for (email, organization, role, said) in [
-        ("grace", "acme", "member", "is not an e-mail address of plain letters. Nobody was invited"),
+        ("grace", "acme", "member", "is not an e-mail address of plain letters. No one was invited"),
         ("grace @example.test", "acme", "member", "is not an e-mail address"),
         ("grace@exámple.test", "acme", "member", "is not an e-mail address"),
         ("grace@example.test", "Acme!", "member", "--organization is the last part of its address"),
-        ("grace@example.test", "nobodys", "member", "there is no organization nobodys. Nobody was invited"),
+        ("grace@example.test", "nobodys", "member", "there is no organization nobodys. No one was invited"),
         ("grace@example.test", "acme", "owner", "invalid value 'owner'"),
     ] {
         let refused = invite(email, organization, role).await;

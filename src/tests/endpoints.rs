@@ -69,17 +69,17 @@ impl Access {
     }
 
     /// Whether the answers are what this access means.
-    fn agrees(self, [nobody, new, member, owner, behind]: [&Answer; 5]) -> bool {
+    fn agrees(self, [visitor, new, member, owner, behind]: [&Answer; 5]) -> bool {
         let sent_on = |answer: &Answer| answer.status == StatusCode::SEE_OTHER;
-        let everyone = [nobody, new, member, owner, behind];
+        let everyone = [visitor, new, member, owner, behind];
         match self {
             Everyone => everyone.into_iter().all(Answer::lets_in),
-            SignedOut => nobody.is_shown() && [new, member, owner].into_iter().all(sent_on),
-            Users => !nobody.lets_in() && everyone[1..].iter().all(|answer| answer.lets_in()),
-            NewUsers => !nobody.lets_in() && new.is_shown() && [member, owner, behind].into_iter().all(sent_on),
-            Waiting => behind.is_shown() && [nobody, new, member, owner].into_iter().all(sent_on),
-            Members => ![nobody, new].into_iter().any(Answer::lets_in) && member.lets_in() && owner.lets_in(),
-            OwnersAndAdmins => ![nobody, new, member].into_iter().any(Answer::lets_in) && owner.lets_in(),
+            SignedOut => visitor.is_shown() && [new, member, owner].into_iter().all(sent_on),
+            Users => !visitor.lets_in() && everyone[1..].iter().all(|answer| answer.lets_in()),
+            NewUsers => !visitor.lets_in() && new.is_shown() && [member, owner, behind].into_iter().all(sent_on),
+            Waiting => behind.is_shown() && [visitor, new, member, owner].into_iter().all(sent_on),
+            Members => ![visitor, new].into_iter().any(Answer::lets_in) && member.lets_in() && owner.lets_in(),
+            OwnersAndAdmins => ![visitor, new, member].into_iter().any(Answer::lets_in) && owner.lets_in(),
             Clerk => everyone.into_iter().all(|answer| answer.status == StatusCode::UNAUTHORIZED),
         }
     }

@@ -191,7 +191,7 @@ fn handshakes_are_for_documents_whose_cookies_clerk_can_renew() {
         if evidence.handshake == HandshakeEvidence::Possible {
             assert_eq!(matches!(verdict, Verdict::Handshake(_)), is_renewable, "{evidence:?}");
         }
-        // Everywhere, so that nobody sees a page for the time in between.
+        // Everywhere, so that no user sees a page for the time in between.
         for place in PLACES {
             let goes = matches!(at(place, verdict), Answer::ToHandshake(_));
             assert_eq!(goes, matches!(verdict, Verdict::Handshake(_)), "{place:?} {evidence:?}");

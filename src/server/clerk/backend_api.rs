@@ -23,7 +23,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 /// The version of the Backend API we speak.
 const API_VERSION: &str = "2026-05-12";
 
-/// Most people that one call asks for: more ids would not fit into an address.
+/// Most users that one call asks for: more ids would not fit into an address.
 pub const LARGEST_PAGE: usize = 100;
 
 /// A client of one Clerk instance. Cheap to clone.
@@ -72,7 +72,7 @@ pub enum ClerkError {
 }
 
 impl ClerkError {
-    /// Whether the same call may succeed later. A wrong key (401, 403) counts: somebody will put it right, and nothing may
+    /// Whether the same call may succeed later. A wrong key (401, 403) counts: an operator will correct it, and nothing may
     /// be lost until then. So does a conflict (409), which Clerk documents for none of these calls: it can only be with
     /// another one at the same moment.
     pub fn is_retryable(&self) -> bool {
@@ -100,7 +100,7 @@ impl ClerkError {
         }
     }
 
-    /// How long to stay away: Clerk's wish, or until our own limit lets a call through.
+    /// How long to stay away: Clerk's `Retry-After`, or until our own limit lets a call through.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Refused { retry_after, .. } => *retry_after,

@@ -2,7 +2,7 @@
 //!
 //! What must stay true: in no 10 s do we exceed nine tenths of what Clerk allows. A limiter lets a burst through and then
 //! a steady flow, so both together must fit: each gets half. The limits hold for this process; several processes that
-//! share a key can exceed Clerk's together, and are then told by its 429.
+//! share a key can exceed Clerk's together, and then get its 429.
 
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicU32, Ordering};

@@ -127,7 +127,7 @@ pub struct MetadataChange {
 }
 
 impl MetadataChange {
-    /// The person has an organization, and this is the one they work in.
+    /// The user has an organization, and this is the active one.
     pub fn complete_onboarding(organization: OrganizationId) -> Self {
         Self::default().public("activeOrgId", json!(organization)).public("onboardingComplete", json!(true))
     }
@@ -291,7 +291,7 @@ pub async fn update_user_metadata(
     let [public, private, insecure] = change.kinds().map(|(_, fields)| fields.len());
     match &result {
         Ok(_) => tracing::info!(user.id = %user, public, private, insecure, "metadata changed"),
-        // Nothing was sent, and whoever asked goes on by itself.
+        // Nothing was sent, and the caller continues by itself.
         Err(MetadataError::Clerk(ClerkError::Limited { .. })) => {}
         Err(error) => tracing::warn!(
             user.id = %user, public, private, insecure, error.code = error.code(), error.retryable = error.is_retryable(), %error,

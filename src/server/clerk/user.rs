@@ -1,4 +1,4 @@
-//! A person as Clerk describes them, in its answers and in webhooks.
+//! A user as Clerk describes them, in its answers and in webhooks.
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -59,7 +59,7 @@ impl ClerkUser {
         self.public_metadata.as_ref().filter(|found| found.is_object())
     }
 
-    /// When the person last changed, by Clerk's clock.
+    /// When the user last changed, by Clerk's clock.
     pub fn updated_at(&self) -> Option<OffsetDateTime> {
         OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.updated_at?) * 1_000_000).ok()
     }

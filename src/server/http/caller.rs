@@ -1,4 +1,4 @@
-//! [`Caller`] as an extractor: a handler that takes one is reached by users whom the gate lets call only.
+//! [`Caller`] as an extractor: only users whom the gate lets call reach a handler that takes one.
 
 use axum::extract::{FromRef, FromRequestParts};
 use axum::http::request::Parts;

@@ -140,7 +140,7 @@ fn handed_on(answer: reqwest::Response) -> Response {
     response
 }
 
-/// What clerk-js is told, in Clerk's envelope.
+/// The error for clerk-js, in Clerk's envelope.
 fn unreachable() -> Response {
     let body = serde_json::json!({"errors": [{
         "code": "frontend_api_unreachable",

@@ -3,9 +3,9 @@
 //!
 //! What must stay true:
 //! - Only documents that a browser gets by GET are touched; a script's call and a form keep their typed answer.
-//! - What comes back is believed because Clerk says it (a nonce fetched with the secret key, or Clerk's signature), and the
+//! - What comes back is trusted because it is Clerk's (a nonce fetched with the secret key, or Clerk's signature), and the
 //!   session inside it is verified like any other.
-//! - In production the result travels in a cookie only: an address that somebody sends you signs nobody in.
+//! - In production the result travels in a cookie only: a link cannot sign its visitor in.
 //! - A request that brought a result is not sent to Clerk again, whatever is in it; a result that could not be had stops
 //!   further handshakes for [`USELESS_SECONDS`]. With Clerk's own counter this bounds every path, also a slow one.
 //! - All of it is over within [`RENEWAL_LIMIT`].

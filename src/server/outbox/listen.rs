@@ -22,7 +22,7 @@ const RETRY_FIRST: Duration = Duration::from_millis(250);
 /// Longest pause before connecting anew.
 const RETRY_CAP: Duration = Duration::from_secs(30);
 
-/// Wakes `heard` until told to stop. Logs in as the pool does, on a connection outside it.
+/// Wakes `heard` until stopped. Logs in as the pool does, on a connection outside it.
 pub(super) async fn listen(worker: &PgPool, heard: &Notify, stop: &CancellationToken) {
     let mut pause = RETRY_FIRST;
     loop {
@@ -54,7 +54,7 @@ async fn hear(worker: &PgPool, heard: &Notify, connected: &mut bool) -> Result<s
     listener.eager_reconnect(false);
     listener.listen(CHANNEL).await?;
     *connected = true;
-    // One call to ourselves. It also makes the relay look for what was committed while nobody listened.
+    // One call to ourselves. It also makes the relay look for what was committed while nothing listened.
     sqlx::query("select pg_notify($1, '')").bind(CHANNEL).execute(worker).await?;
     match timeout(ANSWER_LIMIT, listener.try_recv()).await {
         Ok(heard) => _ = heard?.ok_or_else(lost)?,

@@ -25,12 +25,12 @@ use crate::server::clerk::user::ClerkUser;
 use crate::server::clock::Clock;
 use crate::server::failpoint::point;
 
-/// How long a creation waits for Clerk to be told before it answers without.
+/// How long a creation waits for Clerk to be notified before it answers without.
 pub const INLINE_LIMIT: Duration = Duration::from_secs(2);
 /// Most calls that the running relay has under way, each for another user: what Clerk allows in a second would otherwise
 /// take as long as so many answers in a row.
 const CALLS_AT_ONCE: usize = 8;
-/// Pause between two looks when nobody woke the relay and nothing came due: the net under a notification that was lost.
+/// Pause between two looks when nothing woke the relay and nothing came due: it covers a lost notification.
 const POLL: Duration = Duration::from_secs(5);
 /// Shortest pause, when a message is due that another process holds.
 const PAUSE_MIN: Duration = Duration::from_millis(20);
@@ -52,7 +52,7 @@ struct Inner {
     clerk: BackendApi,
     clock: Clock,
     wake: Notify,
-    /// Somebody here finished an attempt.
+    /// A task of this process finished an attempt.
     settled: Notify,
     /// This process stops.
     closing: CancellationToken,
@@ -68,7 +68,7 @@ pub enum RelayOutcome {
     Delivered { user: String },
     /// An attempt failed; the next one is due after this time.
     Postponed { user: String, wait: time::Duration },
-    /// Our own limit for all calls to Clerk is reached; nobody's turn comes sooner than this.
+    /// Our own limit for all calls to Clerk is reached; no call is made sooner than this.
     Held { wait: time::Duration },
     /// A message was given up.
     Dead { user: String },
@@ -90,8 +90,8 @@ impl Outbox {
         Self(Arc::new(Inner { delivers, pool, clerk, clock, wake, settled, closing, tasks }))
     }
 
-    /// Delivers what waits for one user, for at most [`INLINE_LIMIT`]. A call under way goes on after that, whoever
-    /// makes it; the answer then is that delivery is pending. A process that leaves delivery to others only looks.
+    /// Delivers what waits for one user, for at most [`INLINE_LIMIT`]. A call under way goes on after that, in whichever
+    /// process; the answer then is that delivery is pending. A process that leaves delivery to others only looks.
     pub async fn deliver_now(&self, user: &UserId) -> Delivery {
         if !self.0.delivers {
             return super::delivery_to(&self.0.pool, user.as_str()).await.unwrap_or(Delivery::Pending);
@@ -105,7 +105,7 @@ impl Outbox {
         }
     }
 
-    /// Waits until nothing of a user's is due any more, for at most [`INLINE_LIMIT`], whoever delivers it.
+    /// Waits until nothing of a user's is due any more, for at most [`INLINE_LIMIT`], whichever process delivers it.
     pub async fn settle(&self, user: &UserId) {
         if self.0.delivers {
             self.deliver_now(user).await;
@@ -143,7 +143,7 @@ impl Outbox {
         }
     }
 
-    /// Relays until told to stop, if this process delivers. Calls under way are finished first, or after [`STOP_GRACE`] left to another process.
+    /// Relays until stopped, if this process delivers. Calls under way are finished first, or after [`STOP_GRACE`] left to another process.
     pub async fn run(&self, stop: CancellationToken) {
         self.run_polling(POLL, stop).await;
     }
@@ -163,7 +163,7 @@ impl Outbox {
     async fn relay(&self, poll: Duration, stop: &CancellationToken) {
         let mut calls = JoinSet::new();
         let mut looks = 0;
-        // At our own limit nobody looks before `held`, whatever else happens.
+        // At our own limit nothing is claimed before `held`.
         let (mut next_look, mut held) = (Instant::now(), Instant::now());
         loop {
             // Between three quarters of the pause and all of it, so that processes do not look in step.
@@ -210,7 +210,7 @@ impl Outbox {
         Ok(pause.map_or(poll, |pause| pause.clamp(PAUSE_MIN, poll.max(PAUSE_MIN))))
     }
 
-    /// When the next retry is due or the next lease runs out. `None`: nothing waits.
+    /// When the next retry is due or the next lease expires. `None`: nothing waits.
     pub async fn next_due(&self) -> Result<Option<OffsetDateTime>, sqlx::Error> {
         rows::next_due(&self.0.pool, self.0.clock.now()).await
     }
@@ -324,7 +324,7 @@ impl Outbox {
     }
 }
 
-/// How a call ended, or `None` after an error, which is logged. The message is repeated when its lease runs out.
+/// How a call ended, or `None` after an error, which is logged. The message is repeated when its lease expires.
 fn outcome_of(ended: Result<Attempted, JoinError>) -> Option<RelayOutcome> {
     match ended {
         Ok(Ok(outcome)) => return Some(outcome),

@@ -16,7 +16,7 @@ use crate::server::users::{self, Comparison, SyncRights};
 /// Most messages that one call carries.
 const BATCH: i64 = 50;
 
-/// Most messages that are looked at for a lease that runs out. If there are more, polling finds the rest.
+/// Most messages that are looked at for a lease that expires. If there are more, polling finds the rest.
 const OVERDUE: i64 = 100;
 
 /// What waits for one user: the first message, claimed, and those behind it. Never empty.
@@ -41,9 +41,9 @@ pub(super) struct Message {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::Type)]
 #[sqlx(type_name = "text", rename_all = "snake_case")]
 pub(super) enum Kind {
-    /// Change the person's metadata at Clerk: the payload is the body of the call.
+    /// Change the user's metadata at Clerk: the payload is the body of the call.
     UpdateUserMetadata,
-    /// Look at the person at Clerk, and settle what differs.
+    /// Look at the user at Clerk, and settle what differs.
     SyncUser,
 }
 
@@ -54,7 +54,7 @@ impl Batch {
 }
 
 /// That a message is the first of its kind among its user's that wait. The later ones wait for it, also while it is leased or
-/// postponed. The kinds do not wait for each other: a look at Clerk that fails must not hold up what Clerk is to be told.
+/// postponed. The kinds do not wait for each other: a look at Clerk that fails must not hold up what Clerk must be notified of.
 macro_rules! is_first {
     () => {
         "not exists (
@@ -161,7 +161,7 @@ pub(super) async fn claim(
     Ok(Some(Batch { user_id, lease, attempts, messages }))
 }
 
-/// When the next message is due: a retry, or one whose lease runs out. Only the first of each user counts. Asked when none
+/// When the next message is due: a retry, or one whose lease expires. Only the first of each user counts. Asked when none
 /// could be claimed, so few came due before `now`: those that are leased, and what waits behind others.
 pub(super) async fn next_due(pool: &PgPool, now: OffsetDateTime) -> Result<Option<OffsetDateTime>, sqlx::Error> {
     sqlx::query_scalar(concat!(
@@ -207,8 +207,8 @@ pub(super) async fn is_under_way(pool: &PgPool, user: &str, now: OffsetDateTime)
 /// Clerk's answer is the whole user, so the profile learns name and address without another call. `compare_metadata`: and
 /// the answer is as new as the database, so what differs in it is settled as well.
 ///
-/// Clerk's word counts even after the lease ran out. But then another relay may have told Clerk something newer before
-/// this call got there: somebody has to look.
+/// Clerk's word counts even after the lease expired. But then another relay may have sent Clerk something newer before
+/// this call got there: the user is compared once more.
 pub(super) async fn mark_delivered(
     pool: &PgPool,
     sent: &[i64],

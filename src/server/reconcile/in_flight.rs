@@ -14,13 +14,13 @@ pub struct InFlight {
     pub outbox_retrying: i64,
     /// How long the oldest of them waits, in seconds.
     pub outbox_oldest_seconds: Option<i64>,
-    /// Outbox messages that were given up, by the reason: of living people, unless a later one got through.
+    /// Outbox messages that were given up, by the reason: of users who exist, unless a later one got through.
     pub outbox_dead: Vec<Reason>,
     /// Webhook messages that are not applied yet.
     pub webhooks_waiting: i64,
     /// Webhook messages that were given up, by the reason.
     pub webhooks_dead: Vec<Reason>,
-    /// Organizations whose last owner is gone. Somebody has to decide what becomes of them.
+    /// Organizations whose last owner is gone. An operator decides what becomes of them.
     pub ownerless_organizations: Vec<Uuid>,
 }
 

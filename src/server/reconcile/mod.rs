@@ -1,11 +1,11 @@
 //! Comparing everybody with Clerk, and settling what differs: whatever was lost in spite of outbox and webhooks.
 //!
-//! A pass goes over everybody whom we know, then over everybody whom Clerk knows. It is made by `vestibule reconcile`, and
+//! A pass goes over all users whom we know, then over all whom Clerk knows. It is made by `vestibule reconcile`, and
 //! by the running server once a day.
 //!
 //! What must stay true: a pass can be interrupted anywhere and begun again; it settles by the same rules as a webhook
 //! (`users`), and leaves the telling to the outbox; it takes away nothing that could be a mistake of configuration: not
-//! more than a few times, and nobody is forgotten before Clerk has known one of ours.
+//! more than a few times, and no user is forgotten before Clerk has known one of ours.
 
 mod in_flight;
 mod pass;
@@ -31,7 +31,7 @@ use crate::server::outbox::wait_after;
 pub const CALLS_BY_HAND: NonZeroU32 = NonZeroU32::new(4).expect("not zero");
 /// Calls to Clerk in a second, by the running server.
 pub const CALLS_REGULARLY: NonZeroU32 = NonZeroU32::new(1).expect("not zero");
-/// How often a pass may take something away, unless told otherwise.
+/// How often a pass may take something away, by default.
 pub const REMOVALS: u64 = 10;
 /// Failed attempts at one page before a pass gives up.
 const ATTEMPTS: i32 = 6;
@@ -79,7 +79,7 @@ impl Reconciler {
         self.pace.until_ready().await;
     }
 
-    /// Goes on with a pass by one page, and says what was found on it. `None`: told to stop. Clerk being slow, down or at its
+    /// Goes on with a pass by one page, and says what was found on it. `None`: stopped. Clerk being slow, down or at its
     /// limit is borne for a while.
     pub async fn next_page(
         &self,
@@ -97,7 +97,7 @@ impl Reconciler {
         let mut failed = 0;
         loop {
             match self.page(pass).await {
-                // A wrong key is not waited for: somebody has to put it right.
+                // A wrong key is not waited for: an operator has to correct it.
                 Err(ReconcileError::Clerk(error))
                     if error.is_retryable() && !matches!(error.status(), Some(401 | 403)) && failed + 1 < ATTEMPTS =>
                 {

@@ -1,4 +1,4 @@
-//! One pass: where it is, what it found, and what it does with a page of people.
+//! One pass: where it is, what it found, and what it does with a page of users.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -32,7 +32,7 @@ pub enum FindingEnd {
 /// What a pass did so far.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Summary {
-    /// People who were compared.
+    /// Users who were compared.
     pub compared: u64,
     /// How often each kind was settled.
     pub settled: BTreeMap<DriftKind, u64>,
@@ -62,7 +62,7 @@ pub struct Pass {
 enum Place {
     /// Among those whom we know, behind this one.
     Ours(String),
-    /// Among those whom Clerk knows, behind so many. Somebody who is deleted meanwhile moves the others up, and one of them
+    /// Among those whom Clerk knows, behind so many. A user who is deleted meanwhile moves the others up, and one of them
     /// is missed until the next pass.
     Theirs(usize),
     Finished,
@@ -119,16 +119,16 @@ impl Reconciler {
             .fetch_all(&self.pool)
             .await?;
         let Some(last) = ids.last() else { return self.end_of_ours(pass).await };
-        let people: Vec<UserId> = ids.iter().filter_map(|id| UserId::parse(id).ok()).collect();
-        let known = if people.is_empty() {
+        let users: Vec<UserId> = ids.iter().filter_map(|id| UserId::parse(id).ok()).collect();
+        let known = if users.is_empty() {
             Vec::new()
         } else {
             self.pace.until_ready().await;
-            self.clerk.users(&people).await?
+            self.clerk.users(&users).await?
         };
         let there: BTreeSet<&str> = known.iter().map(|user| user.id.as_str()).collect();
-        let missing: Vec<&UserId> = people.iter().filter(|id| !there.contains(id.as_str())).collect();
-        // Asked one by one before anything is settled: a list may leave somebody out, a 404 does not. Of those who cannot be
+        let missing: Vec<&UserId> = users.iter().filter(|id| !there.contains(id.as_str())).collect();
+        // Asked one by one before anything is settled: a list may leave a user out, a 404 does not. Of those who cannot be
         // forgotten all the same, it is enough to say so.
         let mut gone = Vec::new();
         let room = usize::try_from(pass.removals).unwrap_or(usize::MAX).saturating_sub(pass.gone.len());
@@ -148,16 +148,16 @@ impl Reconciler {
         for id in too_many {
             pass.note(&mut found, id, DriftKind::PersonGone, false);
         }
-        pass.asked += people.len() as u64;
+        pass.asked += users.len() as u64;
         pass.gone.extend(gone);
         pass.place = Place::Ours(last.clone());
         Ok(found)
     }
 
-    /// Everybody whom we know was compared: those whom Clerk does not know go, one a page.
+    /// All users whom we know were compared: those whom Clerk does not know go, one a page.
     async fn end_of_ours(&self, pass: &mut Pass) -> Result<Vec<Finding>, ReconcileError> {
         let mut found = Vec::new();
-        // Where Clerk knows none of ours, its people are not ours either: the keys may be those of another instance.
+        // Where Clerk knows none of ours, its users are not ours either: the keys may be those of another instance.
         if pass.asked > 0 && pass.summary.compared == 0 {
             for id in std::mem::take(&mut pass.gone) {
                 pass.note(&mut found, &id, DriftKind::PersonGone, false);

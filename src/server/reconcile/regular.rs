@@ -17,7 +17,7 @@ const LOOK: StdDuration = StdDuration::from_secs(60);
 /// How long the pass belongs to a process that has not finished another page.
 const LEASE: Duration = Duration::minutes(10);
 
-/// Makes a pass each time `every` has gone by since the last one was finished, until told to stop.
+/// Makes a pass each time `every` has gone by since the last one was finished, until stopped.
 pub async fn run_regularly(reconciler: Reconciler, every: Duration, stop: CancellationToken) {
     while !stop.is_cancelled() {
         match reconciler.run_if_due(every, &stop).await {
@@ -33,7 +33,7 @@ pub async fn run_regularly(reconciler: Reconciler, every: Duration, stop: Cancel
 }
 
 impl Reconciler {
-    /// Goes on with the pass that somebody left, or begins one if it is due. `None`: there was nothing to do.
+    /// Goes on with the pass that another process left, or begins one if it is due. `None`: there was nothing to do.
     pub async fn run_if_due(&self, every: Duration, stop: &CancellationToken) -> Result<Option<End>, ReconcileError> {
         let Some(mut held) = Held::claim(&self.pool, &self.clock, every).await? else { return Ok(None) };
         // A place that another version wrote down and this one cannot read is none.
@@ -46,7 +46,7 @@ impl Reconciler {
                 let count = |counts: &std::collections::BTreeMap<_, u64>| counts.values().sum::<u64>();
                 let (settled, left_alone) = (count(&pass.summary.settled), count(&pass.summary.left_alone));
                 tracing::info!(
-                    reconcile.people = pass.summary.compared,
+                    reconcile.users = pass.summary.compared,
                     settled,
                     left_alone,
                     "compared everybody with Clerk"
@@ -117,7 +117,7 @@ impl Held {
             .execute(pool)
             .await?;
         if saved.rows_affected() == 0 {
-            // Somebody else took it for abandoned. What they repeat changes nothing.
+            // Another process took it for abandoned. What it repeats changes nothing.
             return Err(ReconcileError::Taken);
         }
         self.until = until;

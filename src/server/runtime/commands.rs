@@ -35,19 +35,19 @@ pub struct Options {
     pub dry_run: bool,
     /// One JSON object per line instead of sentences.
     pub json: bool,
-    /// How many people may be forgotten, or lose at Clerk an organization that they do not have here.
+    /// How many users may be forgotten, or lose at Clerk an organization that they do not have here.
     pub removals: u64,
 }
 
 /// What both commands work with.
-struct Desk {
+struct Context {
     worker: PgPool,
     clerk: BackendApi,
     clock: Clock,
     outbox: Outbox,
 }
 
-impl Desk {
+impl Context {
     async fn open(config: &Config) -> Result<Self, Box<dyn Error>> {
         let pools = database::open(&config.database)?;
         match database::check_logins(&pools).await {
@@ -71,11 +71,11 @@ impl Desk {
 
 /// Says what is in flight, compares everybody with Clerk, settles what differs, and tells Clerk.
 pub async fn reconcile(config: &Config, options: Options, stop: &CancellationToken) -> Result<End, Box<dyn Error>> {
-    let desk = Desk::open(config).await?;
-    say_in_flight(&in_flight(&desk.worker, desk.clock.now()).await?, options.json)?;
+    let context = Context::open(config).await?;
+    say_in_flight(&in_flight(&context.worker, context.clock.now()).await?, options.json)?;
     // Of a development key's ten calls a second, a running server takes nine.
     let pace = if config.clerk.is_development() { CALLS_REGULARLY } else { CALLS_BY_HAND };
-    let reconciler = Reconciler::new(desk.worker.clone(), desk.clerk.clone(), desk.clock.clone(), pace);
+    let reconciler = Reconciler::new(context.worker.clone(), context.clerk.clone(), context.clock.clone(), pace);
     let mut pass = Pass::new(options.dry_run, options.removals);
     let watched = std::io::stderr().is_terminal();
     let ran = async {
@@ -85,7 +85,7 @@ pub async fn reconcile(config: &Config, options: Options, stop: &CancellationTok
                 say_finding(finding, options)?;
             }
             if watched {
-                eprint!("\rcompared {} people", pass.summary.compared);
+                eprint!("\rcompared {} users", pass.summary.compared);
             }
         }
         Ok::<_, ReconcileError>(End::Finished)
@@ -95,12 +95,12 @@ pub async fn reconcile(config: &Config, options: Options, stop: &CancellationTok
         eprintln!();
     }
     let delivered = match &ran {
-        Ok(End::Finished) if !options.dry_run => tell(&desk.outbox, &reconciler, stop).await?,
+        Ok(End::Finished) if !options.dry_run => notify(&context.outbox, &reconciler, stop).await?,
         _ => 0,
     };
     let finished = matches!(ran, Ok(End::Finished));
     say_summary(&pass.summary, finished, delivered, options)?;
-    let still = in_flight(&desk.worker, desk.clock.now()).await?.outbox_waiting;
+    let still = in_flight(&context.worker, context.clock.now()).await?.outbox_waiting;
     if still > 0 && !options.json && !options.dry_run {
         println!("{still} messages wait for Clerk; the running server delivers them.");
     }
@@ -110,30 +110,30 @@ pub async fn reconcile(config: &Config, options: Options, stop: &CancellationTok
     })
 }
 
-/// Compares one person with Clerk now, settles what differs, and tells Clerk.
+/// Compares one user with Clerk now, settles what differs, and notifies Clerk.
 pub async fn sync(config: &Config, user: &str, options: Options) -> Result<(), Box<dyn Error>> {
     let user =
-        UserId::parse(user).map_err(|_| format!("{user:?} is not the id of a person at Clerk, such as user_2x…"))?;
-    let desk = Desk::open(config).await?;
-    let known = match desk.clerk.user(&user).await {
+        UserId::parse(user).map_err(|_| format!("{user:?} is not the id of a user at Clerk, such as user_2x…"))?;
+    let context = Context::open(config).await?;
+    let known = match context.clerk.user(&user).await {
         Err(error) if error.status() == Some(404) => {
             return Err(format!(
-                "Clerk does not know {user}. Nothing was changed. If the person was deleted there, `vestibule reconcile` forgets them here"
+                "Clerk does not know {user}. Nothing was changed. If the user was deleted there, `vestibule reconcile` forgets them here"
             )
             .into());
         }
         other => other.map_err(|error| format!("{}. Nothing was changed", advised(&error)))?,
     };
     let rights = SyncRights { may_link: true, may_clear: options.removals > 0, dry_run: options.dry_run };
-    let comparison = Comparison { user: &known, with_metadata: true, rights, at: desk.clock.now() };
-    let synced = users::sync(&desk.worker, comparison).await?;
+    let comparison = Comparison { user: &known, with_metadata: true, rights, at: context.clock.now() };
+    let synced = users::sync(&context.worker, comparison).await?;
     let remaining = if options.dry_run { FindingEnd::WouldBeSettled } else { FindingEnd::LeftAlone };
     for (kinds, end) in [(&synced.repaired, FindingEnd::Settled), (&synced.remaining, remaining)] {
         for kind in kinds {
             say_finding(&Finding { user: user.clone(), kind: *kind, end }, options)?;
         }
     }
-    let delivery = if options.dry_run { None } else { Some(desk.outbox.deliver_now(&user).await) };
+    let delivery = if options.dry_run { None } else { Some(context.outbox.deliver_now(&user).await) };
     if options.json {
         return say_json(json!({"sync": {"user": user, "outcome": synced.outcome, "delivery": delivery}}));
     }
@@ -141,9 +141,9 @@ pub async fn sync(config: &Config, user: &str, options: Options) -> Result<(), B
     println!(
         "{}",
         match (synced.outcome, delivery) {
-            (SyncOutcome::Deleted, _) => "This person was deleted at Clerk before, and is forgotten here.",
+            (SyncOutcome::Deleted, _) => "This user was deleted at Clerk before, and is forgotten here.",
             (SyncOutcome::Superseded, _) =>
-                "Something newer was learned of this person in the meantime. Nothing was compared; run it again.",
+                "Something newer about this user came in meanwhile. Nothing was compared; run it again.",
             (_, None) if equal => "Nothing differs.",
             (_, None) => "A dry run: nothing was changed.",
             (_, Some(Delivery::Delivered)) if equal => "Nothing differed.",
@@ -155,7 +155,7 @@ pub async fn sync(config: &Config, user: &str, options: Options) -> Result<(), B
     Ok(())
 }
 
-/// Makes a place in an organization for whoever has this address at Clerk.
+/// Invites the user who has this address at Clerk to an organization.
 pub async fn invite(config: &Config, email: &str, organization: &str, role: InvitedRole) -> Result<(), Box<dyn Error>> {
     let (name, host) = email.split_once('@').unwrap_or_default();
     if name.is_empty()
@@ -163,35 +163,35 @@ pub async fn invite(config: &Config, email: &str, organization: &str, role: Invi
         || !email.bytes().all(|byte| byte.is_ascii_graphic())
         || email.len() > MAX_EMAIL_BYTES
     {
-        return Err(format!("{email:?} is not an e-mail address of plain letters. Nobody was invited").into());
+        return Err(format!("{email:?} is not an e-mail address of plain letters. No one was invited").into());
     }
     let slug = Slug::parse(organization)
         .map_err(|error| format!("--organization is the last part of its address: {error}"))?;
-    let desk = Desk::open(config).await?;
-    let invitation = Invitation { email, organization: &slug, role, at: desk.clock.now() };
-    match users::invite(&desk.worker, invitation).await? {
+    let context = Context::open(config).await?;
+    let invitation = Invitation { email, organization: &slug, role, at: context.clock.now() };
+    match users::invite(&context.worker, invitation).await? {
         Invited::Invited => {
             println!(
-                "Invited. Whoever signs in with this address, verified and as their primary one, is a member of {slug}."
+                "Invited. The user who signs in with this address, verified and as their primary one, is a member of {slug}."
             );
             Ok(())
         }
         Invited::AlreadyMember => {
-            println!("Somebody with this address is a member of {slug} already. Nothing was changed.");
+            println!("A user with this address is a member of {slug} already. Nothing was changed.");
             Ok(())
         }
-        Invited::NoOrganization => Err(format!("there is no organization {slug}. Nobody was invited").into()),
+        Invited::NoOrganization => Err(format!("there is no organization {slug}. No one was invited").into()),
     }
 }
 
 /// Delivers what is due, at the reconciler's pace, beside whatever server is running: each message is held by one of them.
 /// Where Clerk hesitates it stops: the server goes on.
-async fn tell(outbox: &Outbox, reconciler: &Reconciler, stop: &CancellationToken) -> Result<u64, sqlx::Error> {
-    let mut told = 0;
+async fn notify(outbox: &Outbox, reconciler: &Reconciler, stop: &CancellationToken) -> Result<u64, sqlx::Error> {
+    let mut notified = 0;
     while !stop.is_cancelled() {
         reconciler.ready().await;
         match outbox.relay_one(None).await? {
-            RelayOutcome::Delivered { .. } => told += 1,
+            RelayOutcome::Delivered { .. } => notified += 1,
             RelayOutcome::Dead { .. } => {}
             RelayOutcome::Idle
             | RelayOutcome::Postponed { .. }
@@ -199,7 +199,7 @@ async fn tell(outbox: &Outbox, reconciler: &Reconciler, stop: &CancellationToken
             | RelayOutcome::Released { .. } => break,
         }
     }
-    Ok(told)
+    Ok(notified)
 }
 
 /// What went wrong at Clerk, with what to do if it is in our hands.
@@ -268,7 +268,7 @@ fn say_summary(summary: &Summary, finished: bool, delivered: u64, options: Optio
             json!({"summary": {"finished": finished, "dry_run": options.dry_run, "delivered": delivered, "counts": summary}}),
         );
     }
-    println!("\nCompared {} people{}.", summary.compared, if finished { "" } else { ", not all of them" });
+    println!("\nCompared {} users{}.", summary.compared, if finished { "" } else { ", not all of them" });
     let counts = [
         (FindingEnd::Settled, &summary.settled),
         (FindingEnd::WouldBeSettled, &summary.would_be_settled),
@@ -283,11 +283,11 @@ fn say_summary(summary: &Summary, finished: bool, delivered: u64, options: Optio
         }
     }
     if delivered > 0 {
-        println!("{delivered} calls told Clerk.");
+        println!("{delivered} calls notified Clerk.");
     }
     if !summary.left_alone.is_empty() {
         println!(
-            "What takes something away is done {} times at most, and not where Clerk knows nobody of ours: are CLERK_SECRET_KEY \
+            "What takes something away is done {} times at most, and not where Clerk knows none of our users: are CLERK_SECRET_KEY \
              and DATABASE_WORKER_URL of the same product? If they are, run it again with a larger --remove-at-most.",
             options.removals
         );

@@ -1,4 +1,4 @@
-//! Puts a server together, runs it until it is told to stop, and stops it in order.
+//! Puts a server together, runs it until it is stopped, and stops it in order.
 
 use std::net::SocketAddr;
 use std::time::Duration;

@@ -8,7 +8,7 @@ const DEVELOPMENT_HOSTS: [&str; 4] = [".clerk.accounts.dev", ".accounts.dev", ".
 pub enum Kind {
     /// A host that Clerk gives to development instances.
     Development,
-    /// The host is `clerk.` and somebody's domain, or the proxy's path.
+    /// The host is `clerk.` and a domain of the customer's, or the proxy's path.
     CustomDomain,
     /// Not an address that Clerk would use.
     Strange,
@@ -27,7 +27,7 @@ pub fn kind(issuer: &str) -> Kind {
     }
 }
 
-/// One or two sentences for the operator: what the two values tell, and which variable to set.
+/// One or two sentences for the operator: what the two values mean, and which variable to set.
 pub fn advice(expected: &str, found: &str) -> String {
     if found.is_empty() {
         return "the token names no issuer: it does not come from Clerk's session tokens".to_owned();

@@ -79,7 +79,7 @@ pub struct JwksCache {
     api: BackendApi,
     clock: Clock,
     known: RwLock<Known>,
-    /// Held by whoever is fetching; never by readers.
+    /// Held while fetching; never by readers.
     fetching: Mutex<()>,
     generation: AtomicU64,
 }
@@ -110,7 +110,7 @@ impl JwksCache {
             Ok(guard) => guard,
             Err(_) => return Err(KeyError::Unreachable),
         };
-        // Somebody else may have fetched while we waited.
+        // Another task may have fetched while we waited.
         match self.look(kid).await {
             Look::Found(key) => Ok(key),
             Look::Unknown => Err(KeyError::Unknown),

@@ -123,11 +123,11 @@ impl TokenError {
         }
     }
 
-    /// What is the matter and what to do, for the operator and for people who call the API. Holds nothing of the token but
+    /// What is the matter and what to do, for the operator and for clients of the API. Holds nothing of the token but
     /// its issuer and its authorized party, which are public addresses.
     pub fn explanation(&self, issuer: &str) -> String {
         match self {
-            Self::Expired => "The token has run out. Get a new one from Clerk (getToken) and send the request again.".to_owned(),
+            Self::Expired => "The token has expired. Get a new one from Clerk (getToken) and send the request again.".to_owned(),
             Self::NotYetValid { .. } => {
                 "The token is dated in the future. Set this server's clock: it is behind Clerk's.".to_owned()
             }
@@ -146,11 +146,11 @@ impl TokenError {
             }
             Self::Algorithm => "The token is not signed with RS256. Send Clerk's session token.".to_owned(),
             Self::UnknownKey => {
-                "The token is signed with a key that is not this instance's. Use the keys of the instance that people sign in to."
+                "The token is signed with a key that is not this instance's. Use the keys of the instance that users sign in to."
                     .to_owned()
             }
             Self::Signature => {
-                "The token's signature does not fit. It was changed, or CLERK_JWT_KEY is another instance's.".to_owned()
+                "The token's signature is invalid. It was changed, or CLERK_JWT_KEY is another instance's.".to_owned()
             }
             Self::Issuer { found } => {
                 format!("The token's issuer is {found:?}, and {issuer:?} is expected: {}.", super::issuer::advice(issuer, found))

@@ -153,7 +153,7 @@ impl Webhooks {
         Ok(received)
     }
 
-    /// Applies until told to stop.
+    /// Applies until stopped.
     pub async fn run(&self, stop: CancellationToken) {
         while !stop.is_cancelled() {
             let pause = match self.apply_one().await {

@@ -6,10 +6,10 @@ use serde_json::Value;
 use crate::model::ids::UserId;
 use crate::server::clerk::user::ClerkUser;
 
-/// Something that happened to a person at Clerk.
+/// Something that happened to a user at Clerk.
 #[derive(Clone, Debug)]
 pub enum Event {
-    /// `user.created` and `user.updated`: the whole person as they are since then.
+    /// `user.created` and `user.updated`: the whole user as they are since then.
     Changed(Box<ClerkUser>),
     /// `user.deleted`.
     Deleted(UserId),
@@ -25,7 +25,7 @@ pub fn is_meant_for_us(kind: &str) -> bool {
     matches!(kind, "user.created" | "user.updated" | "user.deleted")
 }
 
-/// Whom the data is about, if it is about a person at all.
+/// The user whom the data is about, if it is about one.
 pub fn user_of<'a>(kind: &str, data: &'a Value) -> Option<&'a str> {
     is_meant_for_us(kind).then(|| data.get("id").and_then(Value::as_str)).flatten()
 }
@@ -40,7 +40,7 @@ impl Event {
         match kind {
             "user.created" | "user.updated" => {
                 let user = ClerkUser::deserialize(data).map_err(|_| Unreadable("not a user as Clerk describes it"))?;
-                // Without it nobody could say which of two messages is the newer one.
+                // Without it, it is unknown which of two messages is newer.
                 user.updated_at().ok_or(Unreadable("a user without updated_at"))?;
                 Ok(Self::Changed(Box::new(user)))
             }

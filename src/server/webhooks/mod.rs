@@ -20,7 +20,7 @@ use crate::model::failure::{Failure, FailureCode};
 use crate::server::failpoint::point;
 use crate::server::failures;
 
-/// Largest body, in bytes. A person may carry metadata of 8 kB three times over, and many addresses.
+/// Largest body, in bytes. A user may carry metadata of 8 kB three times over, and many addresses.
 pub const MAX_BODY_BYTES: usize = 256 * 1024;
 /// Longest type of an event. Clerk's longest has about 40.
 const MAX_TYPE_BYTES: usize = 100;

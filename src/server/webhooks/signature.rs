@@ -43,7 +43,7 @@ impl fmt::Debug for SigningKey {
     }
 }
 
-/// Why a message is not believed. The text is for whoever sends it.
+/// Why a message is rejected. The text is for its sender.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SignatureError {
     #[error("the header {0} is missing or unreadable")]

@@ -156,7 +156,7 @@ fn wait_destinations(session: SessionEvidence, membership: MembershipEvidence) -
                 Seen::Failed,
                 Seen::TimedOut,
             ];
-            // Believed only once the cookie is gone too.
+            // Taken as signed out only once the cookie is gone too.
             if matches!(session, SessionEvidence::Missing | SessionEvidence::NotReady) {
                 clerk.push(Seen::SignedOut);
             }

@@ -62,7 +62,7 @@ pub struct ClerkConfig {
     pub issuer: String,
     pub jwt_key: Option<String>,
     pub authorized_parties: BTreeSet<String>,
-    /// Whose webhooks are believed. Empty: none are.
+    /// Whose webhooks are accepted. Empty: none are.
     pub webhook_keys: Vec<SigningKey>,
     /// The suffix of this instance's cookies.
     pub cookie_suffix: String,
@@ -129,7 +129,7 @@ impl Config {
         frontend_api_of(&self.clerk.publishable_key).unwrap_or_default()
     }
 
-    /// Whether pages may tell a developer what is set up wrongly: with a development instance, the emulator, or by request.
+    /// Whether pages may show a developer what is misconfigured: with a development instance, the emulator, or by request.
     pub fn shows_diagnoses(&self) -> bool {
         self.auth_debug_log || self.clerk.is_development() || is_emulator(&self.frontend_api())
     }

@@ -15,7 +15,7 @@ use crate::server::session::{self, cookies};
 use crate::server::webhooks::signature::SigningKey;
 
 /// Shortest and longest limit of a call of the Backend API, in milliseconds. Clerk needs up to a second; and what a dead
-/// process was about to tell Clerk waits for two and a half times the limit.
+/// process was about to deliver waits for two and a half times the limit.
 const TIMEOUT_MS: RangeInclusive<u64> = 100..=60_000;
 /// Longest pause between two comparisons of everybody with Clerk.
 const MAX_RECONCILE_HOURS: i64 = 720;
