@@ -70,7 +70,7 @@ mod tests {
             });
             match Event::parse("user.updated", &data).expect("readable") {
                 Event::Changed(user) => user.primary_email().map(str::to_owned),
-                Event::Deleted(_) => panic!("a change"),
+                other => panic!("{other:?}"),
             }
         };
         assert_eq!(email(json!({"status": "verified"})).as_deref(), Some("ada@example.test"));
