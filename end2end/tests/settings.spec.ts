@@ -122,6 +122,8 @@ test('a member reads, and is refused if they send the form anyway', async ({ pag
   const { organization } = await clerk.inside((await visitor()).context());
   const { user } = await clerk.signedIn(context);
   await app.command('invite', '--email', user.email, '--organization', organization.slug, '--role', 'member');
+  await page.goto('/dashboard');
+  await expect(page.getByRole('banner')).toContainText(organization.name, WAIT_LIMIT);
   await page.goto('/settings');
   await expect(page.getByText('Owners and admins can change the name.')).toBeVisible(WAIT_LIMIT);
   await expect(page.getByRole('region', { name: 'Organization' })).toContainText(organization.name);
